@@ -1,0 +1,225 @@
+"""Commands that look at evidence: `calls` finds them, `evidence verify` proves that nothing was altered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.common import (
+    AsJson,
+    Config,
+    PrincipalName,
+    canonical,
+    fail,
+    keys_of,
+    principal_of,
+    with_database,
+)
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from gateway.store.sql.calls import CallRow
+
+evidence = typer.Typer(help="Evidence.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family."""
+    app.command("calls")(calls)
+    app.add_typer(evidence, name="evidence")
+
+
+def calls(
+    caller: Annotated[str, typer.Option(metavar="NUMBER", help="Calls from this number.")] = "",
+    callee: Annotated[str, typer.Option(metavar="NUMBER", help="Calls to this number.")] = "",
+    call_id: Annotated[str, typer.Option("--call-id", metavar="ID", help="The SIP Call-ID, exactly.")] = "",
+    decision: Annotated[str, typer.Option(metavar="ID", help="Decision id, or its beginning.")] = "",
+    since: Annotated[datetime | None, typer.Option(help="Not before (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before (UTC).")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 50,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Show subscriber numbers; each is written to the audit trail.")
+    ] = False,
+    principal: PrincipalName = "",
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Find calls in the evidence: decision, answer, outcome and end. Subscriber numbers are masked."""
+    if reveal and not as_json and limit > 50:
+        fail("--reveal shows at most 50 calls at a time; fix: give --limit 50 or less")
+
+    async def work(settings: Settings, engine: AsyncEngine) -> list[dict[str, object]]:
+        rows = await _find(settings, engine, caller, callee, call_id, decision, _utc(since), _utc(until), limit)
+        shown = [_fields(row) for row in rows]
+        if reveal and rows:
+            await _reveal(settings, engine, rows, shown, principal_of(principal))
+        return shown
+
+    found = with_database(config, work)
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    elif not found:
+        typer.echo("no calls found")
+    else:
+        _print(found)
+
+
+async def _find(
+    settings: Settings,
+    engine: AsyncEngine,
+    caller: str,
+    callee: str,
+    call_id: str,
+    decision: str,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+) -> list[CallRow]:
+    """A number is looked for on both sides: the call centre's own is stored in clear, a subscriber's as a
+    hash."""
+    from gateway.gate.pseudonym import Pseudonymizer
+    from gateway.store.sql.calls import find_calls
+
+    hashed = Pseudonymizer(keys_of(settings).pseudonym) if caller or callee else None
+    found: list[CallRow] = []
+    for direction in ("outbound", "inbound"):
+        number, subscriber = (caller, callee) if direction == "outbound" else (callee, caller)
+        ours = await canonical(engine, number, "number") if number else None
+        theirs = await canonical(engine, subscriber, "number") if subscriber else None
+        rows = await find_calls(
+            engine,
+            caller=ours,
+            callee_hash=hashed.hash(theirs) if hashed and theirs else None,
+            call_id=call_id or None,
+            decision=decision or None,
+            since=since,
+            until=until,
+            limit=limit,
+        )
+        if not (caller or callee):
+            return rows
+        found.extend(row for row in rows if row.decision.direction == direction)
+    return sorted(found, key=lambda row: row.decision.at, reverse=True)[:limit]
+
+
+def _fields(row: CallRow) -> dict[str, object]:
+    """What is shown of a call. No subscriber number in it."""
+    decision, outcome, end = row.decision, row.outcome, row.end
+    outbound = decision.direction == "outbound"
+    return {
+        "id": decision.id,
+        "at": _time(decision.at),
+        "trunk": decision.trunk,
+        "direction": decision.direction,
+        "caller": decision.number if outbound else decision.party_mask,
+        "callee": decision.party_mask if outbound else decision.number,
+        "verdict": decision.verdict,
+        "rule": decision.rule,
+        "status": decision.status or (outcome.status if outcome else 0),
+        "reason": decision.reason,
+        "outcome": outcome.result if outcome else "",
+        "answered_at": _time(outcome.at) if outcome and outcome.result == "answered" else "",
+        "ended_at": _time(end.at) if end else "",
+        "ended_by": end.by if end else "",
+        "route": decision.route,
+        "call_id": decision.call_id,
+        "source": decision.source,
+        "pack": decision.pack,
+        "registry": decision.registry,
+        "decide_us": decision.decide_us,
+        "lookup_us": decision.lookup_us,
+    }
+
+
+async def _reveal(
+    settings: Settings,
+    engine: AsyncEngine,
+    rows: Sequence[CallRow],
+    shown: list[dict[str, object]],
+    principal: str,
+) -> None:
+    """Put the subscriber's number in place of the mask. Written to the audit trail first."""
+    import msgspec
+
+    from gateway.gate.seal import Sealer
+    from gateway.store.sql import audit
+    from gateway.store.sql.engine import mapped_errors
+
+    with mapped_errors():
+        async with engine.begin() as connection:
+            for row in rows:
+                await audit.record(connection, principal, "call.reveal", row.decision.id, {})
+    keys = keys_of(settings)
+    sealer = Sealer(keys.seal_id, keys.seal)
+    for row, fields in zip(rows, shown, strict=True):
+        if row.decision.sealed:
+            content: dict[str, Any] = msgspec.json.decode(sealer.open(row.decision.sealed))
+            side = "callee" if row.decision.direction == "outbound" else "caller"
+            fields[side] = str(content.get("subscriber") or fields[side])
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def _time(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="milliseconds")
+
+
+def _print(found: list[dict[str, object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("time (UTC)", "trunk", "caller", "callee", "verdict", "answer", "outcome", "end", "decision"):
+        table.add_column(name, no_wrap=name in ("caller", "callee"))
+    for call in found:
+        refused = call["verdict"] != "allow"
+        ended = str(call["ended_at"])
+        table.add_row(
+            str(call["at"]).replace("T", " ").removesuffix("+00:00"),
+            str(call["trunk"]),
+            str(call["caller"]),
+            str(call["callee"]),
+            f"[red]{call['rule']}[/red]" if refused else f"[green]{call['rule']}[/green]",
+            str(call["status"] or ""),
+            str(call["outcome"]),
+            f"{ended[11:19]} by {call['ended_by']}" if ended else "",
+            str(call["id"]),
+        )
+    console = Console(soft_wrap=True)
+    console.print(table)
+
+
+@evidence.command("verify")
+def verify(as_json: AsJson = False, config: Config = None) -> None:
+    """Check the hash chain of every journal stored in PostgreSQL; exit 1 when anything was altered or
+    dropped."""
+
+    async def work(_settings: Settings, engine: AsyncEngine) -> list[dict[str, object]]:
+        import dataclasses
+
+        from gateway.store.sql.verify import verify_evidence
+
+        return [dataclasses.asdict(item) for item in await verify_evidence(engine)]
+
+    found = with_database(config, work)
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        for item in found:
+            state = f"ALTERED: {item['problem']}" if item["problem"] else "whole"
+            typer.echo(f"{item['journal']}: {state}; {item['records']} records, head {item['head']}")
+        if not found:
+            typer.echo("no evidence stored yet")
+    if any(item["problem"] for item in found):
+        raise typer.Exit(1)

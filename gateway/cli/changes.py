@@ -1,0 +1,170 @@
+"""Commands that change one thing: consents, refusals, tokens. Same checks and audit as imports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.common import Config, PrincipalName, keys_of, principal_of, with_database
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+consent = typer.Typer(help="Consents of callees.", no_args_is_help=True)
+refusal = typer.Typer(help="Refusals of callees.", no_args_is_help=True)
+token = typer.Typer(help="API tokens.", no_args_is_help=True)
+
+Callee = Annotated[str, typer.Option(metavar="NUMBER", help="The callee: +8613800138000 or a short code.")]
+OperatorId = Annotated[str, typer.Option(metavar="ID", help="Operator id.")]
+Purpose = Annotated[str, typer.Option(metavar="NAME", help="Purpose, such as consultation.")]
+Scope = Annotated[
+    str, typer.Option(metavar="SCOPE", help="all, category, caller_prefix, caller or operator.")
+]
+Value = Annotated[
+    str, typer.Option(metavar="VALUE", help="What the scope means: purpose, digits, number or operator id.")
+]
+Source = Annotated[str, typer.Option(metavar="TEXT", help="Where it was heard.")]
+At = Annotated[datetime | None, typer.Option(help="When it happened (UTC); default now.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family."""
+    app.add_typer(consent, name="consent")
+    app.add_typer(refusal, name="refusal")
+    app.add_typer(token, name="token")
+
+
+@consent.command("grant")
+def grant(
+    callee: Callee,
+    operator: OperatorId,
+    purpose: Purpose,
+    expires: Annotated[datetime | None, typer.Option(help="End (UTC); default none.")] = None,
+    evidence_uri: Annotated[str, typer.Option(metavar="URI", help="Where the proof is kept.")] = "",
+    at: At = None,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Record that a callee allows an operator to call for a purpose."""
+
+    async def work(settings: Settings, engine: AsyncEngine) -> bool:
+        from gateway.control.importer.consents import grant_consent
+
+        return await grant_consent(
+            engine, keys_of(settings), callee, operator, purpose, _utc(expires), evidence_uri or None, _utc(at),
+            principal=principal_of(principal),
+        )  # fmt: skip
+
+    _report("consent granted", with_database(config, work))
+
+
+@consent.command("revoke")
+def revoke(
+    callee: Callee,
+    operator: OperatorId,
+    purpose: Purpose,
+    at: At = None,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Record that a callee took a consent back."""
+
+    async def work(settings: Settings, engine: AsyncEngine) -> bool:
+        from gateway.control.importer.consents import revoke_consent
+
+        return await revoke_consent(
+            engine, keys_of(settings), callee, operator, purpose, _utc(at), principal=principal_of(principal)
+        )
+
+    _report("consent revoked", with_database(config, work))
+
+
+@refusal.command("add")
+def add(
+    callee: Callee,
+    scope: Scope = "all",
+    value: Value = "",
+    source: Source = "",
+    at: At = None,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Record that a callee declines calls."""
+
+    async def work(settings: Settings, engine: AsyncEngine) -> bool:
+        from gateway.control.importer.refusals import add_refusal
+
+        return await add_refusal(
+            engine, keys_of(settings), callee, scope, value, source, _utc(at), principal=principal_of(principal)
+        )
+
+    _report("refusal declared", with_database(config, work))
+
+
+@refusal.command("withdraw")
+def withdraw(
+    callee: Callee,
+    scope: Scope = "all",
+    value: Value = "",
+    source: Source = "",
+    at: At = None,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Record that a callee took a refusal back."""
+
+    async def work(settings: Settings, engine: AsyncEngine) -> bool:
+        from gateway.control.importer.refusals import withdraw_refusal
+
+        return await withdraw_refusal(
+            engine, keys_of(settings), callee, scope, value, source, _utc(at), principal=principal_of(principal)
+        )
+
+    _report("refusal withdrawn", with_database(config, work))
+
+
+@token.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="Whom it is for; unique.")],
+    role: Annotated[str, typer.Option(help="viewer, compliance, engineer or admin.")] = "viewer",
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Make an API token. It is printed once and stored as a hash."""
+
+    async def work(_settings: Settings, engine: AsyncEngine) -> str:
+        from gateway.store.sql.tokens import create_token
+
+        return await create_token(engine, name, role, principal_of(principal))
+
+    typer.echo(with_database(config, work))
+
+
+@token.command("revoke")
+def revoke_token(
+    name: Annotated[str, typer.Argument(help="Whose token.")],
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Make a token worthless."""
+
+    async def work(_settings: Settings, engine: AsyncEngine) -> bool:
+        from gateway.store.sql.tokens import revoke_token as end_token
+
+        return await end_token(engine, name, principal_of(principal))
+
+    if not with_database(config, work):
+        typer.echo(f"callgate: no live token of {name}", err=True)
+        raise typer.Exit(1)
+    typer.echo("token revoked")
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def _report(done: str, changed: bool) -> None:
+    typer.echo(done if changed else "nothing to change: a newer event, or the same one, is stored already")

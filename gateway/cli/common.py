@@ -1,0 +1,180 @@
+"""What every command shares: the configuration, the stores, and how errors end a command.
+
+Exit codes: 0 done, 1 refused or failed (one line on stderr says why), 2 wrong usage, 3 refused by the
+rules (explain).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import getpass
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+from gateway.settings import Settings, make_run_dir
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from gateway.keys import Keys
+
+T = TypeVar("T")
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="Configuration file; else CALLGATE_CONFIG, ./callgate.toml, ./config/example/callgate.toml.",
+    ),
+]
+PrincipalName = Annotated[
+    str,
+    typer.Option(
+        "--principal",
+        envvar="CALLGATE_PRINCIPAL",
+        metavar="NAME",
+        help="Who does this, for the audit trail; default: your system user.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def fail(text: str) -> NoReturn:
+    """End the command with exit code 1 and a message on stderr."""
+    typer.echo(f"callgate: {text}", err=True)
+    raise typer.Exit(1)
+
+
+def load(config: Path | None) -> Settings:
+    """The settings, or the end of the command with every problem named."""
+    from gateway.settings_load import SettingsError, load_settings
+
+    try:
+        return load_settings(config)
+    except SettingsError as error:
+        fail(str(error))
+
+
+def principal_of(given: str) -> str:
+    """The name for the audit trail."""
+    if given:
+        return given
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a user id without a name
+        return f"cli:uid-{os.getuid()}"
+
+
+@contextmanager
+def friendly() -> Iterator[None]:
+    """Turn the errors a person can do something about into one message and exit code 1."""
+    from gateway.store.embedded.process import EmbeddedError
+    from gateway.store.ports import StoreError
+
+    try:
+        yield
+    except (StoreError, EmbeddedError, OSError, ValueError) as error:
+        # ValueError: an input that cannot be used (PackError and the like name file, line, value and fix).
+        fail(str(error))
+
+
+@contextmanager
+def located(settings: Settings) -> Iterator[Settings]:
+    """The settings with the URLs of the stores filled in.
+
+    Embedded servers: those of the gateway that runs on this state directory; where none runs, PostgreSQL
+    alone is started for as long as the command takes.
+    """
+    from gateway.store.embedded.servers import EmbeddedServers, read_endpoints
+
+    if settings.database.url:
+        yield settings
+        return
+    found = read_endpoints(settings.state_dir)
+    if found is not None and found.database_url and _answers(found.database_url):
+        yield with_urls(settings, found.database_url, settings.redis.url or found.redis_url)
+        return
+    servers = EmbeddedServers(settings.state_dir, redis=False)
+    try:
+        make_run_dir(settings)
+        url = servers.start().database_url
+        yield with_urls(settings, url, settings.redis.url)
+    finally:
+        servers.stop()
+
+
+def _answers(database_url: str) -> bool:
+    """Whether a server is behind the URL's socket: a killed supervisor leaves the note of the URLs behind."""
+    import socket
+    from urllib.parse import parse_qs, urlsplit
+
+    directory = parse_qs(urlsplit(database_url).query).get("host", [""])[0]
+    if not directory.startswith("/"):
+        return True
+    with socket.socket(socket.AF_UNIX) as link:
+        return link.connect_ex(f"{directory}/.s.PGSQL.5432") == 0
+
+
+def with_urls(settings: Settings, database_url: str, redis_url: str) -> Settings:
+    """The settings with both URLs."""
+    return dataclasses.replace(
+        settings,
+        database=dataclasses.replace(settings.database, url=database_url),
+        redis=dataclasses.replace(settings.redis, url=redis_url),
+    )
+
+
+def keys_of(settings: Settings) -> Keys:
+    """The deployment's keys (made at the first start)."""
+    from gateway.keys import load_or_create
+
+    return load_or_create(settings.keys_file)
+
+
+def with_database(config: Path | None, work: Callable[[Settings, AsyncEngine], Awaitable[T]]) -> T:
+    """Run `work` on a migrated database and return what it returns; errors end the command."""
+    settings = load(config)
+    with friendly(), located(settings) as found:
+        return asyncio.run(_on_engine(found, work))
+
+
+async def _on_engine(settings: Settings, work: Callable[[Settings, AsyncEngine], Awaitable[T]]) -> T:
+    from gateway.store.sql.engine import make_engine, mapped_errors
+    from gateway.store.sql.migrate import migrate
+
+    with mapped_errors():
+        await migrate(settings.database.url)
+    engine = make_engine(settings.database.url, pool_size=2)
+    try:
+        return await work(settings, engine)
+    finally:
+        await engine.dispose()
+
+
+async def canonical(engine: AsyncEngine, text: str, name: str) -> str:
+    """A number of the command line (`+E.164` or a short code) in the one form numbers are compared in."""
+    from gateway.registry.numbering import NumberingPlan
+    from gateway.store.ports import StoreError
+    from gateway.store.sql.engine import mapped_errors
+    from gateway.store.sql.registry import load_plan
+
+    with mapped_errors():
+        async with engine.connect() as connection:
+            snapshot = await load_plan(connection)
+    plus = text.startswith("+")
+    digits = text[plus:]
+    if not (digits.isascii() and digits.isdigit()):
+        raise StoreError(f"{name} = {text!r}: not a number; fix: write it as +8613800138000 or a short code")
+    plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
+    number = plan.read(digits.encode("ascii"), plus, snapshot.country, "")
+    if number is None:
+        raise StoreError(f"{name} = {text!r}: no number of the numbering plan; fix: write it as +8613800138000")
+    return number.canonical

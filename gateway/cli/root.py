@@ -1,0 +1,39 @@
+"""The command tree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli import calls, changes, explain, imports, run
+
+app = typer.Typer(
+    name="callgate",
+    help="An asyncio SIP gate between call centres and a carrier: decides every call and keeps evidence of why.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"callgate {version('callgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def callgate(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
+
+
+for module in (run, imports, changes, calls, explain):
+    module.register(app)

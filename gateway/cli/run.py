@@ -1,0 +1,103 @@
+"""Commands that run the gateway, whole or in parts, and the check of its configuration."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from gateway.cli.common import Config, fail, load, with_urls
+from gateway.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family."""
+    app.command("run")(run)
+    app.command("worker")(worker)
+    app.command("ship")(ship)
+    app.command("control")(control)
+    app.command("check-config")(check_config)
+
+
+def run(config: Config = None) -> None:
+    """Run the whole gateway: workers, shipper, control, and private servers where no URL is configured."""
+    from gateway.app import run_gateway
+
+    raise typer.Exit(run_gateway(load(config)))
+
+
+def worker(
+    config: Config = None,
+    index: Annotated[int, typer.Option(min=0, max=63, help="Number of this worker on its node.")] = 0,
+) -> None:
+    """Run one SIP worker alone."""
+    _part("worker", config_of(load(config)), index)
+
+
+def ship(config: Config = None) -> None:
+    """Run the shipper alone: this node's evidence journals into PostgreSQL."""
+    _part("shipper", config_of(load(config)))
+
+
+def control(config: Config = None) -> None:
+    """Run the control process alone: HTTP, metrics, projection into Redis."""
+    _part("control", config_of(load(config)))
+
+
+def check_config(
+    config: Config = None,
+    show: Annotated[bool, typer.Option("--show", help="Print every setting in force, as JSON.")] = False,
+) -> None:
+    """Check the configuration, and the rule pack and registry of its example directory."""
+    from gateway.settings_load import find_config
+
+    settings = load(config)
+    if show:
+        import msgspec
+
+        typer.echo(msgspec.json.format(settings.to_json(), indent=2).decode())
+        return
+    typer.echo(f"{find_config(config)}: good")
+    if settings.example.directory:
+        _check_example(settings)
+
+
+def _check_example(settings: Settings) -> None:
+    from pathlib import Path
+
+    from gateway.gate.pack import PackError, load_pack
+
+    for path in sorted((Path(settings.example.directory).parent / "packs").glob("*.toml")):
+        try:
+            pack = load_pack(path.read_text(encoding="utf-8"), str(path))
+        except (PackError, OSError) as error:
+            fail(str(error))
+        typer.echo(f"{path}: good ({pack.label}, {len(pack.rules)} rules)")
+
+
+def config_of(settings: Settings) -> Settings:
+    """Settings of a part that runs alone: its stores must be configured, or run already on this state
+    directory."""
+    from gateway.store.embedded.servers import read_endpoints
+
+    found = read_endpoints(settings.state_dir)
+    if found is None and not (settings.redis.url and settings.database.url):
+        fail(
+            "redis.url and database.url are empty, and no `callgate run` with embedded servers is on "
+            f"{settings.state_dir}; fix: set both URLs, or start everything with `callgate run`"
+        )
+    if found is None:
+        return settings
+    return with_urls(settings, settings.database.url or found.database_url, settings.redis.url or found.redis_url)
+
+
+def _part(part: str, settings: Settings, index: int = 0) -> None:
+    from gateway.child import run_part
+    from gateway.settings import make_run_dir
+    from gateway.telemetry.logs import configure_logs
+
+    make_run_dir(settings)
+    configure_logs(settings.log, f"{part}-{index}" if part == "worker" else part)
+    with suppress(KeyboardInterrupt):
+        run_part(part, settings, index)

@@ -1,0 +1,90 @@
+"""Is this node able to take calls? `/readyz` and the status page ask; each part is asked with a deadline.
+
+Ready means: every worker answers, holds a registry and reaches Redis; Redis and PostgreSQL answer this
+process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.telemetry.collector import WORKER, StatsHub
+
+CHECK_TIMEOUT_S = 1.0
+"""Longer than any healthy answer by far, shorter than what a load balancer waits for a health check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing the node needs, and how it is."""
+
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All parts at one moment."""
+
+    parts: dict[str, Part]
+
+    @property
+    def ready(self) -> bool:
+        """True when nothing is wrong."""
+        return all(part.ok for part in self.parts.values())
+
+    def as_json(self) -> dict[str, object]:
+        """For `/readyz`."""
+        return {
+            "ready": self.ready,
+            "parts": {name: {"ok": part.ok, "detail": part.detail} for name, part in self.parts.items()},
+        }
+
+
+Ping = Callable[[], Awaitable[object]]
+"""Asks a server something small; any exception means it is away."""
+
+
+class Health:
+    """`stores`: name to ping."""
+
+    def __init__(self, hub: StatsHub, stores: Mapping[str, Ping], timeout_s: float = CHECK_TIMEOUT_S) -> None:
+        self._hub = hub
+        self._stores = dict(stores)
+        self._timeout_s = timeout_s
+
+    async def check(self) -> Report:
+        """Ask everything at the same time; takes at most the timeout."""
+        names = list(self._stores)
+        *stores, _ = await asyncio.gather(
+            *(self._ping(self._stores[name]) for name in names), self._hub.refresh()
+        )
+        workers = [name for name in self._hub.answering if name.startswith(WORKER)]
+        parts = {name: self._worker(name) for name in workers}
+        parts.update({name: part for name, part in zip(names, stores, strict=True) if part is not None})
+        return Report(parts)
+
+    async def _ping(self, ping: Ping) -> Part:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await ping()
+        except TimeoutError:
+            return Part(False, f"no answer within {self._timeout_s:g} s")
+        except Exception as error:  # drivers raise many kinds; each of them means "away"
+            return Part(False, f"{type(error).__name__}: {error}".splitlines()[0][:200])
+        return Part(True, "answers")
+
+    def _worker(self, process: str) -> Part:
+        if not self._hub.answering[process]:
+            return Part(False, "does not answer")
+        snapshot = self._hub.latest[process]
+        version = int(snapshot.value("callgate_registry_version"))
+        if not version:
+            return Part(False, "has no registry yet")
+        if not snapshot.value("callgate_redis_up"):
+            return Part(False, "has no link to Redis, or Redis no valid data")
+        if snapshot.value("callgate_draining"):
+            return Part(False, "drains")
+        return Part(True, f"registry version {version}")

@@ -1,0 +1,77 @@
+"""What is wrong with an import: every problem names file, line, field, value and fix; nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_PROBLEMS = 50
+"""Enough to mend a file by; reading stops there."""
+MAX_VALUE = 80
+"""Characters of a bad value shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One. `line` 0: the file as a whole."""
+
+    line: int
+    field: str
+    value: str
+    fix: str
+
+    def __str__(self) -> str:
+        shown = self.value if len(self.value) <= MAX_VALUE else self.value[:MAX_VALUE] + "…"
+        where = f"line {self.line}: " if self.line else ""
+        return f"{where}{self.field}: {shown}: {self.fix}"
+
+
+class ImportRefused(ValueError):
+    """An import was refused whole. `problems`: up to MAX_PROBLEMS of them; the text lists them, one a line."""
+
+    def __init__(self, name: str, problems: list[Problem]) -> None:
+        more = len(problems) >= MAX_PROBLEMS
+        lines = [f"{name}: {problem}" for problem in problems]
+        lines.append("nothing was changed" + ("; there may be more problems: mend these first" if more else ""))
+        super().__init__("\n".join(lines))
+        self.name = name
+        self.problems = problems
+
+
+class Problems:
+    """A collector with a bound."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.found: list[Problem] = []
+
+    def add(self, line: int, field: str, value: object, fix: str) -> None:
+        """Note one; beyond MAX_PROBLEMS they are dropped."""
+        if not self.full:
+            self.found.append(Problem(line, field, value if isinstance(value, str) else repr(value), fix))
+
+    @property
+    def full(self) -> bool:
+        """No more are taken: stop reading."""
+        return len(self.found) >= MAX_PROBLEMS
+
+    def __bool__(self) -> bool:
+        return bool(self.found)
+
+    def check(self) -> None:
+        """Raise ImportRefused if there is any."""
+        if self.found:
+            raise ImportRefused(self.name, sorted(self.found, key=lambda problem: problem.line))
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did."""
+
+    kind: str
+    name: str
+    rows: int
+    """Rows in the file."""
+    changed: int
+    """Rows that changed something (the others say what is stored, or were overtaken by newer events)."""
+    version: int = 0
+    """Registry version after it (registry and packs)."""

@@ -1,0 +1,41 @@
+"""Values in import files: times, numbers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from gateway.registry.numbering import NumberingPlan
+
+AHEAD_S = 300.0
+"""Events further ahead than this are refused (DESIGN §6): a clock that is wrong would win every order."""
+TIME_FIX = "write an RFC 3339 time with its zone, e.g. 2026-01-31T09:00:00+08:00"
+NUMBER_FIX = "write a number of the plan, as +<country><number> or as a short code"
+UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a grant whose time nobody knows: older than any revoke."""
+
+
+@lru_cache(maxsize=4096)
+def parse_time(text: str) -> datetime | None:
+    """An RFC 3339 time, or None where it is none (a zone is required)."""
+    if len(text) < 20 or text[4] != "-" or text[7] != "-" or text[10] not in "Tt " or text[13] != ":":
+        return None
+    try:
+        found = datetime.fromisoformat(text.upper())
+    except ValueError:
+        return None
+    return None if found.tzinfo is None else found.astimezone(UTC)
+
+
+def canonical_number(plan: NumberingPlan, text: str) -> tuple[str, str]:
+    """(canonical, "") of a number in canonical form, else ("", what to write instead)."""
+    plus = text[:1] == "+"
+    digits = text[1:] if plus else text
+    if not (digits.isascii() and digits.isdigit()):
+        return "", NUMBER_FIX
+    number = plan.read(digits.encode("ascii"), plus, plan.country, "")
+    if number is None:
+        return "", NUMBER_FIX
+    if number.canonical != text:
+        return "", f"write it in canonical form: {number.canonical}"
+    return text, ""

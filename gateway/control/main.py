@@ -1,0 +1,103 @@
+"""The control process: prepares the database, projects it into Redis, serves HTTP.
+
+HTTP answers from the first moment (`/readyz` says what is missing); the database is prepared as soon as it can be
+reached: migrated under an advisory lock, and filled with the example if it is empty and one is configured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+import redis.asyncio
+import uvicorn
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.child import EX_CONFIG
+from gateway.control.api import make_app
+from gateway.control.health import Health
+from gateway.control.projector import Projector
+from gateway.control.ship import stop_on_signals
+from gateway.keys import load_or_create
+from gateway.settings import Settings, make_run_dir
+from gateway.store.ports import Unavailable
+from gateway.store.sql.bootstrap import bootstrap
+from gateway.store.sql.engine import make_engine
+from gateway.store.sql.migrate import migrate
+from gateway.telemetry.collector import StatsHub
+from gateway.telemetry.logs import get_logger
+from gateway.telemetry.metrics import Samples
+
+MAX_CONNECTIONS = 200
+"""Of the HTTP side: scrapers, load balancers and people; more get 503."""
+
+RETRY_S = 0.5
+_log = get_logger(__name__)
+
+
+def run_control(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Exits with EX_CONFIG when the HTTP port cannot be had."""
+    make_run_dir(settings)
+    listener = _listen(settings)
+    asyncio.run(_control(settings, listener))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    http = settings.http
+    family = socket.AF_INET6 if ":" in http.address else socket.AF_INET
+    try:
+        return socket.create_server((http.address, http.port), family=family, backlog=256)
+    except OSError as error:
+        sys.stderr.write(
+            f"callgate: http.port = {http.port}: cannot listen on {http.address}:{http.port}: {error.strerror}; "
+            "fix: stop what holds it, or set http.address / http.port\n"
+        )
+        raise SystemExit(EX_CONFIG) from None
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: SIGTERM is ours."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _control(settings: Settings, listener: socket.socket) -> None:
+    stop = stop_on_signals()
+    engine = make_engine(settings.database.url)
+    link = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=1.0, socket_connect_timeout=1.0)
+    sockets = {f"worker-{index}": settings.worker_socket(index) for index in range(settings.node.workers)}
+    hub = StatsHub({**sockets, "shipper": settings.shipper_socket})
+
+    async def ask_database() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    health = Health(hub, {"redis": link.ping, "database": ask_database})
+    projection = Projection(settings, engine)
+    server = _Server(
+        uvicorn.Config(
+            make_app(settings, hub, health, projection.samples),
+            log_config=None,
+            access_log=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=2,
+            lifespan="off",
+        )
+    )
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(server.serve(sockets=[listener]), name="http")
+            projecting = tasks.create_task(projection.run(stop), name="projection")
+            await stop.wait()
+            server.should_exit = True
+            await serving
+            await projecting
+    finally:
+        await link.aclose()
+        await engine.dispose()

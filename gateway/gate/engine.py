@@ -1,0 +1,129 @@
+"""The rule chain: a pack compiled once into four short lists, then asked per call.
+
+Rules on memory come first, in the pack's order; a call they refuse costs no round trip. Then, with the
+store's facts, the rest. There is no default-allow: a pack lists every rule, a rule that raises refuses, and
+a store rule without facts refuses unless the pack says `on_unavailable = "pass"`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.gate.pack import BoundRule, Pack
+from policies.base import Answer
+from policies.facts import CONSENT_UNREAD, INBOUND, OUTBOUND, Facts
+
+STORE_UNAVAILABLE = "store-unavailable"
+RULE_FAILED = "rule failed"
+"""Reason of a refusal by a rule that raised. The exception goes to `on_error`, never onto the wire."""
+
+WORD_OK = "ok"
+WORD_REFUSE = "refuse"
+WORD_WOULD_REFUSE = "would refuse"
+WORD_NOT_BOUND = "not bound"
+WORD_OFF = "off"
+WORD_WAITS = "waits for the store"
+
+OnError = Callable[[str, Exception], None]
+Word = tuple[str, str, str, str]
+"""(rule id, mode, word, reason)"""
+
+
+class Ruling:
+    """A refusal: which rule, why (no subscriber number in it), what to answer; `error`: the rule raised."""
+
+    __slots__ = ("answer", "error", "reason", "rule")
+
+    def __init__(self, rule: str, reason: str, answer: Answer, error: bool = False) -> None:
+        self.rule = rule
+        self.reason = reason
+        self.answer = answer
+        self.error = error
+
+    def __repr__(self) -> str:
+        return f"Ruling({self.rule}: {self.reason}, {self.answer.status})"
+
+
+def _ignore(rule_id: str, error: Exception) -> None:
+    """For engines whose errors nobody counts (explain)."""
+
+
+class Engine:
+    """One pack at work. Immutable; swapped whole with the registry.
+
+    `on_error` is called with the rule id and the exception when a rule raises: to count and to log with
+    traceback."""
+
+    __slots__ = ("_memory", "_on_error", "_store", "pack")
+
+    def __init__(self, pack: Pack, on_error: OnError = _ignore) -> None:
+        self.pack = pack
+        self._on_error = on_error
+        self._memory = {direction: _chain(pack, direction, False) for direction in (OUTBOUND, INBOUND)}
+        self._store = {direction: _chain(pack, direction, True) for direction in (OUTBOUND, INBOUND)}
+
+    def judge_memory(self, facts: Facts, shadow: list[str]) -> Ruling | None:
+        """The first refusal of the rules on memory, or None. Ids of shadow rules that would refuse are
+        appended to `shadow`. KeyError for a direction that is none."""
+        return self._judge(self._memory[facts.direction], facts, shadow)
+
+    def needs_store(self, facts: Facts) -> bool:
+        """True when a rule waits for the store's facts of such a call; False: the call may go on."""
+        return bool(self._store[facts.direction])
+
+    def judge_store(self, facts: Facts, shadow: list[str]) -> Ruling | None:
+        """The first refusal of the rules on the store's facts, or None."""
+        return self._judge(self._store[facts.direction], facts, shadow)
+
+    def unavailable(self, facts: Facts) -> Ruling | None:
+        """What happens to a call whose facts could not be had: a refusal as `store-unavailable` by the
+        first rule that does not pass without them, or None. Shadow rules refuse nothing."""
+        for bound in self._store[facts.direction]:
+            if bound.mode == "enforce" and bound.on_unavailable == "refuse":
+                return Ruling(STORE_UNAVAILABLE, f"no facts for {bound.id}", self.pack.answers[STORE_UNAVAILABLE])
+        return None
+
+    def trace(self, facts: Facts) -> list[Word]:
+        """Every rule's word on these facts, in the pack's order (for `explain`): nothing is cut short.
+
+        Store rules wait while the facts hold no consent status.
+        """
+        return [self._word(bound, facts) for bound in self.pack.rules]
+
+    def _judge(self, chain: tuple[BoundRule, ...], facts: Facts, shadow: list[str]) -> Ruling | None:
+        for bound in chain:
+            try:
+                reason = bound.rule.judge(facts)
+            except Exception as error:
+                self._on_error(bound.id, error)
+                if bound.mode == "enforce":
+                    return Ruling(bound.id, RULE_FAILED, bound.answer, True)
+                shadow.append(bound.id)
+                continue
+            if reason is None:
+                continue
+            if bound.mode == "enforce":
+                return Ruling(bound.id, reason, bound.answer)
+            shadow.append(bound.id)
+        return None
+
+    def _word(self, bound: BoundRule, facts: Facts) -> Word:
+        if bound.mode == "off":
+            return bound.id, bound.mode, WORD_OFF, ""
+        if facts.direction not in bound.rule.binds:
+            return bound.id, bound.mode, WORD_NOT_BOUND, ""
+        if bound.waits and facts.consent == CONSENT_UNREAD:
+            return bound.id, bound.mode, WORD_WAITS, ""
+        refuse = WORD_REFUSE if bound.mode == "enforce" else WORD_WOULD_REFUSE
+        try:
+            reason = bound.rule.judge(facts)
+        except Exception as error:
+            self._on_error(bound.id, error)
+            return bound.id, bound.mode, refuse, RULE_FAILED
+        return (bound.id, bound.mode, WORD_OK, "") if reason is None else (bound.id, bound.mode, refuse, reason)
+
+
+def _chain(pack: Pack, direction: str, waits: bool) -> tuple[BoundRule, ...]:
+    """Rules that are not off and bind this direction, in order."""
+    return tuple(
+        bound for bound in pack.rules if bound.mode != "off" and bound.waits == waits and direction in bound.rule.binds
+    )

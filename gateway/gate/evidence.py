@@ -1,0 +1,122 @@
+"""The evidence of one worker: records made, held to the journal, floods folded.
+
+Everything noted in a turn of the loop is written by one `commit` at its end. What the disk refuses is told to the caller
+for decisions (a call without evidence is not placed) and kept in memory, bounded, for outcomes, ends and emergency calls.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import msgspec
+
+from gateway.gate.records import EndRecord, FloodRecord, OutcomeRecord, Record
+from gateway.store.ports import Journal
+
+FLOOD_LIMIT = 1_000
+"""Refusals of one source by one rule in one second that are recorded one by one; the rest become one record."""
+
+MAX_FLOOD_KEYS = 2_000
+"""(source, rule) pairs counted per second; peers are few, so more than this is an attack and shares one record."""
+
+MAX_KEPT = 50_000
+"""Records kept in memory while the disk takes none: about 30 MB. The oldest are given up, and counted."""
+
+MAX_ENDED = 100_000
+"""Decision ids whose end was seen lately, so that crossed or repeated BYEs give one end record."""
+
+
+class Evidence:
+    """Makes and writes records. `at` is epoch seconds everywhere."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._encoder = msgspec.json.Encoder()
+        self._decisions: list[bytes] = []
+        self._others: deque[bytes] = deque()
+        self._second = 0
+        self._counts: dict[tuple[str, str], int] = {}
+        self._flooded: dict[tuple[str, str], tuple[str, int]] = {}
+        self._ended: dict[str, None] = {}
+        self.given_up = 0
+        """Records lost because the disk took none for too long."""
+        self.failed_commits = 0
+
+    @property
+    def kept(self) -> int:
+        """Records waiting in memory."""
+        return len(self._others)
+
+    def decision(self, record: Record) -> None:
+        """A decision of this turn: `commit` says whether it is written."""
+        self._decisions.append(self._encoder.encode(record))
+
+    def keep(self, record: Record) -> None:
+        """A record that is written when it can be."""
+        if len(self._others) >= MAX_KEPT:
+            self._others.popleft()
+            self.given_up += 1
+        self._others.append(self._encoder.encode(record))
+
+    def outcome(self, decision: str, at: float, result: str, status: int, hop: str) -> None:
+        """How the set-up of an allowed call ended."""
+        self.keep(OutcomeRecord(decision, int(at * 1e6), result, status, hop))
+
+    def note_ended(self, decision: str) -> None:
+        """A call whose end record is in the journal already."""
+        self._ended[decision] = None
+
+    def ended(self, decision: str, at: float, by: str, cause: str) -> bool:
+        """A BYE passed. False for the second of two (crossed, repeated, or of a dialog that ended)."""
+        if decision in self._ended:
+            return False
+        if len(self._ended) >= MAX_ENDED:
+            for oldest in list(self._ended)[: MAX_ENDED // 2]:
+                del self._ended[oldest]
+        self._ended[decision] = None
+        self.keep(EndRecord(decision, int(at * 1e6), by, cause))
+        return True
+
+    def flooded(self, source: str, trunk: str, rule: str, status: int, at: float) -> bool:
+        """Count one refusal. True: it is one too many for a record of its own, and was folded."""
+        second = int(at)
+        if second != self._second:
+            self._fold(second)
+        key = (source, rule)
+        if len(self._counts) >= MAX_FLOOD_KEYS and key not in self._counts:
+            key = ("", rule)
+        count = self._counts.get(key, 0) + 1
+        self._counts[key] = count
+        if count <= FLOOD_LIMIT:
+            return False
+        self._flooded[key] = (trunk, status)
+        return True
+
+    def _fold(self, second: int) -> None:
+        for key, (trunk, status) in self._flooded.items():
+            count = self._counts[key] - FLOOD_LIMIT
+            self.keep(FloodRecord(self._second * 1_000_000, key[0], trunk, key[1], status, count))
+        self._flooded.clear()
+        self._counts.clear()
+        self._second = second
+
+    def commit(self, at: float) -> bool:
+        """Write everything noted since the last commit with one write(2). False: nothing was written, the decisions of
+        this turn have no evidence and are forgotten here, the rest stays queued."""
+        if self._flooded and int(at) != self._second:
+            self._fold(int(at))
+        if not self._decisions and not self._others:
+            return True
+        journal = self._journal
+        for payload in self._decisions:
+            journal.append(payload)
+        for payload in self._others:
+            journal.append(payload)
+        self._decisions.clear()
+        try:
+            journal.commit()
+        except OSError:
+            self.failed_commits += 1
+            return False
+        self._others.clear()
+        return True

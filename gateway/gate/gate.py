@@ -1,0 +1,386 @@
+"""The gate: a call attempt goes in, a recorded verdict comes out (DESIGN §1).
+
+Emergency first, then the rules on memory, then one question to the store and the rules on its answer. The verdict is
+delivered at the end of the turn it was reached in, after its record was written; with `journal.sync = always` after the
+record is on disk. Which registry and pack decide is fixed when the attempt arrives: versions never mix in one decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from gateway.gate.attempt import CallAttempt, read_attempt
+from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
+from gateway.gate.engine import Engine, Ruling
+from gateway.gate.evidence import Evidence
+from gateway.gate.pack import trunk_answer
+from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.records import DecisionRecord
+from gateway.gate.seal import Sealer
+from gateway.gate.sealed import sealed_content
+from gateway.registry.model import Trunk
+from gateway.registry.numbering import mask
+from gateway.registry.registry import Registry
+from gateway.sip.message import Request
+from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
+from policies.base import Answer
+from policies.facts import INBOUND, OUTBOUND
+
+MAX_PARKED = 10_000
+"""Attempts that may wait for the store at once: one deadline (50 ms) of 200,000 calls/s; more than that is overload."""
+
+MAX_REFUSED = 10_000
+"""Decision ids of refusals made without a transaction, remembered so that a retransmission is not a second record."""
+
+RECOVERY_SECONDS = 64.0
+"""How long decisions of a worker that died are remembered: twice the time a caller retransmits an INVITE (64*T1)."""
+
+Deliver = Callable[[Verdict], None]
+Recovered = dict[str, tuple[str, str, int]]
+"""Decision id to (verdict, rule, status), read back from the journal at start."""
+
+
+class Observer(Protocol):
+    """A histogram."""
+
+    def observe(self, seconds: float) -> None:
+        """Count one value."""
+        ...
+
+
+class Counts(Protocol):
+    """The counters the gate adds to."""
+
+    calls: dict[tuple[str, str, str, str], int]
+    shadow: dict[str, int]
+    journal_errors: int
+
+    @property
+    def decision(self) -> Observer:
+        """INVITE received to verdict."""
+        ...
+
+    @property
+    def lookup(self) -> Observer:
+        """Question to the store to its answer."""
+        ...
+
+
+class Waiting:
+    """One attempt on its way through the gate."""
+
+    __slots__ = (
+        *("asked_at", "deliver", "engine", "lookup_us", "party", "received_at", "registry", "shadow", "source", "verdict"),
+    )
+
+    def __init__(self, engine: Engine, registry: Registry, received_at: float, source: str, deliver: Deliver) -> None:
+        self.engine = engine
+        self.registry = registry
+        self.received_at = received_at
+        self.source = source
+        self.deliver = deliver
+        self.shadow: list[str] = []
+        self.party = b""
+        self.asked_at = 0.0
+        self.lookup_us = 0
+        self.verdict: Verdict | None = None
+
+
+class Gate:
+    """One worker's gate. `now` is monotonic seconds, `at` epoch seconds."""
+
+    def __init__(
+        self,
+        node: str,
+        lookup: SubscriberLookup,
+        evidence: Evidence,
+        pseudonymizer: Pseudonymizer,
+        sealer: Sealer,
+        counts: Counts,
+        own_hosts: frozenset[bytes],
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+        evidence_required: bool = True,
+    ) -> None:
+        """`clock`: monotonic seconds; the store's answers come without a time of their own. `wake`: called when a verdict
+        was reached, so that the turn is ended soon."""
+        self._node = node
+        self._lookup = lookup
+        self.evidence = evidence
+        self._pseudonymizer = pseudonymizer
+        self._sealer = sealer
+        self._counts = counts
+        self._own_hosts = own_hosts
+        self._clock = clock
+        self._wake = wake
+        self._required = evidence_required
+        self._ready: list[Waiting] = []
+        self._recovered: Recovered = {}
+        self._recovered_until = 0.0
+        self._refused: dict[str, None] = {}
+        self.parked = 0
+        """Attempts that wait for the store."""
+        self.draining = False
+        self.registry: Registry | None = None
+        self.engine: Engine | None = None
+
+    def switch(self, registry: Registry, engine: Engine) -> None:
+        """Put a new registry and pack in force for the attempts that arrive from now on."""
+        self.registry = registry
+        self.engine = engine
+
+    def recover(self, decisions: Recovered, now: float) -> None:
+        """Decisions that are in the journal already: their retransmitted INVITEs are the same calls."""
+        self._recovered = decisions
+        self._recovered_until = now + RECOVERY_SECONDS
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    def decide(
+        self, request: Request, trunk: Trunk, decision: str, source: str, received_at: float, at: float, deliver: Deliver
+    ) -> None:
+        """Decide one initial INVITE; `deliver` is called once, by a later `commit`. `source`: `address:port/transport`."""
+        registry, engine = self.registry, self.engine
+        if registry is None or engine is None:
+            raise RuntimeError("the gate has no registry yet")
+        attempt = read_attempt(request, trunk, registry, at, self._own_hosts)
+        waiting = Waiting(engine, registry, received_at, source, deliver)
+        if attempt.subscriber:
+            waiting.party = self._pseudonymizer.hash(attempt.subscriber)
+        if self._recovered:
+            known = self._known(decision, received_at)
+            if known is not None:
+                self._repeat(waiting, attempt, decision, known)
+                return
+        facts = attempt.facts
+        ruling: Ruling | None
+        blocked = self._blocked(attempt)
+        if blocked or attempt.emergency:
+            ruling = Ruling(blocked, facts.forced_route, engine.pack.answers[blocked]) if blocked else None
+            self._settle(waiting, attempt, decision, ruling)
+            return
+        if trunk.state != "active":
+            ruling = Ruling("number-trunk", "trunk suspended", engine.pack.answers["number-trunk"])
+        else:
+            ruling = engine.judge_memory(facts, waiting.shadow)
+        if ruling is not None or not engine.needs_store(facts):
+            self._settle(waiting, attempt, decision, ruling)
+            return
+        operator = registry.operator(facts.range_operator)
+        if operator is None or not waiting.party:
+            # Nothing to ask with, and no memory rule in force that refuses it: fail closed.
+            self._settle(waiting, attempt, decision, engine.unavailable(facts))
+            return
+        self.parked += 1
+        waiting.asked_at = self._clock()
+
+        def reply(answer: SubscriberFacts | Unavailable) -> None:
+            self._answered(waiting, attempt, decision, answer)
+
+        purpose = registry.purpose_number(facts.purpose)
+        self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
+
+    def _blocked(self, attempt: CallAttempt) -> str:
+        """What stops an attempt before the rules are asked: a rule id, or empty. Emergency calls stop only at a Route."""
+        if attempt.emergency:
+            return "route-forced" if attempt.facts.forced_route else ""
+        if self.draining:
+            return "draining"
+        return "overload" if self.parked >= MAX_PARKED else ""
+
+    def _answered(
+        self, waiting: Waiting, attempt: CallAttempt, decision: str, answer: SubscriberFacts | Unavailable
+    ) -> None:
+        self.parked -= 1
+        elapsed = self._clock() - waiting.asked_at
+        waiting.lookup_us = int(elapsed * 1e6)
+        facts = attempt.facts
+        if isinstance(answer, Unavailable):
+            self._settle(waiting, attempt, decision, waiting.engine.unavailable(facts))
+            return
+        self._counts.lookup.observe(elapsed)
+        facts.consent = answer.consent
+        facts.refusals = applying_refusals(answer, facts.number, facts.range_operator, facts.purpose)
+        self._settle(waiting, attempt, decision, waiting.engine.judge_store(facts, waiting.shadow))
+
+    def _settle(self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling | None) -> None:
+        if ruling is None and not attempt.routes:
+            # Every trunk it could leave by is suspended. Q.850 34, no circuit: the caller's number is not at fault.
+            ruling = Ruling("trunk-capacity", "no active trunk", waiting.engine.pack.answers["trunk-capacity"])
+        if ruling is None:
+            rule = EMERGENCY if attempt.emergency else ALLOW
+            verdict = Verdict(attempt, decision, rule, "", None, tuple(waiting.shadow))
+        else:
+            answer = trunk_answer(ruling.rule, ruling.answer, attempt.trunk.answers)
+            verdict = Verdict(attempt, decision, ruling.rule, ruling.reason, answer, tuple(waiting.shadow))
+        waiting.verdict = verdict
+        self._count(verdict, waiting)
+        self._ready.append(waiting)
+        self._wake()
+        if ruling is not None and self.evidence.flooded(
+            waiting.source.rpartition(":")[0], attempt.trunk.id, ruling.rule, ruling.answer.status, attempt.facts.at
+        ):
+            return
+        self.evidence.decision(self._record(waiting, verdict))
+
+    def _count(self, verdict: Verdict, waiting: Waiting) -> None:
+        attempt = verdict.attempt
+        word = ALLOW if verdict.allowed else REFUSE
+        key = (attempt.trunk.id, attempt.direction, word, verdict.rule)
+        self._counts.calls[key] = self._counts.calls.get(key, 0) + 1
+        for rule in verdict.shadow:
+            self._counts.shadow[rule] = self._counts.shadow.get(rule, 0) + 1
+        self._counts.decision.observe(self._clock() - waiting.received_at)
+
+    def _record(self, waiting: Waiting, verdict: Verdict) -> DecisionRecord:
+        attempt = verdict.attempt
+        request = attempt.request
+        facts = attempt.facts
+        answer = verdict.answer
+        return DecisionRecord(
+            id=verdict.decision,
+            at=int(facts.at * 1e6),
+            node=self._node,
+            trunk=attempt.trunk.id,
+            direction=attempt.direction,
+            verdict=REFUSE if answer is not None else ALLOW,
+            rule=verdict.rule,
+            status=answer.status if answer is not None else 0,
+            reason=verdict.reason,
+            source=waiting.source,
+            call_id=request.call_id.decode("utf-8", "replace"),
+            from_tag=request.from_.tag.decode("ascii", "replace"),
+            operator=facts.range_operator or facts.trunk_operator,
+            number=facts.number,
+            party=waiting.party.hex(),
+            party_mask=mask(attempt.subscriber) if attempt.subscriber else "",
+            route=facts.route,
+            pack=waiting.engine.pack.label,
+            registry=waiting.registry.version,
+            shadow=verdict.shadow,
+            decide_us=int((self._clock() - waiting.received_at) * 1e6),
+            lookup_us=waiting.lookup_us,
+            facts=facts,
+            sealed=self._sealer.seal(sealed_content(request, attempt.subscriber)),
+        )
+
+    # -- refusals the proxy makes ----------------------------------------------------------------------------------
+
+    def refuse(self, rule: str, detail: str, request: Request, trunk: Trunk, decision: str, source: str, at: float) -> Answer:
+        """Record a refusal that needs no decision (`method`, `dialog-forged`, `route-forced` …); its answer. A repeated
+        request (same decision id) makes no second record, and one without decision id (OPTIONS while draining) none."""
+        if self.engine is None or self.registry is None:
+            raise RuntimeError("the gate has no registry yet")
+        answer = self.engine.pack.answer(rule, trunk.answers)
+        if not decision or decision in self._refused:
+            return answer
+        if len(self._refused) >= MAX_REFUSED:
+            self._refused.clear()
+        self._refused[decision] = None
+        direction = OUTBOUND if trunk.side == "access" else INBOUND
+        key = (trunk.id, direction, REFUSE, rule)
+        self._counts.calls[key] = self._counts.calls.get(key, 0) + 1
+        if self.evidence.flooded(source.rpartition(":")[0], trunk.id, rule, answer.status, at):
+            return answer
+        record = DecisionRecord(
+            id=decision,
+            at=int(at * 1e6),
+            node=self._node,
+            trunk=trunk.id,
+            direction=direction,
+            verdict=REFUSE,
+            rule=rule,
+            status=answer.status,
+            reason=detail,
+            source=source,
+            call_id=request.call_id.decode("utf-8", "replace"),
+            from_tag=request.from_.tag.decode("ascii", "replace"),
+            method=request.method.decode("ascii", "replace"),
+            operator=trunk.operator,
+            pack=self.engine.pack.label,
+            registry=self.registry.version,
+            sealed=self._sealer.seal(sealed_content(request, "")),
+        )
+        self.evidence.keep(record)
+        return answer
+
+    # -- a worker that came back -----------------------------------------------------------------------------------
+
+    def _known(self, decision: str, now: float) -> tuple[str, str, int] | None:
+        if now > self._recovered_until:
+            self._recovered = {}
+            return None
+        return self._recovered.pop(decision, None)
+
+    def _repeat(
+        self, waiting: Waiting, attempt: CallAttempt, decision: str, known: tuple[str, str, int]
+    ) -> None:
+        """Deliver a recorded verdict again, without a second record."""
+        word, rule, status = known
+        answer = None
+        if word != ALLOW:
+            pack = waiting.engine.pack
+            answer = trunk_answer(rule, pack.answers.get(rule, pack.answers["overload"]), attempt.trunk.answers)
+            answer = replace(answer, status=status)
+        waiting.verdict = Verdict(attempt, decision, rule, "", answer, ())
+        self._ready.append(waiting)
+        self._wake()
+
+    # -- the end of a turn -----------------------------------------------------------------------------------------
+
+    def commit(self, at: float) -> bool:
+        """Write the records of this turn; the verdicts are then ready for `deliver`. False: the disk took nothing."""
+        written = self.evidence.commit(at)
+        if not written:
+            self._counts.journal_errors += 1
+            self._without_evidence()
+        return written
+
+    def take_ready(self) -> list[Waiting]:
+        """The verdicts of this turn, in order; the caller hands them to `deliver` when their records are safe."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    @staticmethod
+    def deliver(ready: list[Waiting]) -> None:
+        """Tell the callers."""
+        for waiting in ready:
+            if waiting.verdict is not None:
+                waiting.deliver(waiting.verdict)
+
+    def _without_evidence(self) -> None:
+        """DESIGN §7, disk full: a call without evidence is not placed; an emergency call is, its record kept in memory."""
+        for waiting in self._ready:
+            verdict = waiting.verdict
+            if verdict is None or not verdict.allowed:
+                continue
+            if verdict.attempt.emergency or not self._required:
+                self.evidence.keep(self._record(waiting, verdict))
+                continue
+            answer = waiting.engine.pack.answers["overload"]
+            waiting.verdict = Verdict(
+                verdict.attempt, verdict.decision, "overload", "evidence cannot be written", answer, verdict.shadow
+            )
+
+
+def applying_refusals(
+    answer: SubscriberFacts, number: str, operator: str, purpose: str
+) -> tuple[str, ...]:
+    """The callee's refusals that meet this call, as `scope` or `scope:value`."""
+    found: list[str] = []
+    if answer.refuses_all:
+        found.append("all")
+    if answer.refuses_category:
+        found.append(f"category:{purpose}")
+    for refusal in answer.scoped:
+        scope, value = refusal.scope, refusal.value
+        if (
+            (scope == "operator" and value == operator)
+            or (scope == "caller" and value == number)
+            or (scope == "caller_prefix" and number.startswith(value))
+        ):
+            found.append(f"{scope}:{value}")
+    return tuple(found)
+

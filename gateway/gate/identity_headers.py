@@ -1,0 +1,59 @@
+"""The one list of headers that say who calls, and what is done with each (the table stands in `identity`).
+
+A header that carries a caller's or a calling party's number and is missing here is a way around the gate: names are
+added here and nowhere else. The parser spells registered names one way; other names are compared in lower case.
+"""
+
+from __future__ import annotations
+
+from gateway.sip.names import CANONICAL, CONTACT, CONTENT_TYPE, FROM, TO
+
+ASSERTED = b"P-Asserted-Identity"
+PREFERRED = b"P-Preferred-Identity"
+REMOTE_PARTY = b"Remote-Party-ID"
+DIVERSION = b"Diversion"
+HISTORY = b"History-Info"
+REFERRED_BY = b"Referred-By"
+CALL_INFO = b"Call-Info"
+REPLY_TO = b"Reply-To"
+IDENTITY = b"Identity"
+PRIVACY = b"Privacy"
+
+JUDGED = frozenset(
+    (
+        *(ASSERTED, PREFERRED, REMOTE_PARTY, DIVERSION, HISTORY, REFERRED_BY),
+        *(CALL_INFO, REPLY_TO, IDENTITY, CONTACT, PRIVACY),
+    )
+)
+"""Headers whose content is held against the caller number."""
+
+UNSEEN = (
+    *(b"Additional-Identity", b"Anonymity", b"Attestation-Info", b"CC-Diversion", b"Identity-Info", b"Origination-Id"),
+    *(b"P-Associated-URI", b"P-Called-Party-ID", b"P-Charge-Info", b"P-DCS-Billing-Info", b"P-DCS-LAES"),
+    *(b"P-DCS-OSPS", b"P-DCS-Redirect", b"P-DCS-Trace-Party-ID", b"P-Profile-Key", b"P-Served-User"),
+    *(b"P-User-Database", b"Priority-Verstat", b"RPID-Privacy"),
+)
+"""Headers that name a party inside a network (RFC 7315, 8496, 5503, TS 24.229, drafts): no business of an access
+peer."""
+
+REMOVED = frozenset(name.lower() for name in (*UNSEEN, *(JUDGED - {CONTACT, PRIVACY})))
+"""Lower case. What never leaves towards the core as it came from access."""
+
+NETWORK = frozenset(
+    name.lower()
+    for name in (
+        *(ASSERTED, PREFERRED, REMOTE_PARTY, b"Additional-Identity", b"Attestation-Info", b"Origination-Id"),
+        *(b"P-Associated-URI", b"P-Charge-Info", b"P-DCS-Trace-Party-ID", b"P-Profile-Key", b"P-Served-User"),
+        *(b"P-User-Database", b"RPID-Privacy"),
+    )
+)
+"""Lower case. Network identity: stays inside the trust domain (RFC 3324, RFC 3325 §5)."""
+
+WITHHELD = NETWORK | {IDENTITY.lower(), DIVERSION.lower(), HISTORY.lower(), b"cc-diversion", b"identity-info"}
+"""Lower case. What repeats the caller's number, dropped as well where he asked to be hidden."""
+
+IDENTITY_HEADERS = frozenset({FROM, *JUDGED, *UNSEEN})
+"""Every header of the list; evidence keeps them as received."""
+
+ORDINARY = frozenset(set(CANONICAL) - IDENTITY_HEADERS - {TO, CONTENT_TYPE})
+"""Registered headers that say nothing about a party: passed without a second look."""

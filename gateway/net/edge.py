@@ -1,0 +1,195 @@
+"""The asyncio edge of a worker: sockets in, the proxy core, evidence committed, sockets out, one timer.
+
+A *turn* is what one wake-up of the loop brings: a burst of datagrams, the replies of the store, timers. Nothing is sent
+inside a turn. At its end `before_send` writes the evidence of everything decided in it, and only then do the messages
+leave (DESIGN §1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic, time
+
+from gateway.net.udp import UdpListener
+from gateway.proxy.core import ProxyCore
+from gateway.proxy.peer import Peer, Source
+from gateway.transaction.timers import NEVER
+from gateway.transaction.transactions import Destination
+
+BURST = 64
+"""Datagrams taken from one socket before other sockets, replies and timers get their turn."""
+
+MAX_DATAGRAM = 65_535
+MAX_SOURCES = 20_000
+"""Source addresses remembered per registry version; only addresses of known peers are."""
+
+TICK = 0.005
+"""Seconds a timer may be late: several timers then share one wake-up."""
+
+Identify = Callable[[str, str], Peer | None]
+"""(listener name, source IP) to the peer, or None for a stranger."""
+
+
+class Edge:
+    """One worker's sockets and its clock."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        listeners: Sequence[UdpListener],
+        identify: Identify,
+        before_send: Callable[[float], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self._loop = loop
+        self.listeners = tuple(listeners)
+        self._identify = identify
+        self._before_send = before_send
+        self._on_error = on_error
+        self._out: list[tuple[Destination, bytes]] = []
+        self._sources: dict[tuple[str, str, int], Source] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed = NEVER
+        self._core: ProxyCore | None = None
+        self._in_turn = False
+        self._woken = False
+        self.strangers = 0
+        """Datagrams of unknown sources, which get no answer at all."""
+        self.send_errors = 0
+        self.received = 0
+        self.last_turn = 0.0
+        """Monotonic time of the last turn, for the loop-lag check."""
+
+    # -- wiring ----------------------------------------------------------------------------------------------------
+
+    def start(self, core: ProxyCore) -> None:
+        """Begin to read."""
+        self._core = core
+        core.epoch_offset = time() - monotonic()
+        for listener in self.listeners:
+            self._loop.add_reader(listener.socket.fileno(), self._readable, listener)
+
+    def stop(self) -> None:
+        """Stop reading and close the sockets."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for listener in self.listeners:
+            self._loop.remove_reader(listener.socket.fileno())
+            self._loop.remove_writer(listener.socket.fileno())
+            listener.close()
+
+    def forget_sources(self) -> None:
+        """A new registry version: every source is identified anew."""
+        self._sources.clear()
+
+    def send(self, destination: Destination, data: bytes) -> None:
+        """Queue a message for the end of this turn."""
+        self._out.append((destination, data))
+
+    # -- turns -----------------------------------------------------------------------------------------------------
+
+    def _readable(self, listener: UdpListener) -> None:
+        core = self._core
+        if core is None:
+            return
+        self._in_turn = True
+        now = monotonic()
+        receive = listener.socket.recvfrom
+        sources = self._sources
+        name = listener.name
+        for _ in range(BURST):
+            try:
+                data, address = receive(MAX_DATAGRAM)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                self.send_errors += 1  # an ICMP error of an earlier datagram
+                continue
+            self.received += 1
+            host, port = address[0], address[1]
+            source = sources.get((name, host, port))
+            if source is None:
+                source = self._source(listener, host, port)
+                if source is None:
+                    self.strangers += 1
+                    continue
+            try:
+                core.receive(data, source, now)
+            except Exception as error:  # one message must not stop the others
+                self._on_error(error)
+        self.end_turn(now)
+
+    def _source(self, listener: UdpListener, host: str, port: int) -> Source | None:
+        peer = self._identify(listener.name, host)
+        if peer is None:
+            return None
+        source = Source(peer, host.encode(), port, listener.destination(host, port))
+        if len(self._sources) >= MAX_SOURCES:
+            self._sources.clear()
+        self._sources[(listener.name, host, port)] = source
+        return source
+
+    def end_turn(self, now: float) -> None:
+        """Write the evidence, send what is to be sent, set the timer."""
+        self.last_turn = now
+        self._before_send(now)
+        self._in_turn = False
+        out = self._out
+        if out:
+            self._out = []
+            for destination, data in out:
+                listener = destination.listener  # type: ignore[attr-defined]
+                try:
+                    if not listener.send(data, destination.address) and not listener.writing:
+                        listener.writing = True
+                        self._loop.add_writer(listener.socket.fileno(), self._writable, listener)
+                except OSError:
+                    self.send_errors += 1
+                    self._loop.call_soon(self._failed, destination)
+        core = self._core
+        if core is not None and core.layer.timers.earliest < self._armed:
+            self._arm(core.layer.timers.earliest, now)
+
+    def wake(self) -> None:
+        """Something is to be sent that no datagram and no timer brought: end a turn soon."""
+        if not self._in_turn and not self._woken:
+            self._woken = True
+            self._loop.call_soon(self._woken_turn)
+
+    def _woken_turn(self) -> None:
+        self._woken = False
+        self.end_turn(monotonic())
+
+    def _arm(self, at: float, now: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed = at
+        self._timer = self._loop.call_later(max(at - now, 0.0) + TICK, self._timers_due)
+
+    def _timers_due(self) -> None:
+        self._timer = None
+        self._armed = NEVER
+        core = self._core
+        if core is None:
+            return
+        self._in_turn = True
+        now = monotonic()
+        core.epoch_offset = time() - now  # follows a clock that was set
+        try:
+            core.expire(now)
+        except Exception as error:
+            self._on_error(error)
+        self.end_turn(now)
+
+    def _writable(self, listener: UdpListener) -> None:
+        if listener.drain():
+            listener.writing = False
+            self._loop.remove_writer(listener.socket.fileno())
+
+    def _failed(self, destination: Destination) -> None:
+        core = self._core
+        if core is not None:
+            now = monotonic()
+            core.layer.destination_failed(destination, now)
+            self.end_turn(now)

@@ -1,0 +1,66 @@
+"""Derived identifiers: decision id, client branch, local tag, loop check (RFC 3261 §16.6 step 8, RFC 5393 §4.2.1).
+
+All are keyed hashes of the server transaction's key and the request's own identifiers, so an INVITE that is
+retransmitted after a restart is the same call with the same branch and the same record (DESIGN §1).
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from gateway.sip.message import Request
+from gateway.transaction.keys import MAGIC_COOKIE
+
+DECISION_LENGTH = 16
+"""Bytes of a decision id."""
+
+
+class Identifiers:
+    """What is derived from one server transaction."""
+
+    __slots__ = ("branch", "decision", "tag")
+
+    def __init__(self, decision: bytes, branch: bytes, tag: bytes) -> None:
+        self.decision = decision
+        self.branch = branch
+        """The client branch of the first next hop; the others append `.1`, `.2` …"""
+        self.tag = tag
+        """To tag of responses made here."""
+
+
+def derive(secret: bytes, key: tuple[bytes, ...], request: Request, loop: bytes) -> Identifiers:
+    """Identifiers of a request. `loop` is its `loop_hash`, or empty where no loop check is made."""
+    material = b"\0".join((*key, request.call_id, request.from_.tag, request.to.tag, b"%d" % request.cseq))
+    digest = blake2b(material, digest_size=36, key=secret, person=b"cg-branch").digest()
+    branch = MAGIC_COOKIE + digest[16:28].hex().encode()
+    if loop:
+        branch += b"-" + loop
+    return Identifiers(digest[:DECISION_LENGTH], branch, digest[28:].hex().encode())
+
+
+def loop_hash(request: Request, trunk: bytes) -> bytes:
+    """Hash of everything that decides where an out-of-dialog request goes. It includes the source trunk, so that a lawful
+    spiral through the carrier (out by one trunk, in again by another) is not taken for a loop."""
+    material = b"\0".join(
+        (
+            trunk,
+            request.uri,
+            request.from_.uri,
+            request.from_.tag,
+            request.to.uri,
+            request.to.tag,
+            request.call_id,
+            b"%d" % request.cseq,
+            *request.get_all(b"Route"),
+        )
+    )
+    return blake2b(material, digest_size=8).hexdigest().encode()
+
+
+def is_loop(request: Request, sent_bys: tuple[bytes, ...], loop: bytes) -> bool:
+    """True when one of our own Vias carries the same loop hash: the request came back unchanged (RFC 5393 §4.2.2)."""
+    marker = b"-" + loop
+    for value in request.get_all(b"Via"):
+        if marker in value and any(sent_by in value for sent_by in sent_bys):
+            return True
+    return False

@@ -1,0 +1,121 @@
+"""The dialog cookie: what a dialog must remember, in Record-Route under a keyed MAC (DESIGN §5).
+
+A dialog has two. The *callee's* travels in the forwarded request, so the callee's route set holds it; the *caller's* replaces
+it in each 1xx and 2xx on the way back (RFC 3261 §16.7 step 8). Each is valid only from the trunk it was made for, and lets a
+request leave only towards the other trunk of its dialog.
+
+Layout before base64url (60 bytes): key id 1 · kind 1 · issue time 4 (epoch seconds) · decision id 16 · own trunk 4 · peer trunk 4
+· From hash 6 · To hash 6 · Contact hash 6 · MAC 12. The MAC (keyed BLAKE2b, RFC 7693) covers all of that and the dialog
+identifiers, which are not repeated in the cookie: Call-ID, caller tag and, for the caller's cookie, callee tag.
+"""
+
+from __future__ import annotations
+
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import blake2b
+from hmac import compare_digest
+
+CALLEE = 0
+"""Made for the callee: travels in the forwarded request."""
+CALLER = 1
+"""Made for the caller: travels in the responses."""
+
+NO_HASH = bytes(6)
+COOKIE_LENGTH = 80
+"""Characters of an encoded cookie."""
+PARAMETER = b"cg"
+"""Name of the Record-Route URI parameter that carries a cookie."""
+
+_BODY = struct.Struct("!BBI16s4s4s6s6s6s")
+_MAC_LENGTH = 12
+_TEXT = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+class Cookie:
+    """A cookie that was read and whose MAC is right."""
+
+    __slots__ = ("contact_hash", "decision", "from_hash", "issued", "kind", "own", "peer", "to_hash")
+
+    def __init__(
+        self,
+        kind: int,
+        issued: int,
+        decision: bytes,
+        own: bytes,
+        peer: bytes,
+        from_hash: bytes,
+        to_hash: bytes,
+        contact_hash: bytes = NO_HASH,
+    ) -> None:
+        self.kind = kind
+        self.issued = issued
+        """Epoch seconds of the initial INVITE."""
+        self.decision = decision
+        self.own = own
+        """Code of the trunk that may present this cookie."""
+        self.peer = peer
+        """Code of the trunk a request with this cookie may leave to."""
+        self.from_hash = from_hash
+        """`uri_hash` of the initial INVITE's From URI as this side saw it."""
+        self.to_hash = to_hash
+        self.contact_hash = contact_hash
+        """Hash of the number in the callee's Contact (caller's cookie only)."""
+
+
+class CookieRing:
+    """The keys cookies are made and read with: one current key, older ones still valid."""
+
+    __slots__ = ("_current", "_keys")
+
+    def __init__(self, keys: dict[int, bytes], current: int) -> None:
+        if current not in keys:
+            raise ValueError(f"cookie key {current} is not in the ring {sorted(keys)}")
+        self._keys = keys
+        self._current = current
+
+    def issue(self, cookie: Cookie, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
+        """The cookie's text. `callee_tag` is empty for the callee's cookie."""
+        body = _BODY.pack(
+            self._current,
+            cookie.kind,
+            cookie.issued,
+            cookie.decision,
+            cookie.own,
+            cookie.peer,
+            cookie.from_hash,
+            cookie.to_hash,
+            cookie.contact_hash,
+        )
+        mac = _mac(self._keys[self._current], body, call_id, caller_tag, callee_tag)
+        return urlsafe_b64encode(body + mac)
+
+    def read(self, text: bytes, call_id: bytes, from_tag: bytes, to_tag: bytes) -> Cookie | None:
+        """The cookie in an in-dialog request with these tags, or None when it is not one of ours for this dialog."""
+        if len(text) != COOKIE_LENGTH or not _TEXT.issuperset(text):
+            return None
+        raw = urlsafe_b64decode(text)
+        body = raw[:-_MAC_LENGTH]
+        fields = _BODY.unpack(body)
+        key = self._keys.get(fields[0])
+        if key is None:
+            return None
+        if fields[1] == CALLER:
+            mac = _mac(key, body, call_id, from_tag, to_tag)
+        else:
+            # The callee sends: its tag (From here) was not known when the cookie was made.
+            mac = _mac(key, body, call_id, to_tag, b"")
+        if not compare_digest(mac, raw[-_MAC_LENGTH:]):
+            return None
+        return Cookie(*fields[1:])
+
+
+def _mac(key: bytes, body: bytes, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
+    # NUL cannot occur in any of the parts (the parser refuses it), so the join is unambiguous.
+    data = b"\0".join((call_id, caller_tag, callee_tag, body))
+    return blake2b(data, digest_size=_MAC_LENGTH, key=key, person=b"cg-cookie").digest()
+
+
+def short_hash(value: bytes) -> bytes:
+    """Six bytes that stand for a canonical URI or number inside a MACed cookie; `NO_HASH` for nothing."""
+    return blake2b(value, digest_size=6).digest() if value else NO_HASH

@@ -1,0 +1,83 @@
+"""The forwarded request (RFC 3261 §16.6) and the forwarded response (§16.7): what changes, and nothing else."""
+
+from __future__ import annotations
+
+from gateway.sip.message import Headers
+
+DEFAULT_MAX_FORWARDS = 70
+"""§16.6 step 3: what a request without Max-Forwards gets."""
+
+
+def forwarded_headers(
+    headers: Headers, our_via: bytes, top_via: bytes, max_forwards: int, record_routes: list[bytes]
+) -> Headers:
+    """Headers of the request as it leaves: our Via on top, our Record-Routes, the sender's Via stamped, Max-Forwards
+    one less. `max_forwards` is the received value, -1 where there was none."""
+    out: Headers = [(b"Via", our_via)]
+    for route in record_routes:
+        out.append((b"Record-Route", route))
+    stamped = False
+    left = DEFAULT_MAX_FORWARDS if max_forwards < 0 else max_forwards - 1
+    for header in headers:
+        name = header[0]
+        if name == b"Via" and not stamped:
+            out.append((b"Via", top_via))
+            stamped = True
+        elif name != b"Max-Forwards":
+            out.append(header)
+    out.append((b"Max-Forwards", b"%d" % left))
+    return out
+
+
+def without_own_routes(headers: Headers, own_routes: int) -> Headers:
+    """`headers` less the first `own_routes` Route values (§16.4: a proxy removes itself)."""
+    if not own_routes:
+        return headers
+    out: Headers = []
+    for header in headers:
+        if own_routes and header[0] == b"Route":
+            own_routes -= 1
+            continue
+        out.append(header)
+    return out
+
+
+def returned_headers(headers: Headers, old_cookie: bytes, new_cookie: bytes) -> tuple[Headers, int]:
+    """Headers of a response on its way back: without our Via (§16.7 step 3), and with the cookie in our Record-Route
+    values replaced (step 8; nothing is when `old_cookie` is empty). Also returns how many values were."""
+    out: Headers = []
+    ours = True
+    replaced = 0
+    for header in headers:
+        name = header[0]
+        if ours and name == b"Via":
+            ours = False
+            continue
+        if old_cookie and name == b"Record-Route" and old_cookie in header[1]:
+            out.append((name, header[1].replace(old_cookie, new_cookie)))
+            replaced += 1
+            continue
+        out.append(header)
+    return out, replaced
+
+
+def hop_by_hop(
+    method: bytes, sent: Headers, to: bytes, cseq: int, extra: Headers
+) -> Headers:
+    """Headers of an ACK (§17.1.1.3) or CANCEL (§9.1) that belongs to the request sent with headers `sent`: the same top
+    Via, From, Call-ID and Routes, the given To."""
+    out: Headers = []
+    via = False
+    for name, value in sent:
+        if name == b"Via":
+            if not via:
+                out.append((name, value))
+                via = True
+        elif name == b"To":
+            out.append((name, to or value))
+        elif name == b"From" or name == b"Call-ID" or name == b"Route":
+            out.append((name, value))
+    out.append((b"CSeq", b"%d " % cseq + method))
+    out.append((b"Max-Forwards", b"70"))
+    out.extend(extra)
+    return out

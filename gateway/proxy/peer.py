@@ -1,0 +1,78 @@
+"""Peers and the addresses they are reached at, as the proxy sees them.
+
+The registry's trunks are turned into `Peer`s by the composition root, the sockets into `Destination`s by the network edge:
+the proxy itself knows neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Destination:
+    """One address to send to, through one listener."""
+
+    __slots__ = ("address", "host_port", "listener", "name", "reliable", "sent_by", "via")
+
+    def __init__(
+        self, listener: object, address: tuple[str, int], transport: bytes, sent_by: bytes, reliable: bool
+    ) -> None:
+        self.listener = listener
+        """The network edge's own handle; opaque here."""
+        self.address = address
+        self.sent_by = sent_by
+        """Our advertised host:port towards this peer."""
+        self.via = b"SIP/2.0/" + transport + b" " + sent_by + b";branch="
+        """A Via value up to the branch (§16.6 step 8)."""
+        self.reliable = reliable
+        host = f"[{address[0]}]" if ":" in address[0] else address[0]
+        self.host_port = f"{host}:{address[1]}".encode()
+        """As it stands in the host part of a Request-URI."""
+        self.name = f"{host}:{address[1]}/{transport.decode().lower()}"
+
+
+class Hop:
+    """A next hop of a peer. `up` is kept by the probe."""
+
+    __slots__ = ("destination", "up")
+
+    def __init__(self, destination: Destination) -> None:
+        self.destination = destination
+        self.up = True
+
+
+Reach = Callable[[bytes, int], "Destination | None"]
+"""(host, port) to a destination if that host belongs to the peer, else None. Port 0 = the default port."""
+
+
+class Peer:
+    """A trunk as the proxy sees it."""
+
+    __slots__ = ("access", "code", "hops", "id", "key", "reach", "trunk")
+
+    def __init__(
+        self, id: str, code: bytes, access: bool, hops: tuple[Hop, ...], reach: Reach, trunk: object
+    ) -> None:
+        self.id = id
+        self.key = id.encode()
+        self.code = code
+        """Four bytes that stand for the trunk in cookies."""
+        self.access = access
+        self.hops = hops
+        self.reach = reach
+        self.trunk = trunk
+        """The registry's trunk; opaque here."""
+
+
+class Source:
+    """Where a message came from: its peer, and the destination an answer goes to."""
+
+    __slots__ = ("host", "peer", "port", "reply")
+
+    def __init__(self, peer: Peer, host: bytes, port: int, reply: Destination) -> None:
+        self.peer = peer
+        self.host = host
+        """Source address as it stands in `received` (IPv6 without brackets)."""
+        self.port = port
+        self.reply = reply
+        """The source address itself, through the listener the message came in by."""

@@ -1,0 +1,110 @@
+"""What the proxy asks of the outside: the gate's word, evidence, and the clock's offset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gateway.proxy.peer import Peer, Source
+from gateway.sip.message import Headers, Request, Response
+
+if TYPE_CHECKING:
+    from gateway.proxy.call import Call
+
+
+class Refused:
+    """An answer instead of passing a request on."""
+
+    __slots__ = ("headers", "phrase", "status")
+
+    def __init__(self, status: int, phrase: bytes, headers: Headers) -> None:
+        self.status = status
+        self.phrase = phrase
+        self.headers = headers
+        """Extra headers: Reason, Warning, Retry-After …"""
+
+
+class Screened(Protocol):
+    """A message as it may leave towards the other side."""
+
+    headers: Headers
+    body: bytes
+    refusal: str
+    """Rule id that refuses it; empty to send it on."""
+    detail: str
+
+
+class Gate(Protocol):
+    """The gate and the evidence, as the proxy needs them."""
+
+    def admit(self, call: Call, now: float) -> None:
+        """Decide an initial INVITE. Later, in this or another turn of the loop, `call.admit` or `call.refuse` is
+        called exactly once, after the decision record has been written."""
+        ...
+
+    def is_emergency(self, request: Request, peer: Peer) -> bool:
+        """True for an emergency call, which passes where others are shed."""
+        ...
+
+    def refused(
+        self, rule: str, detail: str, request: Request, source: Source, decision: bytes
+    ) -> Refused:
+        """Record a refusal that the proxy itself makes (`method`, `dialog-forged`, `draining` …) and word the answer."""
+        ...
+
+    def screen_request(self, request: Request, from_peer: Peer, to_peer: Peer) -> Screened:
+        """An in-dialog request as it may leave towards `to_peer`, or the rule that refuses it."""
+        ...
+
+    def screen_response(self, response: Response, request: Request, from_peer: Peer, to_peer: Peer) -> Screened:
+        """A response as it may leave towards `to_peer`, which sent `request`. Never a refusal."""
+        ...
+
+    def peer_by_code(self, code: bytes) -> Peer | None:
+        """The peer a cookie names."""
+        ...
+
+    def outcome(self, call: Call, result: str, status: int, now: float) -> None:
+        """How an admitted call's set-up ended: `answered`, `failed`, `cancelled`, `timeout`."""
+        ...
+
+    def ended(self, decision: bytes, by: Peer, request: Request) -> None:
+        """A BYE passed."""
+        ...
+
+
+class Counters:
+    """What the proxy counts. Plain integers; telemetry reads them."""
+
+    __slots__ = (
+        "dropped",
+        "failovers",
+        "late_responses",
+        "received_requests",
+        "received_responses",
+        "record_route_lost",
+        "sent_requests",
+        "sent_responses",
+    )
+
+    def __init__(self) -> None:
+        self.received_requests: dict[bytes, int] = {}
+        """By method; unknown methods count as b"other"."""
+        self.received_responses: list[int] = [0] * 7
+        """By class: index 2 is 2xx."""
+        self.sent_requests: dict[bytes, int] = {}
+        """By method."""
+        self.sent_responses: list[int] = [0] * 7
+        self.dropped: dict[str, int] = {}
+        """By reason."""
+        self.failovers = 0
+        self.late_responses = 0
+        self.record_route_lost = 0
+        """Responses whose Record-Route did not carry our cookie back: such a dialog will pass us by."""
+
+    def sent(self, method: bytes) -> None:
+        """Count a request sent, ours or forwarded."""
+        self.sent_requests[method] = self.sent_requests.get(method, 0) + 1
+
+    def drop(self, reason: str) -> None:
+        """Count a message that gets no answer. Reasons are a fixed set of words."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1

@@ -1,0 +1,55 @@
+"""Responses made here (RFC 3261 §8.2.6) and the Via of the request they answer (§18.2.1, RFC 3581)."""
+
+from __future__ import annotations
+
+from gateway.proxy.peer import Destination, Source
+from gateway.sip.message import Headers, Request
+from gateway.sip.via import Via
+from gateway.sip.writer import write_response
+
+def reply_address(via: Via, source: Source) -> tuple[str, int]:
+    """Where responses to a request go over UDP (§18.2.2, RFC 3581 §4): always back to the source host; `maddr` is never
+    followed. Without `rport` the port is the Via's."""
+    if via.rport is not None:
+        return source.reply.address
+    return (source.reply.address[0], via.port or 5060)
+
+
+def local_response(
+    request: Request,
+    top_via: bytes,
+    status: int,
+    phrase: bytes,
+    tag: bytes,
+    extra: Headers,
+) -> bytes:
+    """A response to `request`. `top_via`: its stamped top Via; `tag`: our To tag, not used for 100 or where one is there."""
+    headers: Headers = []
+    to: bytes = b""
+    first = True
+    for name, value in request.headers:
+        if name == b"Via":
+            headers.append((name, top_via if first else value))
+            first = False
+        elif name == b"To":
+            to = value
+            if status != 100 and not request.to.tag:
+                to = value + b";tag=" + tag
+            headers.append((name, to))
+        elif name == b"From" or name == b"Call-ID" or name == b"CSeq":
+            headers.append((name, value))
+        elif name == b"Timestamp" and status == 100:
+            headers.append((name, value))
+    headers.extend(extra)
+    return write_response(status, phrase, headers, b"")
+
+
+def answer_destination(request: Request, source: Source) -> Destination:
+    """The destination that responses to this request go to."""
+    reply = source.reply
+    address = reply_address(request.via, source)
+    if reply.reliable or address == reply.address:
+        return reply
+    return Destination(
+        reply.listener, address, request.via.transport, reply.sent_by, False
+    )

@@ -1,0 +1,59 @@
+"""The response context of a non-INVITE request inside a dialog: BYE, UPDATE, PRACK, INFO …: one target, one answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.proxy import forward
+from gateway.proxy.peer import Peer
+from gateway.sip.message import Request, Response
+from gateway.sip.writer import write_response
+from gateway.transaction.transactions import ClientTransaction, ServerTransaction
+
+if TYPE_CHECKING:
+    from gateway.proxy.core import ProxyCore
+
+
+class Transit:
+    """`ServerUser` and `ClientUser` of one forwarded non-INVITE request."""
+
+    __slots__ = ("core", "from_peer", "request", "server", "to_peer")
+
+    def __init__(
+        self, core: ProxyCore, request: Request, server: ServerTransaction, from_peer: Peer, to_peer: Peer
+    ) -> None:
+        self.core = core
+        self.request = request
+        self.server = server
+        self.from_peer = from_peer
+        self.to_peer = to_peer
+
+    def client_response(self, client: ClientTransaction, response: Response, now: float) -> None:
+        """`ClientUser`: pass the response back; 100 ends here (§16.7 step 5)."""
+        status = response.status
+        if status == 100:
+            return
+        core = self.core
+        screened = core.gate.screen_response(response, self.request, self.to_peer, self.from_peer)
+        headers, _ = forward.returned_headers(screened.headers, b"", b"")
+        reason = response.reason
+        if status == 503:
+            status, reason = 500, b"Server Internal Error"  # §16.7 step 6
+        core.counters.sent_responses[status // 100] += 1
+        self.server.respond(status, write_response(status, reason, headers, screened.body), now)
+
+    def client_timeout(self, client: ClientTransaction, now: float) -> None:
+        """`ClientUser`: RFC 4320 §4.2 forbids a 408 to a non-INVITE request; the caller's own timer F ends it."""
+
+    def client_error(self, client: ClientTransaction, now: float) -> None:
+        """`ClientUser`: as a timeout: a proxy that cannot reach the next hop lets the sender's timer run."""
+
+    def client_ack(self, client: ClientTransaction, response: Response) -> bytes:
+        """`ClientUser`: non-INVITE requests have no ACK."""
+        return b""
+
+    def server_ack(self, server: ServerTransaction, request: Request, now: float) -> None:
+        """`ServerUser`: non-INVITE requests have no ACK."""
+
+    def server_failed(self, server: ServerTransaction, now: float) -> None:
+        """`ServerUser`: the response could not be sent; the sender will repeat its request."""

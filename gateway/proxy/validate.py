@@ -1,0 +1,21 @@
+"""Request validation (RFC 3261 §16.3), after the parser has seen to syntax and scheme."""
+
+from __future__ import annotations
+
+from gateway.proxy.ports import Refused
+from gateway.sip.message import Request
+
+ALLOW = b"INVITE, ACK, CANCEL, OPTIONS, BYE, PRACK, UPDATE, INFO"
+"""Methods this element passes: the first four out of a dialog, all of them inside one."""
+
+
+def validate(request: Request) -> Refused | None:
+    """The answer to a request that a proxy must not pass on, or None. Not for ACK, which is never answered."""
+    # Step 3. An OPTIONS for us is answered whatever its Max-Forwards says (§11).
+    if request.max_forwards == 0:
+        return Refused(483, b"Too Many Hops", [])
+    # Step 5: no extension is supported that a proxy would have to know about.
+    required = request.get_all(b"Proxy-Require")
+    if required:
+        return Refused(420, b"Bad Extension", [(b"Unsupported", b", ".join(required))])
+    return None

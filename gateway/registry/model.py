@@ -1,0 +1,131 @@
+"""What the registry knows: operators, trunks, number ranges. Plain immutable values.
+
+Every value here is made from a *snapshot*: one version of the whole registry, written by the control plane
+and swapped atomically in the workers (DESIGN §4 for the words). Times are epoch seconds (float), numbers
+are canonical strings (`+8657112340001` or a short code such as `95588`, see `numbering`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Side = Literal["access", "core"]
+"""`access`: towards the call centre. `core`: towards the carrier's network."""
+
+RangeState = Literal["assigned", "filed", "enabled", "suspended", "recalled"]
+"""Life cycle of a code number (RULES A18): only `enabled` may be presented."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A call-centre business that holds trunks and numbers."""
+
+    id: str
+    name: str
+    number: int
+    """Small integer that stands for the operator in Redis fields (1..65535)."""
+    operator_class: str = "call_centre"
+    state: Literal["active", "suspended"] = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class NextHop:
+    """One address a trunk is reached at, tried in the order given."""
+
+    host: str
+    port: int = 5060
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """A configured peer group, recognised by source address *and* listener."""
+
+    id: str
+    side: Side
+    operator: str = ""
+    """Operator id; empty on a core trunk."""
+    sources: tuple[str, ...] = ()
+    """Source networks in CIDR or address form."""
+    listeners: tuple[str, ...] = ()
+    """Listener names this trunk may use; empty = any."""
+    next_hops: tuple[NextHop, ...] = ()
+    trusted: bool = False
+    """RFC 3324 trust domain: identity may be shown to this peer (access) or believed from it (core)."""
+    state: Literal["active", "suspended"] = "active"
+    country: str = "86"
+    """Country code that 0-national and local forms on this trunk are read in."""
+    area: str = ""
+    """Area code that local forms are read in; empty: local forms are refused."""
+    emergency_cli: str = ""
+    """Canonical number put into From and asserted when an emergency caller is unproven."""
+    answers: tuple[tuple[str, int, str], ...] = ()
+    """Per-trunk answers: (rule id, status, phrase), over the pack's."""
+    needs_asserted: bool = False
+    """Access: an INVITE without P-Asserted-Identity is refused (RULES Part 2(d) form 6)."""
+
+    @property
+    def is_access(self) -> bool:
+        """True towards the call centre."""
+        return self.side == "access"
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRange:
+    """An assigned block of code numbers of one exact digit length."""
+
+    id: str
+    first: str
+    last: str
+    operator: str
+    trunks: tuple[str, ...]
+    """Access trunks that may present it and that calls to it are delivered to, in order."""
+    egress: tuple[str, ...] = ()
+    """Core trunks it may leave by; empty = every core trunk."""
+    outbound: bool = False
+    """May be presented as caller. False unless the certificate says so (RULES A10)."""
+    inbound: bool = True
+    purposes: tuple[str, ...] = ()
+    """Purposes it may be used for; the first is the default purpose of its calls."""
+    certificate: str = ""
+    filing: str = ""
+    valid_from: float = 0.0
+    valid_to: float = 0.0
+    """0 = open."""
+    state: RangeState = "enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """One row of a numbering plan (`config/plans/*.csv`): digits after the country code."""
+
+    prefix: str
+    kind: str
+    min_len: int
+    max_len: int
+    caller: str
+    """`owner`, `cert` or `no`: may such a number be a voice caller (RULES Part 2a)."""
+    region: str = ""
+    sub_first: str = ""
+    """Digits the subscriber part may begin with (`2-8` gives "2345678"); empty = any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of everything a worker needs in memory."""
+
+    version: int
+    operators: tuple[Operator, ...] = ()
+    trunks: tuple[Trunk, ...] = ()
+    ranges: tuple[NumberRange, ...] = ()
+    plan: tuple[PlanEntry, ...] = ()
+    emergency: tuple[str, ...] = ()
+    """Emergency short codes, digits only (`110`)."""
+    purposes: dict[str, int] = field(default_factory=dict)
+    """Purpose name to the small integer (1..255) that stands for it in Redis fields."""
+    country: str = "86"
+    """Country code of the plan."""
+    zone: str = "Asia/Shanghai"
+    """Time zone of numbers of this plan."""
+    pack: str = ""
+    """The rule pack in force, as TOML text."""

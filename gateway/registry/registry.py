@@ -1,0 +1,115 @@
+"""A snapshot compiled for lookups: what a worker asks while it holds a packet. Immutable; swapped whole.
+
+`validate` (in `validate.py`) says beforehand what is wrong with a snapshot; a snapshot with problems is
+never compiled."""
+
+from __future__ import annotations
+
+from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
+from gateway.registry.numbering import Number, NumberingPlan
+from gateway.registry.ranges import RangeTable
+from gateway.registry.sources import SourceTable
+from gateway.registry.validate import validate
+
+__all__ = ["Registry", "validate"]
+
+
+class Registry:
+    """One version of the registry, in memory. Keeps no reference to the snapshot's ranges (a million
+    values)."""
+
+    __slots__ = (
+        "_core",
+        "_emergency",
+        "_inbound",
+        "_operators",
+        "_outbound",
+        "_purposes",
+        "_sources",
+        "_trunks",
+        "pack",
+        "plan",
+        "ranges",
+        "version",
+    )
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.version = snapshot.version
+        self.pack = snapshot.pack
+        self.plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
+        self.ranges = RangeTable(snapshot.ranges, snapshot.country)
+        self._operators = {operator.id: operator for operator in snapshot.operators}
+        self._trunks = {trunk.id: trunk for trunk in snapshot.trunks}
+        self._sources = SourceTable(snapshot.trunks)
+        self._purposes = dict(snapshot.purposes)
+        self._emergency = frozenset(code.encode("ascii") for code in snapshot.emergency)
+        self._core = tuple(trunk for trunk in snapshot.trunks if trunk.side == "core" and trunk.state == "active")
+        self._outbound: dict[tuple[str, ...], tuple[Trunk, ...]] = {(): self._core}
+        self._inbound: dict[tuple[str, tuple[str, ...]], tuple[Trunk, ...]] = {}
+        for row in snapshot.ranges:
+            if row.egress not in self._outbound:
+                self._outbound[row.egress] = self._active(row.egress, "core", "")
+            if (row.operator, row.trunks) not in self._inbound:
+                self._inbound[row.operator, row.trunks] = self._active(row.trunks, "access", row.operator)
+
+    @property
+    def trunks(self) -> tuple[Trunk, ...]:
+        """Every trunk, in the snapshot's order."""
+        return tuple(self._trunks.values())
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """Every operator, in the snapshot's order."""
+        return tuple(self._operators.values())
+
+    def trunk(self, trunk_id: str) -> Trunk | None:
+        """A trunk by id."""
+        return self._trunks.get(trunk_id)
+
+    def trunk_by_source(self, listener: str, ip: str) -> Trunk | None:
+        """The trunk of a packet's source address on a listener; None for a stranger. Suspended trunks are
+        returned too: their dialogs go on (DESIGN §5)."""
+        return self._sources.find(listener, ip)
+
+    def operator(self, operator_id: str) -> Operator | None:
+        """An operator by id."""
+        return self._operators.get(operator_id)
+
+    def purpose_number(self, name: str) -> int:
+        """The small integer of a purpose; 0 where there is no such purpose."""
+        return self._purposes.get(name, 0)
+
+    def route_outbound(self, row: NumberRange) -> tuple[Trunk, ...]:
+        """Active core trunks a call from this range may leave by, in order. Empty: it may not leave (RULES
+        A14)."""
+        return self._outbound.get(row.egress, ())
+
+    def route_inbound(self, row: NumberRange) -> tuple[Trunk, ...]:
+        """Active access trunks that calls to this range are delivered to, in order."""
+        return self._inbound.get((row.operator, row.trunks), ())
+
+    def emergency_callee(self, digits: bytes) -> bool:
+        """True when these digits are an emergency code of the plan exactly."""
+        return digits in self._emergency
+
+    def stretched(self, digits: bytes, plus: bool, country: str) -> NumberRange | None:
+        """The range that unreadable digits were made from by adding or cutting some (RULES A19), or None.
+
+        For digits that `plan.read` gave up on; `near` on the canonical number serves the others.
+        """
+        for spelling in self.plan.spellings(digits, plus, country):
+            found = self.ranges.near(spelling)
+            if found is not None:
+                return found
+        return None
+
+    def number_range(self, number: Number, at: float) -> NumberRange | None:
+        """The range of a number at a time (epoch seconds)."""
+        return self.ranges.find(number.canonical, at)
+
+    def _active(self, ids: tuple[str, ...], side: str, operator: str) -> tuple[Trunk, ...]:
+        """Known active trunks of one side (and operator) among the ids, in their order."""
+        trunks = (self._trunks[trunk_id] for trunk_id in ids if trunk_id in self._trunks)
+        return tuple(
+            trunk for trunk in trunks if trunk.side == side and trunk.operator == operator and trunk.state == "active"
+        )

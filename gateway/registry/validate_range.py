@@ -1,0 +1,87 @@
+"""What is wrong with one number range: numbers, trunks, purposes, validity (RULES A10 to A19)."""
+
+from __future__ import annotations
+
+from gateway.registry.checks import identifier, known, one_of
+from gateway.registry.model import NumberRange, Operator, Trunk
+from gateway.registry.numbering import NumberingPlan
+from gateway.registry.ranges import key_number, number_key
+
+RANGE_STATES = ("assigned", "filed", "enabled", "suspended", "recalled")
+
+
+def check_range(
+    row: NumberRange,
+    operators: dict[str, Operator],
+    trunks: dict[str, Trunk],
+    purposes: dict[str, int],
+    plan: NumberingPlan,
+) -> list[str]:
+    """What is wrong with one range, against everything else in the snapshot but the other ranges."""
+    where = f"range {row.id}"
+    problems = identifier("range", row.id)
+    problems += _numbers(row, plan)
+    if row.operator not in operators:
+        problems.append(f"{where}.operator: {row.operator!r}: name one of the operators{known(operators)}")
+    problems += _trunk_list(f"{where}.trunks", row.trunks, trunks, "access", row.operator)
+    problems += _trunk_list(f"{where}.egress", row.egress, trunks, "core", "")
+    if row.inbound and not row.trunks:
+        problems.append(f"{where}.trunks: empty: name the access trunks that calls to it are delivered to")
+    problems += [
+        f"{where}.purposes: {name!r}: name one of the purposes{known(purposes)}"
+        for name in row.purposes
+        if name not in purposes
+    ]
+    if row.outbound and not row.purposes:
+        problems.append(f"{where}.purposes: empty: an outbound range needs at least one purpose (RULES A06)")
+    if row.valid_to and row.valid_to <= row.valid_from:
+        problems.append(f"{where}.valid_to: {row.valid_to}: write a time after valid_from, or leave it out")
+    problems += one_of(f"{where}.state", row.state, RANGE_STATES)
+    return problems
+
+
+def _numbers(row: NumberRange, plan: NumberingPlan) -> list[str]:
+    where = f"range {row.id}"
+    problems = [
+        problem
+        for field, value in (("first", row.first), ("last", row.last))
+        for problem in check_number(f"{where}.{field}", value, plan)
+    ]
+    if problems:
+        return problems
+    if len(row.first) != len(row.last) or row.first[:1] != row.last[:1]:
+        return [f"{where}.last: {row.last!r}: write as many digits as first ({row.first}) has"]
+    if row.first > row.last:
+        return [f"{where}.last: {row.last!r}: write a number not below first ({row.first})"]
+    number = plan.read(row.first.removeprefix("+").encode(), row.first[0] == "+", plan.country, "")
+    if number is not None and number.kind == "emergency":
+        return [f"{where}.first: {row.first!r}: is an emergency code: it is assigned to nobody"]
+    if row.outbound and number is not None and number.caller == "no":
+        return [f"{where}.outbound: true: numbers of kind {number.kind} never call out: set it to false"]
+    return []
+
+
+def check_number(where: str, value: str, plan: NumberingPlan) -> list[str]:
+    """A canonical number of the plan: exactly what `NumberingPlan.read` would make of it."""
+    key = number_key(value)
+    number = plan.read(value.removeprefix("+").encode("ascii", "replace"), value[:1] == "+", plan.country, "")
+    if key < 0 or key_number(key) != value or number is None:
+        return [f"{where}: {value!r}: write a number of the plan, as +<country><number> or as a short code"]
+    if number.canonical != value:
+        return [f"{where}: {value!r}: write it in canonical form: {number.canonical}"]
+    return []
+
+
+def _trunk_list(where: str, ids: tuple[str, ...], trunks: dict[str, Trunk], side: str, operator: str) -> list[str]:
+    problems = []
+    for trunk_id in ids:
+        trunk = trunks.get(trunk_id)
+        if trunk is None:
+            problems.append(f"{where}: {trunk_id!r}: name one of the trunks{known(trunks)}")
+        elif trunk.side != side:
+            problems.append(f"{where}: {trunk_id!r}: is on the {trunk.side} side: name {side} trunks here")
+        elif operator and trunk.operator != operator:
+            problems.append(
+                f"{where}: {trunk_id!r}: belongs to {trunk.operator}: name trunks of {operator} (RULES A17)"
+            )
+    return problems

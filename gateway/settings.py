@@ -1,0 +1,233 @@
+"""The settings as plain typed values: what every process of the gateway is given.
+
+Light on purpose: no pydantic here, so that a worker which was killed is back at once. `settings_load` reads
+the TOML file and the environment, checks them and makes one `Settings`; the supervisor hands it to its
+children as JSON (`to_json` / `from_json`). `settings_load` checks by the bounds in the annotations and quotes
+the help text beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+from annotated_types import Ge, Le, MinLen
+
+Port = Annotated[int, Ge(1), Le(65_535), "a port number, 1 to 65535"]
+
+MAX_SOCKET_PATH = 90
+"""Bytes a directory of unix sockets may have: the kernel's limit for the whole path is 107 (unix(7))."""
+
+_FORBID = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """This machine's place among the others."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    name: Annotated[str, MinLen(1), "the node's name; it is written into every evidence record"] = "node-1"
+    state_dir: Annotated[str, MinLen(1), "directory for journals, keys and the embedded servers"] = "var"
+    workers: Annotated[int, Ge(1), Le(64), "SIP worker processes, at most one per CPU core"] = 1
+    drain_s: Annotated[float, Ge(0), Le(3600), "seconds live transactions get to finish at shutdown"] = 32.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One address and port SIP is received on."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    name: Annotated[str, MinLen(1), "the name trunks refer to"]
+    address: Annotated[str, MinLen(1), "an IP address of this machine, not a host name"]
+    port: Port = 5060
+    transport: Annotated[Literal["udp"], "`udp`; TCP and TLS listeners come with a later version"] = "udp"
+    advertised_host: Annotated[str, "host put into Via and Record-Route; empty = the address"] = ""
+    advertised_port: Annotated[int, Ge(0), Le(65_535), "port put into Via and Record-Route; 0 = the port"] = 0
+
+    @property
+    def host(self) -> str:
+        """What Via and Record-Route say (IPv6 in brackets)."""
+        host = self.advertised_host or self.address
+        return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+    @property
+    def public_port(self) -> int:
+        """The port Via and Record-Route say."""
+        return self.advertised_port or self.port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redis:
+    """Where the projection is. Empty url: a private embedded server under the state directory."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    url: Annotated[str, "redis://host:port/db or unix:///path; empty = embedded"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where the system of record is. Empty url: a private embedded server under the state directory."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    url: Annotated[str, "postgresql://user@host/name; empty = embedded"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http:
+    """Metrics, health, status page and API."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    address: Annotated[str, MinLen(1), "an IP address of this machine, not a host name"] = "127.0.0.1"
+    port: Port = 8080
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """The decision."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    deadline_ms: Annotated[int, Ge(1), Le(5_000), "milliseconds one whole decision may wait for Redis"] = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """Evidence on this node's disk."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    sync: Annotated[
+        Literal["interval", "always"], "`interval` (fsync in the background) or `always` (before each answer)"
+    ] = "interval"
+    interval_ms: Annotated[int, Ge(1), Le(60_000), "milliseconds between two fsyncs"] = 50
+    segment_mb: Annotated[int, Ge(1), Le(4_096), "MiB a journal file may reach before the next begins"] = 64
+    required: Annotated[bool, "true (no evidence, no call) or false"] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timers:
+    """SIP timers (RFC 3261 table 4) and ours."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    t1_ms: Annotated[int, Ge(10), Le(10_000), "milliseconds of round-trip estimate, T1"] = 500
+    t2_ms: Annotated[int, Ge(10), Le(60_000), "milliseconds of the longest retransmit interval, T2"] = 4_000
+    t4_ms: Annotated[int, Ge(10), Le(60_000), "milliseconds a message stays in the network, T4"] = 5_000
+    timer_c_s: Annotated[float, Ge(1), Le(3_600), "seconds an INVITE may ring, Timer C"] = 180.0
+    first_response_s: Annotated[float, Ge(0.05), Le(60), "seconds a hop has for its first response"] = 4.0
+    cookie_hours: Annotated[float, Ge(0.1), Le(720), "hours a dialog cookie lets everything pass"] = 24.0
+    max_call_hours: Annotated[float, Ge(0.1), Le(168), "hours after which a call without BYE is ended"] = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Secrets of the deployment."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    file: Annotated[str, "key file, made at first start; empty = keys.json in the state directory"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """OPTIONS to the peers (DESIGN §5, Route)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    interval_s: Annotated[float, Ge(0), Le(3_600), "seconds between probes of a peer; 0 = no probes"] = 5.0
+    timeout_s: Annotated[float, Ge(0.05), Le(60), "seconds a peer has to answer a probe"] = 2.0
+    failures: Annotated[int, Ge(1), Le(100), "probes lost in a row before a peer counts as down"] = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """What an empty database is filled with."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    directory: Annotated[str, "directory loaded into an EMPTY database at start; empty = none"] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """Logs go to stderr."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    level: Annotated[Literal["debug", "info", "warning", "error"], "debug, info, warning or error"] = "info"
+    format: Annotated[Literal["text", "json"], "`text` (key=value) or `json`"] = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything one process of the gateway is told. Paths are absolute once `settings_load` made it."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    node: Node = field(default_factory=Node)
+    listener: tuple[Listener, ...] = (Listener(name="main", address="127.0.0.1"),)
+    redis: Redis = field(default_factory=Redis)
+    database: Database = field(default_factory=Database)
+    http: Http = field(default_factory=Http)
+    gate: Gate = field(default_factory=Gate)
+    journal: Journal = field(default_factory=Journal)
+    timers: Timers = field(default_factory=Timers)
+    keys: Keys = field(default_factory=Keys)
+    probe: Probe = field(default_factory=Probe)
+    example: Example = field(default_factory=Example)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def state_dir(self) -> Path:
+        """Journals, keys, embedded servers' data."""
+        return Path(self.node.state_dir)
+
+    @property
+    def keys_file(self) -> Path:
+        """The key file."""
+        return Path(self.keys.file) if self.keys.file else self.state_dir / "keys.json"
+
+    @property
+    def journal_dir(self) -> Path:
+        """All journals of this node: one directory per worker below it."""
+        return self.state_dir / "journal"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and locks of the running processes (see `run_dir_of`)."""
+        return run_dir_of(self.state_dir)
+
+    def worker_socket(self, index: int) -> Path:
+        """Unix socket on which a worker tells its counters (`telemetry.stats_socket`)."""
+        return self.run_dir / f"worker-{index}.sock"
+
+    @property
+    def shipper_socket(self) -> Path:
+        """Unix socket on which the shipper tells its counters."""
+        return self.run_dir / "shipper.sock"
+
+    def to_json(self) -> bytes:
+        """For a child process; `from_json` is the inverse."""
+        return msgspec.json.encode(self)
+
+
+def from_json(data: bytes | str) -> Settings:
+    """Settings another process of ours checked already. Raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(data, type=Settings)
+
+
+def run_dir_of(state_dir: Path) -> Path:
+    """`<state>/run`, or a short private directory named after it when socket paths would be too long."""
+    plain = state_dir / "run"
+    if len(os.fsencode(plain)) <= MAX_SOCKET_PATH:
+        return plain
+    name = hashlib.blake2b(os.fsencode(state_dir), digest_size=8).hexdigest()
+    return Path(tempfile.gettempdir()) / f"callgate-{os.getuid()}-{name}"
+
+
+def make_run_dir(settings: Settings) -> Path:
+    """Make the run directory, mode 0700. Raises PermissionError when it is somebody else's."""
+    path = settings.run_dir
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_uid != os.getuid():
+        raise PermissionError(
+            f"{path} belongs to another user: remove it or set node.state_dir to a shorter path"
+        )
+    return path

@@ -1,0 +1,249 @@
+"""Reads the settings: one TOML file, then `CALLGATE_…` environment variables over it; checks all at once.
+
+`CALLGATE_GATE__DEADLINE_MS=80` sets `gate.deadline_ms`; a list (`CALLGATE_LISTENER`) is given as JSON.
+A message names the key, the value and the fix. Imports pydantic: commands and the supervisor use this,
+workers never. We depart from pydantic-settings: it skips the fields of plain dataclasses, which is what
+lets workers start without pydantic, and it says nothing about a variable that names no setting.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import json
+import os
+import tomllib
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.settings import Settings
+
+PREFIX = "CALLGATE_"
+OUR_OWN = frozenset(
+    {"CALLGATE_CONFIG", "CALLGATE_CHILD_SETTINGS", "CALLGATE_SUPERVISOR", "CALLGATE_PRINCIPAL"}
+)
+"""Variables with our prefix that are no settings: the file's path, what the supervisor tells its children."""
+
+SEARCH = ("callgate.toml", "config/example/callgate.toml")
+
+_ADAPTER = TypeAdapter(Settings)
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. `problems`: one line each, naming key, value and fix."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source = source
+        self.problems = problems
+        super().__init__(
+            "\n".join([f"{source}: the settings cannot be used", *(f"  {line}" for line in problems)])
+        )
+
+
+def find_config(given: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file in force: `given`, else `CALLGATE_CONFIG`, else the first of `SEARCH` that is there."""
+    if given is not None:
+        return given
+    if named := environ.get("CALLGATE_CONFIG"):
+        return Path(named)
+    for name in SEARCH:
+        if Path(name).is_file():
+            return Path(name)
+    raise SettingsError(
+        "no configuration",
+        [f"none of {', '.join(SEARCH)} is here; fix: give --config FILE or set CALLGATE_CONFIG"],
+    )
+
+
+def load_settings(given: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read, overlay and check; relative paths become absolute against the current directory.
+
+    Raises SettingsError with every problem found, not just the first.
+    """
+    path = find_config(given, environ)
+    tree = _read_toml(path)
+    problems = _overlay(tree, environ)
+    settings = check(tree, str(path), problems)
+    return _absolute(settings)
+
+
+def check(tree: dict[str, Any], source: str, problems: list[str] | None = None) -> Settings:
+    """Typed settings out of a raw tree, or SettingsError. `problems`: what was found wrong before."""
+    found = list(problems or ())
+    settings: Settings | None = None
+    try:
+        settings = _ADAPTER.validate_python(tree)
+    except ValidationError as error:
+        found.extend(_describe(item) for item in error.errors(include_url=False))
+    if settings is not None:
+        found.extend(_contradictions(settings))
+    if settings is None or found:
+        raise SettingsError(source, found)
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(
+            str(path), [f"{error.strerror}; fix: give --config FILE that can be read"]
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(
+            str(path), [f"byte {error.start}: not UTF-8; fix: save the file as UTF-8"]
+        ) from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), [f"{error}; fix: correct the TOML there"]) from None
+
+
+def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """Put `CALLGATE_…` variables over the file's tree; returns the ones that name no setting."""
+    problems: list[str] = []
+    sections = typing.get_type_hints(Settings)
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name in OUR_OWN:
+            continue
+        section, _, key = name[len(PREFIX) :].lower().partition("__")
+        value = environ[name]
+        if section == "listener" and not key:
+            try:
+                tree["listener"] = json.loads(value)
+            except ValueError as error:
+                problems.append(f"{name} = {value!r}: {error}; fix: give a JSON list of listeners")
+            continue
+        kind = sections.get(section)
+        keys = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
+        if key not in keys:
+            known = [f"{PREFIX}{section}__{item}".upper() for item in keys] or [
+                f"{PREFIX}{item}__…".upper() for item in sections if item[0] != "_" and item != "listener"
+            ]
+            problems.append(f"{name} = {value!r}: no such setting; fix: unset it{_meant(name, known)}")
+            continue
+        part = tree.setdefault(section, {})
+        if isinstance(part, dict):
+            part[key] = value
+    return problems
+
+
+def _describe(item: Any) -> str:
+    """One pydantic error as `key = value: what is wrong; fix: …`."""
+    where = ".".join(f"[{part + 1}]" if isinstance(part, int) else str(part) for part in item["loc"])
+    where = where.replace(".[", "[")
+    value = item.get("input")
+    kind, help_text, siblings = _lookup(item["loc"])
+    if item["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{where} = {value!r}: no such setting; fix: remove it{_meant(str(item['loc'][-1]), siblings)}"
+    if item["type"] in ("missing", "missing_argument"):
+        return f"{where}: missing; fix: set it to {help_text or 'a value'}"
+    fault = item["msg"].removeprefix("Input ")
+    return f"{where} = {value!r}: {fault[:1].lower()}{fault[1:]}; fix: set it to {help_text or kind}"
+
+
+def _lookup(loc: tuple[int | str, ...]) -> tuple[str, str, list[str]]:
+    """Type name, help text and sibling keys of the setting at `loc`."""
+    hint: Any = Settings
+    siblings: list[str] = []
+    for part in loc:
+        if isinstance(part, int):
+            hint = typing.get_args(hint)[0]
+            continue
+        if not dataclasses.is_dataclass(hint):
+            break
+        hints = typing.get_type_hints(hint, include_extras=True)
+        siblings = [name for name in hints if not name.startswith("_")]
+        if part not in hints:
+            return "", "", siblings
+        hint = hints[part]
+    texts = [text for text in getattr(hint, "__metadata__", ()) if isinstance(text, str)]
+    base = typing.get_args(hint)[0] if texts else hint
+    return getattr(base, "__name__", str(base)), texts[0] if texts else "", siblings
+
+
+def _meant(word: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.75)
+    if close:
+        return f" or write {close[0]}"
+    return f" (known here: {', '.join(known)})" if known else ""
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What is wrong although every single value is right."""
+    found: list[str] = []
+    if not settings.listener:
+        found.append(
+            "listener = []: nothing would be received; fix: add a [[listener]] with name and address"
+        )
+    names: set[str] = set()
+    places: set[tuple[str, int, str]] = set()
+    for number, listener in enumerate(settings.listener, 1):
+        if listener.name in names:
+            found.append(
+                f"listener[{number}].name = {listener.name!r}: used twice; fix: give each its own name"
+            )
+        names.add(listener.name)
+        place = (listener.address, listener.port, listener.transport)
+        if place in places:
+            found.append(
+                f"listener[{number}].port = {listener.port}: taken on {listener.address} already; "
+                "fix: give each its own address or port"
+            )
+        places.add(place)
+        found.extend(_bad_address(f"listener[{number}].address", listener.address))
+    found.extend(_bad_address("http.address", settings.http.address))
+    found.extend(_bad_url("redis.url", settings.redis.url, ("redis://", "rediss://", "unix://")))
+    found.extend(_bad_url("database.url", settings.database.url, ("postgresql://", "postgresql+asyncpg://")))
+    timers = settings.timers
+    if timers.t2_ms < timers.t1_ms:
+        found.append(
+            f"timers.t2_ms = {timers.t2_ms}: less than timers.t1_ms; fix: give {timers.t1_ms} or more"
+        )
+    if timers.cookie_hours < timers.max_call_hours:
+        found.append(
+            f"timers.cookie_hours = {timers.cookie_hours}: less than timers.max_call_hours, so that "
+            f"a long call could be changed no more; fix: give {timers.max_call_hours} or more"
+        )
+    directory = settings.example.directory
+    if directory and not Path(directory).is_dir():
+        found.append(
+            f"example.directory = {directory!r}: no such directory; fix: correct it, or leave it empty"
+        )
+    return found
+
+
+def _bad_address(key: str, value: str) -> list[str]:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return [f"{key} = {value!r}: not an IP address; fix: give one such as 127.0.0.1 or ::1"]
+    return []
+
+
+def _bad_url(key: str, value: str, schemes: tuple[str, ...]) -> list[str]:
+    if not value or value.startswith(schemes):
+        return []
+    shown = value.partition("://")[0] + "://…" if "://" in value else value  # a URL may hold a password
+    return [
+        f"{key} = {shown!r}: unknown scheme; fix: begin it with {' or '.join(schemes)}, or leave it empty"
+    ]
+
+
+def _absolute(settings: Settings) -> Settings:
+    """Paths as every process sees them, whatever its current directory."""
+    return dataclasses.replace(
+        settings,
+        node=dataclasses.replace(settings.node, state_dir=os.path.abspath(settings.node.state_dir)),
+        keys=dataclasses.replace(settings.keys, file=_abspath(settings.keys.file)),
+        example=dataclasses.replace(settings.example, directory=_abspath(settings.example.directory)),
+    )
+
+
+def _abspath(path: str) -> str:
+    return os.path.abspath(path) if path else ""

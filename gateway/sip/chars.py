@@ -1,0 +1,73 @@
+"""Character classes of RFC 3261 §25.1, as tables for `bytes.translate`.
+
+A table keeps the octets of its class and turns every other one into NUL, so `value.translate(TOKEN) == value` says
+that `value` is made of token characters alone (an empty value too). One pass in C, linear, and half the price of
+deleting the class and looking what is left.
+"""
+
+from __future__ import annotations
+
+
+def table(octets: bytes) -> bytes:
+    """The table of the class of these octets (NUL is in none)."""
+    return bytes(octet if octet in octets else 0 for octet in range(256))
+
+
+_DIGITS = b"0123456789"
+_ALPHANUM = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + _DIGITS
+_HEXDIGITS = _DIGITS + b"ABCDEFabcdef"
+_TOKENS = _ALPHANUM + b"-.!%*_+`'~"
+
+UNRESERVED_OCTETS = _ALPHANUM + b"-_.!~*'()"
+TEL_SEPARATORS = b"-.()"
+"""visual-separator (RFC 3966 §3), as octets: they are deleted, not checked."""
+
+HEXDIG = table(_HEXDIGITS)
+
+TOKEN = table(_TOKENS)
+"""token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")."""
+
+DISPLAY = table(_TOKENS + b" \t")
+"""*(token LWS), the display-name without quotes."""
+
+PLAIN_PARAMS = table(_TOKENS + b";=")
+"""Parameters that need no care: no quotes, brackets or blanks."""
+
+GEN_VALUE = table(_TOKENS + b"[]:")
+"""gen-value = token / host / quoted-string, without the quotes; host may be an IPv6reference."""
+
+WORD = table(_TOKENS + b'()<>:\\"/[]?{}@')
+"""callid = word [ "@" word ]; how many `@` is counted apart."""
+
+USER = table(UNRESERVED_OCTETS + b"%&=+$,;?/")
+"""user = 1*( unreserved / escaped / user-unreserved ); what follows a `%` is checked apart."""
+
+PASSWORD = table(UNRESERVED_OCTETS + b"%&=+$,")
+
+URI_PARAMS = table(UNRESERVED_OCTETS + b"%[]/:&+$=;")
+"""uri-parameters: pname and pvalue are 1*paramchar, joined by `=` and `;`."""
+
+URI_HEADERS = table(UNRESERVED_OCTETS + b"%[]/?:+$=&")
+"""headers of a SIP URI, `?` cut off."""
+
+URI = table(UNRESERVED_OCTETS + b"%;/?:@&=+$,[]#")
+"""Any octet of any URI (RFC 3986 §2), and `#`, which RFC 3966 §3 has in local numbers."""
+
+SCHEME = table(_ALPHANUM + b"+-.")
+
+HOST = table(_ALPHANUM + b"-._")
+"""hostname and IPv4address. We depart: `_` is no hostname character, but container names have it."""
+
+IPV6 = table(_HEXDIGITS + b":.")
+"""IPv6address. Three colons in a row pass: the ABNF of RFC 3261 made them (RFC 5118 §4.10)."""
+
+GLOBAL_NUMBER = table(_DIGITS + TEL_SEPARATORS)
+LOCAL_NUMBER = table(_HEXDIGITS + b"*#" + TEL_SEPARATORS)
+
+TEXT_OCTETS = bytes(octet for octet in range(256) if octet >= 0x20 and octet != 0x7F) + b"\t"
+"""What may stand in a header line outside a quoted-pair: no control characters but HTAB."""
+
+TEXT = table(TEXT_OCTETS)
+
+CONTROLS = bytes(octet for octet in range(32) if octet != 9) + b"\x7f"
+"""As octets."""

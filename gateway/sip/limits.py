@@ -1,0 +1,41 @@
+"""Every bound a stranger can push against, with its reason."""
+
+from __future__ import annotations
+
+MAX_MESSAGE = 65_535
+"""Octets of one message. A UDP datagram cannot be longer (RFC 3261 §18.1.1 asks for all of it)."""
+
+MAX_HEADERS = 256
+"""Header lines of one message, continuation lines and elements of Via and Route lists included. Calls through five proxies carry about 60; RFC 4475 `longreq`
+has 42."""
+
+MAX_LINE = 8_192
+"""Octets of one line, after unfolding. Identity headers (RFC 8224) reach about 1,000, cookies and Route sets
+4,000."""
+
+MAX_VIAS = 70
+"""Via elements of one message: the Max-Forwards every client starts with (RFC 3261 §8.1.1.6)."""
+
+MAX_ELEMENTS = 256
+"""Elements of one comma list, so that 60 kB of commas are not 60,000 objects."""
+
+MAX_PARAMS = 64
+"""Parameters of one Via, name-addr or URI. RFC 4475 `longreq` has 4."""
+
+MAX_CSEQ = 2**32 - 1
+"""RFC 3261 §8.1.1.5 says below 2**31; RFC 4475 §3.1.2.4 rejects above 2**32-1. We depart and take what fits
+32 bits."""
+
+MAX_HOPS = 255
+"""Largest Max-Forwards (RFC 3261 §20.22)."""
+
+MAX_MEMO = 4_096
+"""Remembered `host:port` texts and their reading, about 1 MB; the peers of a gateway are far fewer. Full:
+forget all."""
+
+MAX_MEMO_KEY = 300
+"""Octets of a remembered text: longer ones are read again each time. A host name has at most 255 (RFC 1035 §2.3.4)."""
+
+MAX_DIGITS = 20
+"""Digits of any number we read, leading zeros included: `int()` of 8,000 digits is slow, and fails above
+4,300."""

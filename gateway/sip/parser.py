@@ -1,0 +1,410 @@
+"""Bytes to message: the one place where SIP is read.
+
+`parse` has datagram semantics (RFC 3261 §18.3). It takes what the RFC 3261 ABNF takes, with the liberties RFC
+4475 asks for, and refuses the rest whole, because a message that two elements read differently is how a gate
+is passed by: a second From, a bare CR, a name with an odd octet before its colon. Any bytes give a message or
+RemoteProtocolError, nothing else.
+
+The order of work is made for the everyday message: one split, one pass for control characters, one look-up
+per header name. Folds, odd spellings and repeated headers take the slower road in the second half of the
+file.
+"""
+
+from __future__ import annotations
+
+from gateway.sip.chars import CONTROLS, TEXT, TEXT_OCTETS, TOKEN, URI, WORD
+from gateway.sip.errors import RemoteProtocolError, bad
+from gateway.sip.limits import (
+    MAX_CSEQ,
+    MAX_DIGITS,
+    MAX_HEADERS,
+    MAX_HOPS,
+    MAX_LINE,
+    MAX_MESSAGE,
+    MAX_VIAS,
+)
+from gateway.sip.message import Headers, Request, Response
+from gateway.sip.nameaddr import parse_name_addr
+from gateway.sip.names import (
+    CALL_ID,
+    CONTACT,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    CSEQ,
+    FOLDED,
+    FROM,
+    MAX_FORWARDS,
+    RECORD_ROUTE,
+    ROUTE,
+    SPELLINGS,
+    TO,
+    VIA,
+    resolve_name,
+)
+from gateway.sip.params import quoted_end, split_list
+from gateway.sip.salvage import salvage_request
+from gateway.sip.uri import parse_uri
+from gateway.sip.via import parse_via
+
+KNOWN_METHODS: dict[bytes, bytes] = {
+    name: name
+    for name in (
+        *b"INVITE ACK BYE CANCEL OPTIONS REGISTER PRACK UPDATE".split(),
+        *b"INFO REFER MESSAGE SUBSCRIBE NOTIFY PUBLISH".split(),
+    )
+}
+"""Methods of the IANA registry, each to its one object."""
+
+SMALL_NUMBERS: dict[bytes, int] = {b"%d" % number: number for number in range(1024)}
+"""Ready readings of the numbers that Max-Forwards, CSeq and Content-Length mostly are."""
+
+_CRLFS = tuple(b"\r\n" * count for count in range(MAX_HEADERS + 2))
+_SINGLE = 1
+_LIST = 2
+_LISTS = (VIA, ROUTE, RECORD_ROUTE)
+_KINDS: dict[bytes, int] = {
+    **dict.fromkeys((FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH, CONTENT_TYPE), _SINGLE),
+    **dict.fromkeys(_LISTS, _LIST),
+}
+_QUOTED_CONTROLS = (FROM, TO, CONTACT)
+
+
+def is_keepalive(data: bytes) -> bool:
+    """Nothing but CRLFs (RFC 5626 §3.5.1, RFC 3261 §7.5), or the NULs some clients send to keep a NAT
+    open."""
+    return not data.strip(b"\r\n\x00")
+
+
+def parse(data: bytes) -> Request | Response:
+    """One datagram to one message.
+
+    A Content-Length smaller than the rest cuts the rest off, a larger one is an error, none takes all (RFC
+    3261 §18.3). Raises RemoteProtocolError only; its `salvage` says what an answer can copy, None means
+    silence.
+    """
+    try:
+        return _parse(data)
+    except RemoteProtocolError as error:
+        if error.salvage is None:
+            error.salvage = salvage_request(data)
+        raise
+
+
+def _parse(data: bytes) -> Request | Response:
+    if len(data) > MAX_MESSAGE:
+        raise RemoteProtocolError(513, b"Message Too Large")
+    if data[:2] == b"\r\n":  # RFC 3261 §7.5: ignore CRLFs before the start-line
+        data = _without_leading_crlfs(data)
+    head, end, rest = data.partition(b"\r\n\r\n")
+    if not end:
+        raise bad(b"No End of Headers")
+    lines = head.split(b"\r\n")
+    count = len(lines) - 1
+    if count > MAX_HEADERS:
+        raise bad(b"Too Many Headers")
+    # What is left of a clean head are its line ends; a bare CR or LF changes the number, a control
+    # character is left over.
+    if head.translate(None, TEXT_OCTETS) != _CRLFS[count]:
+        _check_line_ends(head)
+        lines[1:] = unfold(lines[1:])
+        for line in lines:
+            _check_quoted_controls(line)
+    if len(head) > MAX_LINE and max(map(len, lines)) > MAX_LINE:
+        raise bad(b"Line Too Long")
+    start_line = lines.pop(0)
+    headers, first = _read_headers(lines)
+    length = first.get(CONTENT_LENGTH)
+    if length is not None:
+        size = SMALL_NUMBERS.get(length, -1)
+        if size < 0:
+            size = read_number(length, CONTENT_LENGTH)
+        if size != len(rest):
+            if size > len(rest):
+                raise bad(b"Content-Length Beyond the Message")
+            rest = rest[:size]
+        if headers[-1][0] is CONTENT_LENGTH:
+            headers.pop()
+        else:
+            headers.remove((CONTENT_LENGTH, length))
+    words = start_line.split(b" ", 3)
+    method = KNOWN_METHODS.get(words[0])
+    if method is None and start_line[:4].upper() == b"SIP/":
+        return _response(start_line, headers, first, rest)
+    return _request(words, method, headers, first, rest)
+
+
+def _without_leading_crlfs(data: bytes) -> bytes:
+    start = 0
+    while data.startswith(b"\r\n", start):
+        start += 2
+    return data[start:]
+
+
+def read_number(value: bytes, name: bytes) -> int:
+    """1*DIGIT, of ASCII digits and bounded length. Raises RemoteProtocolError (400)."""
+    if not value.isdigit() or len(value) > MAX_DIGITS:
+        raise bad(b"Bad " + name)
+    return int(value)
+
+
+def _read_headers(lines: list[bytes]) -> tuple[Headers, dict[bytes, bytes]]:
+    """Headers in order, and the first value of each name; repeated names and comma lists are sorted out."""
+    spelling = SPELLINGS.get
+    headers: Headers = []
+    first: dict[bytes, bytes] = {}
+    colons = True
+    for line in lines:
+        raw_name, colon, value = line.partition(b":")
+        name = spelling(raw_name)
+        if name is None:
+            name = resolve_name(raw_name)
+        if not colon:
+            colons = False
+        first[name] = value = value.strip()
+        headers.append((name, value))
+    if not colons or FOLDED in first:
+        unfolded = unfold(lines)
+        if len(unfolded) == len(lines):
+            raise bad(b"Header Without Colon")
+        return _read_headers(unfolded)
+    if len(first) != len(headers):
+        return _sort_out(headers)
+    for name in _LISTS:
+        if name in first and (b"," in first[name] or not first[name]):
+            return _sort_out(headers)
+    return headers, first
+
+
+def _request(
+    words: list[bytes], known: bytes | None, headers: Headers, first: dict[bytes, bytes], body: bytes
+) -> Request:
+    if len(words) != 3:
+        raise bad(b"Bad Request Line")
+    method, uri, version = words
+    if known is not None:
+        method = known
+    elif not method or method.translate(TOKEN) != method:
+        raise bad(b"Bad Method")
+    if version != b"SIP/2.0":
+        _check_version(version)
+    try:
+        via = first[VIA]
+        from_ = first[FROM]
+        to = first[TO]
+        call_id = first[CALL_ID]
+        cseq = first[CSEQ]
+    except KeyError as missing:
+        raise bad(b"Missing " + missing.args[0]) from None
+    number, cseq_method = _cseq(cseq)
+    if cseq_method != method:
+        if known is None:
+            raise RemoteProtocolError(501, b"Method Not Known")
+        raise bad(b"CSeq Method Differs")
+    hops = first.get(MAX_FORWARDS)
+    max_forwards = -1
+    if hops is not None:
+        max_forwards = SMALL_NUMBERS.get(hops, -1)
+        if max_forwards < 0:
+            max_forwards = read_number(hops, MAX_FORWARDS)
+        if max_forwards > MAX_HOPS:
+            raise bad(b"Bad Max-Forwards")
+    _check_call_id(call_id)
+    request = Request(
+        method,
+        uri,
+        parse_uri(uri),
+        headers,
+        body,
+        parse_via(via),
+        parse_name_addr(from_),
+        parse_name_addr(to),
+        call_id,
+        number,
+        max_forwards,
+    )
+    if request.target.headers:  # RFC 3261 §19.1.1, RFC 4475 §3.1.2.11: they would become headers of ours
+        raise bad(b"Headers in Request-URI")
+    contact = first.get(CONTACT)
+    if contact is not None:
+        _check_contacts(contact, headers)
+    return request
+
+
+def _response(start_line: bytes, headers: Headers, first: dict[bytes, bytes], body: bytes) -> Response:
+    version, _, rest = start_line.partition(b" ")
+    if version != b"SIP/2.0":
+        _check_version(version)
+    code, _, reason = rest.partition(b" ")
+    if len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
+        raise bad(b"Bad Status Code")
+    try:
+        via = first[VIA]
+        from_ = first[FROM]
+        to = first[TO]
+        call_id = first[CALL_ID]
+        cseq = first[CSEQ]
+    except KeyError as missing:
+        raise bad(b"Missing " + missing.args[0]) from None
+    number, method = _cseq(cseq)
+    _check_call_id(call_id)
+    response = Response(
+        int(code),
+        reason,
+        headers,
+        body,
+        parse_via(via),
+        parse_name_addr(from_),
+        parse_name_addr(to),
+        call_id,
+        number,
+        method,
+    )
+    contact = first.get(CONTACT)
+    if contact is not None:
+        _check_contacts(contact, headers)
+    return response
+
+
+def _cseq(value: bytes) -> tuple[int, bytes]:
+    """CSeq = 1*DIGIT LWS Method (RFC 3261 §20.16)."""
+    digits, _, method = value.partition(b" ")
+    known = KNOWN_METHODS.get(method)
+    if known is None:
+        words = value.split()
+        if len(words) != 2:
+            raise bad(b"Bad CSeq")
+        digits, known = words
+        if known.translate(TOKEN) != known:
+            raise bad(b"Bad CSeq")
+        known = KNOWN_METHODS.get(known, known)
+    number = SMALL_NUMBERS.get(digits, -1)
+    if number < 0:
+        number = read_number(digits, CSEQ)
+        if number > MAX_CSEQ:
+            raise bad(b"Bad CSeq")
+    return number, known
+
+
+def _check_call_id(value: bytes) -> None:
+    """callid = word [ "@" word ] (RFC 3261 §25.1)."""
+    if not value or value.translate(WORD) != value or value.count(b"@") > 1:
+        raise bad(b"Bad Call-ID")
+    if value[0] == 0x40 or value[-1] == 0x40:
+        raise bad(b"Bad Call-ID")
+
+
+def _check_version(version: bytes) -> None:
+    """RFC 3261 §7.1: in any case; RFC 4475 §3.1.2.16: another version is 505."""
+    if version.upper() == b"SIP/2.0":
+        return
+    name, _, numbers = version.partition(b"/")
+    major, dot, minor = numbers.partition(b".")
+    if name.upper() == b"SIP" and dot and major.isdigit() and minor.isdigit():
+        raise RemoteProtocolError(505, b"Version Not Supported")
+    raise bad(b"Bad Request Line")
+
+
+def _check_contacts(contact: bytes, headers: Headers) -> None:
+    """Every Contact reads as an address, so that no `?` or `;` of one moves from the URI to the header."""
+    if contact[:5] != b"<sip:" or contact[-1] != 0x3E or contact[1:-1].translate(URI) != contact[1:-1]:
+        for name, value in headers:
+            if name == CONTACT and value != b"*":
+                for element in split_list(value):
+                    parse_name_addr(element)
+
+
+def _sort_out(headers: Headers) -> tuple[Headers, dict[bytes, bytes]]:
+    """Refuse second copies, give every Via, Route and Record-Route element its own entry."""
+    first: dict[bytes, bytes] = {}
+    sorted_out: Headers = []
+    kind_of = _KINDS.get
+    vias = 0
+    for header in headers:
+        name, value = header
+        kind = kind_of(name)
+        if kind is None:
+            first[name] = value
+            sorted_out.append(header)
+        elif kind == _SINGLE:
+            if name in first:  # RFC 4475 §3.3.8, §3.3.9: never "the first one wins"
+                raise bad(b"Second " + name)
+            first[name] = value
+            sorted_out.append(header)
+        else:
+            for element in split_list(value) if b"," in value else [value]:
+                if not element:
+                    raise bad(b"Empty Element in " + name)
+                if name not in first:
+                    first[name] = element
+                elif name == VIA:  # the top one is read by the caller
+                    parse_via(element)
+                    vias += 1
+                    if vias >= MAX_VIAS:
+                        raise bad(b"Too Many Via")
+                sorted_out.append((name, element))
+    if len(sorted_out) > MAX_HEADERS:
+        raise bad(b"Too Many Headers")
+    return sorted_out, first
+
+
+def unfold(lines: list[bytes]) -> list[bytes]:
+    """Join continuation lines to the line before with one SP (RFC 3261 §7.3.1). Raises RemoteProtocolError
+    (400)."""
+    joined: list[bytes] = []
+    pending: list[bytes] = []
+    for line in lines:
+        if line[:1] in (b" ", b"\t"):
+            if not pending or b":" not in pending[0]:  # a fold before the colon would split the name
+                raise bad(b"Bad Fold")
+            pending.append(line.strip(b" \t"))
+            continue
+        if pending:
+            joined.append(b" ".join(pending) if len(pending) > 1 else pending[0])
+        pending = [line]
+    if pending:
+        joined.append(b" ".join(pending) if len(pending) > 1 else pending[0])
+    if max(map(len, joined), default=0) > MAX_LINE:
+        raise bad(b"Line Too Long")
+    return joined
+
+
+def _check_line_ends(head: bytes) -> None:
+    """Lines end in CRLF and nothing else."""
+    pairs = head.count(b"\r\n")
+    if head.count(b"\r") != pairs or head.count(b"\n") != pairs:
+        raise bad(b"Bad Line End")
+
+
+def _check_quoted_controls(line: bytes) -> None:
+    """A control character may stand in a quoted-pair of a From, To or Contact display-name (RFC 4475
+    §3.1.1.2), only there."""
+    if line.translate(TEXT) == line:
+        return
+    name, _, value = line.partition(b":")
+    name = name.rstrip(b" \t")
+    if (SPELLINGS.get(name) or resolve_name(name)) not in _QUOTED_CONTROLS:
+        raise bad(b"Control Character")
+    position = 0
+    while position < len(value):
+        octet = value[position]
+        if octet == 0x22:
+            end = quoted_end(value, position)
+            if end < 0:
+                raise bad(b"Unterminated Quoted String")
+            _check_pairs(value[position + 1 : end - 1])
+            position = end
+        elif octet in CONTROLS:
+            raise bad(b"Control Character")
+        else:
+            position += 1
+
+
+def _check_pairs(text: bytes) -> None:
+    escaped = False
+    for octet in text:
+        if escaped:
+            escaped = False
+        elif octet == 0x5C:
+            escaped = True
+        elif octet in CONTROLS:
+            raise bad(b"Control Character")

@@ -1,0 +1,161 @@
+"""Via: where a response goes back to (RFC 3261 §20.42, RFC 3581)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.sip.chars import GEN_VALUE, PLAIN_PARAMS, TOKEN
+from gateway.sip.errors import bad
+from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
+from gateway.sip.params import split_params
+from gateway.sip.uri import parse_host_port
+
+MAGIC_COOKIE = b"z9hG4bK"
+"""RFC 3261 §8.1.1.7: begins every branch made by an RFC 3261 client."""
+
+_TRANSPORTS: dict[bytes, bytes] = {
+    b"SIP/2.0/" + name: name for name in (b"UDP", b"TCP", b"TLS", b"SCTP", b"WS", b"WSS", b"TLS-SCTP")
+}
+
+
+@dataclass(slots=True)
+class Via:
+    """One Via element."""
+
+    transport: bytes
+    """Upper case: `UDP`, `TCP`, …"""
+    host: bytes
+    """Of sent-by, lower case, IPv6 in brackets."""
+    port: int
+    """Of sent-by; 0 for none."""
+    params: bytes
+    """All parameters, raw, without the leading `;`."""
+    branch: bytes
+    """b"" for none (RFC 2543 clients)."""
+    received: bytes
+    """b"" for none; IPv6 with or without brackets, as received (RFC 5118 §4.5)."""
+    rport: bytes | None
+    """None for none, b"" where the client asks for it, else digits (RFC 3581)."""
+
+    def to_bytes(self) -> bytes:
+        """The element as it goes on the wire."""
+        sent_by = self.host if not self.port else b"%b:%d" % (self.host, self.port)
+        if self.params:
+            return b"SIP/2.0/%b %b;%b" % (self.transport, sent_by, self.params)
+        return b"SIP/2.0/%b %b" % (self.transport, sent_by)
+
+    def stamped(self, address: bytes, port: int) -> bytes:
+        """The element with what the transport saw: `address`, `port` are the source of the request.
+
+        RFC 3261 §18.2.1: `received` where sent-by names another host; RFC 3581 §4: `rport` is filled in where
+        the client asked, and then `received` always stands. Values the client brought itself are replaced.
+        """
+        host = self.host[1:-1] if self.host[:1] == b"[" else self.host
+        address = address.strip(b"[]")
+        if self.rport is None and not self.received and host == address:
+            return self.to_bytes()
+        kept = []
+        if self.rport == b"" and not self.received and self.params.endswith(b";rport"):
+            kept.append(b"%b=%d" % (self.params, port))
+        else:
+            for name, value in split_params(self.params) if self.params else []:
+                if name not in (b"received", b"rport"):
+                    kept.append(name if value is None else name + b"=" + value)
+            if self.rport is not None:
+                kept.append(b"rport=%d" % port)
+        if self.rport is not None or host != address:
+            kept.append(b"received=" + address)
+        return Via(self.transport, self.host, self.port, b";".join(kept), b"", b"", None).to_bytes()
+
+
+def parse_via(value: bytes) -> Via:
+    """One Via element. Raises RemoteProtocolError: 400, a branch that is nothing but the magic cookie
+    included."""
+    sender, semicolon, params = value.partition(b";")
+    transport, host, port = _senders.get(sender) or _read_sender(sender)
+    branch = received = b""
+    rport: bytes | None = None
+    if semicolon:
+        params = params.strip(b" \t")
+        if params[:7] == b"branch=" and params.translate(PLAIN_PARAMS) == params:
+            # The everyday shapes, in token characters only: branch alone, or branch and a bare rport.
+            branch, more, last = params[7:].partition(b";")
+            if more:
+                if last == b"rport":
+                    rport = b""
+                else:
+                    branch, received, rport = _via_params(params)
+            if b"=" in branch or not branch:
+                raise bad(b"Bad Via Branch")
+            if len(branch) == 7:
+                _check_branch(branch)
+        else:
+            branch, received, rport = _via_params(params)
+    return Via(transport, host, port, params, branch, received, rport)
+
+
+_senders: dict[bytes, tuple[bytes, bytes, int]] = {}
+
+
+def _read_sender(sender: bytes) -> tuple[bytes, bytes, int]:
+    """sent-protocol LWS sent-by to transport, host and port; remembered, for a gateway has few neighbours."""
+    protocol, _, sent_by = sender.partition(b" ")
+    transport = _TRANSPORTS.get(protocol)
+    if transport is None:
+        transport, sent_by = _spaced_protocol(sender)
+    # RFC 3261 §20.42 has white space around the colon of sent-by.
+    host, port = parse_host_port(b":".join([part.strip(b" \t") for part in sent_by.split(b":")]))
+    read = (transport, host, port)
+    if len(sender) <= MAX_MEMO_KEY:
+        if len(_senders) >= MAX_MEMO:
+            _senders.clear()
+        _senders[sender] = read
+    return read
+
+
+def _via_params(params: bytes) -> tuple[bytes, bytes, bytes | None]:
+    """branch, received and rport among all parameters; each may stand once."""
+    branch = received = b""
+    rport: bytes | None = None
+    for name, value in split_params(params):
+        if name == b"branch":
+            if branch or not value or value.translate(TOKEN) != value:
+                raise bad(b"Bad Via Branch")
+            if len(value) == 7:
+                _check_branch(value)
+            branch = value
+        elif name == b"rport":
+            if rport is not None or (value is not None and (not value.isdigit() or len(value) > 5)):
+                raise bad(b"Bad Via Rport")
+            rport = value or b""
+        elif name == b"received":
+            if received or not value or value.translate(GEN_VALUE) != value:
+                raise bad(b"Bad Via Received")
+            received = value
+    return branch, received, rport
+
+
+def _check_branch(branch: bytes) -> None:
+    """RFC 4475 §3.2.1: the bare magic cookie identifies nothing, so two requests would share one
+    transaction."""
+    if branch.lower() == b"z9hg4bk":
+        raise bad(b"Bad Via Branch")
+
+
+def _spaced_protocol(value: bytes) -> tuple[bytes, bytes]:
+    """sent-protocol with white space around its slashes, or of another transport; gives transport and the
+    rest."""
+    name, slash, rest = value.partition(b"/")
+    version, slash_too, rest = rest.partition(b"/")
+    rest = rest.lstrip(b" \t")
+    if not slash or not slash_too or name.strip(b" \t").upper() != b"SIP" or version.strip(b" \t") != b"2.0":
+        raise bad(b"Bad Via Protocol")
+    end = len(rest)
+    for blank in (b" ", b"\t"):
+        found = rest.find(blank)
+        if 0 <= found < end:
+            end = found
+    transport = rest[:end]
+    if end == len(rest) or not transport or transport.translate(TOKEN) != transport:
+        raise bad(b"Bad Via Transport")
+    return transport.upper(), rest[end:]

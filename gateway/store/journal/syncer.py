@@ -1,0 +1,144 @@
+"""Makes a journal durable: one thread, one fdatasync for everything written before it began.
+
+The event loop never waits for the disk. A commit in `interval` mode wakes the thread at most once per interval; in
+`always` mode the thread syncs at once, and what is committed meanwhile shares the next sync (group commit).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+OnSynced = Callable[[OSError | None], None]
+"""Called once: None when everything committed before is durable, else why it may not be."""
+
+Post = Callable[[Callable[[], object]], object]
+"""Runs a callable in the owner's thread: `loop.call_soon_threadsafe`."""
+
+STOP_TIMEOUT_S: Final = 10.0
+"""How long `stop` waits for a last sync on a disk that hangs."""
+
+
+class Syncer:
+    """Owns the thread. All methods are the owner's thread's, except the loop of the thread itself."""
+
+    __slots__ = (
+        "_directory", "_fd", "_interval", "_lock", "_old", "_post", "_stop", "_thread", "_waiting", "_wake",
+        "dirty", "errors", "failed", "syncs",
+    )  # fmt: skip
+
+    def __init__(self, directory: Path, fd: int, interval_s: float, post: Post) -> None:
+        """`interval_s` 0: sync at once (`always`)."""
+        self._directory = directory
+        self._fd = fd
+        self._interval = interval_s
+        self._post = post
+        self.dirty = False
+        """Something was written and its sync has not begun."""
+        self._old: list[int] = []
+        self._waiting: list[OnSynced] = []
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stop = False
+        self.failed = False
+        """The current file could not be synced: the kernel may have dropped what it held (it says so only once)."""
+        self.errors = 0
+        """Syncs that failed."""
+        self.syncs = 0
+        self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
+        self._thread.start()
+
+    def written(self) -> None:
+        """Something was written. Cheap when said again before the next sync."""
+        if not self.dirty:
+            self.dirty = True
+            self._wake.set()
+
+    def when_synced(self, callback: OnSynced) -> None:
+        """`callback` comes after a sync that begins from now on."""
+        with self._lock:
+            self._waiting.append(callback)
+        self.dirty = True
+        self._wake.set()
+
+    def switch(self, fd: int) -> None:
+        """Write goes to another file from now on; the old one is synced and closed by the thread."""
+        with self._lock:
+            self._old.append(self._fd)
+            self._fd = fd
+            self.failed = False
+        self.dirty = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Sync what is left, close the file, end the thread."""
+        self._stop = True
+        self._wake.set()
+        self._thread.join(STOP_TIMEOUT_S)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            if self._interval and not self._stop and not self._waiting:
+                time.sleep(self._interval)
+            self._wake.clear()  # first of all: whatever is asked for from here on wakes it again
+            stopping = self._stop
+            self.dirty = False
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+                old, self._old = self._old, []
+                fd = self._fd
+            error: OSError | None = None
+            for done in old:
+                error = self._sync(done) or error
+                os.close(done)
+            if old:
+                error = self._sync_names() or error
+            current = self._sync(fd)
+            self.failed = self.failed or current is not None
+            error = current or error
+            if waiting:
+                self._report(waiting, error)
+            if stopping:
+                os.close(fd)
+                return
+
+    def _sync(self, fd: int) -> OSError | None:
+        self.syncs += 1
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            self.errors += 1
+            return error
+        return None
+
+    def _sync_names(self) -> OSError | None:
+        try:
+            sync_directory(self._directory)
+        except OSError as error:
+            self.errors += 1
+            return error
+        return None
+
+    def _report(self, waiting: list[OnSynced], error: OSError | None) -> None:
+        def run() -> None:
+            for callback in waiting:
+                callback(error)
+
+        try:
+            self._post(run)
+        except RuntimeError:  # the loop is closed: nobody is left to tell
+            self.errors += 1
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable. Raises OSError."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,145 @@
+"""The worker's link to Redis: a connection that is opened again, with backoff, whenever it ends.
+
+While the link is down nothing waits: `send` says no. `run` keeps it open; whoever owns the link spawns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import hiredis
+
+from gateway.store.ports import StoreError
+from gateway.store.redis.address import handshake, read_address
+from gateway.store.redis.connection import Connection, OnReplies, Replies
+
+CONNECT_TIMEOUT_S: Final = 1.0
+"""For connecting and for the handshake: a stopped server still accepts, in the kernel's backlog."""
+
+FIRST_BACKOFF_S: Final = 0.05
+LAST_BACKOFF_S: Final = 0.5
+"""Between attempts, doubling: a server that is back is found within half a second."""
+
+MIN_VERSION: Final = (6, 2)
+"""SMISMEMBER came with Redis 6.2."""
+
+
+class UnsuitableServer(StoreError):
+    """The server must not be used; the text says why and what to change."""
+
+
+def check_server(info: bytes) -> None:
+    """Refuse a server that could forget a refusal or lacks a command. `info`: INFO server and memory.
+
+    Under any `maxmemory-policy` but `noeviction` Redis drops keys of its own accord (DESIGN §6).
+    """
+    fields = dict(line.split(b":", 1) for line in info.split(b"\r\n") if b":" in line)
+    policy = fields.get(b"maxmemory_policy", b"unknown").decode("ascii", "replace")
+    if policy != "noeviction":
+        raise UnsuitableServer(f"redis maxmemory-policy: {policy}: set it to noeviction")
+    version = fields.get(b"redis_version", b"unknown").decode("ascii", "replace")
+    numbers = tuple([int(part) for part in version.split(".")[:2] if part.isascii() and part.isdigit()])
+    if numbers < MIN_VERSION:
+        raise UnsuitableServer(f"redis version: {version}: use 6.2 or newer")
+
+
+class RedisLink:
+    """Up or down. Each time it comes up the server is checked: a failover may have brought another."""
+
+    __slots__ = ("_address", "_connection", "_loop", "connections", "down_reason", "on_up")
+
+    def __init__(self, url: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """`url`: see `address.read_address`, which raises BadAddress."""
+        self._address = read_address(url)
+        self._loop = loop or asyncio.get_running_loop()
+        self._connection: Connection | None = None
+        self.connections = 0
+        """Times the link came up."""
+        self.down_reason = "not connected yet"
+        """Why the link is down; empty while it is up."""
+        self.on_up: list[Callable[[], None]] = []
+        """Called each time the link comes up."""
+
+    @property
+    def connected(self) -> bool:
+        """The handshake is done and the server is suitable."""
+        connection = self._connection
+        return connection is not None and not connection.lost.is_set()
+
+    def send(self, commands: bytes, n_replies: int, callback: OnReplies) -> bool:
+        """As `Connection.send`; False, and no callback, also while the link is down."""
+        connection = self._connection
+        return connection is not None and connection.send(commands, n_replies, callback)
+
+    async def run(self) -> None:
+        """Keep the link open until cancelled."""
+        backoff = FIRST_BACKOFF_S
+        while True:
+            try:
+                connection = await self._open()
+            except StoreError as error:
+                self.down_reason = str(error)
+            else:
+                backoff = FIRST_BACKOFF_S
+                await self._serve(connection)
+            await asyncio.sleep(backoff)
+            backoff = min(LAST_BACKOFF_S, backoff * 2)
+
+    async def probe(self) -> None:
+        """Connect once, check the server, close: for the start. Raises StoreError, saying what is wrong."""
+        (await self._open()).cut("probe done")
+
+    async def _serve(self, connection: Connection) -> None:
+        self._connection = connection
+        self.down_reason = ""
+        self.connections += 1
+        try:
+            for callback in self.on_up:
+                callback()
+            await connection.lost.wait()
+        finally:
+            self._connection = None
+            connection.cut("link closed")
+            self.down_reason = connection.reason
+
+    async def _open(self) -> Connection:
+        connection = Connection(self._loop)
+        address = self._address
+        opened = False
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                if address.path:
+                    await self._loop.create_unix_connection(lambda: connection, address.path)
+                else:
+                    tls = True if address.tls else None
+                    await self._loop.create_connection(
+                        lambda: connection, address.host, address.port, ssl=tls
+                    )
+                await self._shake_hands(connection)
+            opened = True
+        except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: host is no name
+            raise StoreError(f"redis: {error or 'no answer to the handshake'}") from error
+        finally:
+            if not opened:
+                connection.cut("not opened")
+        return connection
+
+    async def _shake_hands(self, connection: Connection) -> None:
+        commands = handshake(self._address)
+        answered: asyncio.Future[Replies | None] = self._loop.create_future()
+
+        def settle(replies: Replies | None) -> None:
+            if not answered.done():
+                answered.set_result(replies)
+
+        if not connection.send(b"".join(commands), len(commands), settle):
+            raise ConnectionResetError("closed at once")
+        replies = await answered
+        if replies is None:
+            raise ConnectionResetError("closed during the handshake")
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                raise UnsuitableServer(f"redis handshake: {reply}")
+        check_server(b"\r\n".join([reply for reply in replies[-2:] if isinstance(reply, bytes)]))

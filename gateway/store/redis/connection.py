@@ -1,0 +1,124 @@
+"""One connection to a Redis server: bytes out, replies in, in order. It opens once and ends once.
+
+No task and no future per request: a request is a count of replies and a callback. A connection that leaves a
+request unanswered for `STUCK_AFTER_S` is cut, so that nothing read late is taken for the answer to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import hiredis
+
+STUCK_AFTER_S: Final = 1.0
+"""No byte for this long while a reply is owed: the connection is cut. Far above any deadline of a lookup."""
+
+MAX_PENDING: Final = 4096
+"""Requests in flight. Lookups make one per loop turn: reached only while the server does not answer."""
+
+Replies = list[Any]
+OnReplies = Callable[[Replies | None], None]
+"""Called once: with the replies (hiredis.ReplyError objects among them), or None: the connection is lost."""
+
+
+class Connection(asyncio.Protocol):
+    """What stands between `connection_made` and `connection_lost`."""
+
+    __slots__ = ("_loop", "_pending", "_progress", "_reader", "_transport", "_watchdog", "lost", "reason")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reader = hiredis.Reader()
+        self._pending: deque[_Request] = deque()
+        self._progress = 0.0
+        self._transport: asyncio.Transport | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self.lost = asyncio.Event()
+        self.reason = ""
+        """Why the connection ended."""
+
+    def send(self, commands: bytes, n_replies: int, callback: OnReplies) -> bool:
+        """Write `commands` (RESP, `n_replies` of them). False, no callback: ended, or over `MAX_PENDING`.
+
+        `callback` is called from the event loop, never from inside this call.
+        """
+        transport = self._transport
+        pending = self._pending
+        if transport is None or len(pending) >= MAX_PENDING:
+            return False
+        if not pending:
+            self._progress = self._loop.time()
+        pending.append(_Request(n_replies, callback))
+        transport.write(commands)
+        return True
+
+    def cut(self, reason: str) -> None:
+        """End the connection now; every request in flight is answered None."""
+        if self.lost.is_set():
+            return
+        self.reason = reason
+        self.lost.set()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
+        pending, self._pending = self._pending, deque()
+        for request in pending:
+            self._tell(request.callback, None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self.lost.is_set():  # cut while still connecting
+            cast(asyncio.Transport, transport).abort()
+            return
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports are not asyncio's
+        self._watchdog = self._loop.call_later(STUCK_AFTER_S / 4, self._watch)
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        pending = self._pending
+        self._progress = self._loop.time()
+        try:
+            reader.feed(data)
+            while pending:
+                request = pending[0]
+                while request.missing:
+                    reply = reader.gets()
+                    if reply is False:  # nothing complete is left; RESP2 itself knows no booleans
+                        return
+                    request.replies.append(reply)
+                    request.missing -= 1
+                pending.popleft()
+                self._tell(request.callback, request.replies)
+        except hiredis.ProtocolError:
+            self.cut("not the Redis protocol")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.cut(str(exc) if exc is not None else "closed by the server")
+
+    def _watch(self) -> None:
+        if self._pending and self._loop.time() - self._progress > STUCK_AFTER_S:
+            self.cut(f"no answer for {STUCK_AFTER_S:g} s")
+            return
+        self._watchdog = self._loop.call_later(STUCK_AFTER_S / 4, self._watch)
+
+    def _tell(self, callback: OnReplies, replies: Replies | None) -> None:
+        try:
+            callback(replies)
+        except Exception as error:  # one bad callback must not starve the requests behind it
+            self._loop.call_exception_handler({"message": "redis reply callback failed", "exception": error})
+
+
+class _Request:
+    """A request in flight."""
+
+    __slots__ = ("callback", "missing", "replies")
+
+    def __init__(self, missing: int, callback: OnReplies) -> None:
+        self.missing = missing
+        self.callback = callback
+        self.replies: Replies = []

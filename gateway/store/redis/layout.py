@@ -1,0 +1,196 @@
+"""Key names and encodings of the projection: the one file the projector and the workers agree by.
+
+Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits, in braces: a bucket's keys share a slot):
+
+| key             | type   | holds                                                                         |
+| --------------- | ------ | ----------------------------------------------------------------------------- |
+| `cg:head`       | hash   | `registry` version, `epoch`, `buckets`, `updated` (epoch seconds), in decimal |
+| `cg:registry:V` | string | registry snapshot, version V: JSON of `registry.model.Snapshot`               |
+| `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; marker        |
+| `cg:E:r:{B}`    | set    | refusals of scope all and category: `refusal_member`; marker                  |
+| `cg:E:x:{B}`    | hash   | other refusals: `scoped_field` -> `encode_scoped`; marker                     |
+| `cg:E:w:S`      | string | projector's watermark of shard S, kept in that shard: `encode_watermark`      |
+
+Every bucket key carries the marker of its epoch, also when it holds nothing else: hashes the field
+`MARKER_FIELD` with the value `marker_value(epoch)`, the set the member `marker_member(epoch)`. A key without
+it is not to be believed.
+
+A callee is known by the 8-byte keyed hash of `gate.pseudonym`. Its top 32 bits choose the bucket and its low
+48 stand in fields and members: with 65,536 buckets or more that is all 64 bits. A bucket stays in Redis's
+compact encodings (listpack/ziplist hash and intset: up to 512 entries by default in 6.2 and 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from gateway.registry.model import Snapshot
+from gateway.store.ports import ScopedRefusal
+from policies.facts import CONSENT_EXPIRED, CONSENT_LIVE, CONSENT_NONE, CONSENT_REVOKED
+
+HASH_BYTES: Final = 8
+
+MAX_BUCKETS: Final = 1 << 24
+"""Six hex digits. The fixed width makes all keys of an epoch equally long: a command is one template."""
+
+MIN_BUCKETS: Final = 64
+"""Small data sets: a rebuild writes three markers per bucket, so a handful of buckets makes it instant."""
+
+ENTRIES_PER_BUCKET: Final = 64
+"""Mean entries aimed at: far enough below 512 that even the fullest of a million buckets stays compact."""
+
+HEAD_KEY: Final = b"cg:head"
+HEAD_REGISTRY: Final = b"registry"
+HEAD_EPOCH: Final = b"epoch"
+HEAD_BUCKETS: Final = b"buckets"
+HEAD_UPDATED: Final = b"updated"
+
+MARKER_FIELD: Final = b"e"
+"""One byte: data fields have 9 (consents) or 6 (scoped refusals)."""
+
+REFUSES_ALL: Final = 0
+"""Category code of a refusal of scope `all`; 1..255 are purposes (scope `category`)."""
+
+_MEMBER_BASE: Final = 10**17
+"""Added to refusal members: all have 18 decimal digits then (56 bits are below 7.3e16): one template fits."""
+
+_LOW48: Final = (1 << 48) - 1
+
+_scoped_decoder: Final = msgspec.json.Decoder(list[tuple[str, str]])
+_snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
+_encode_json: Final = msgspec.json.Encoder().encode
+
+
+def choose_buckets(entries: int) -> int:
+    """Bucket count for a data set of about `entries` consents (or refusals, the larger): a power of two."""
+    buckets = MIN_BUCKETS
+    while buckets * ENTRIES_PER_BUCKET < entries and buckets < MAX_BUCKETS:
+        buckets *= 2
+    return buckets
+
+
+def bucket_of(callee_hash: bytes, buckets: int) -> int:
+    """Bucket of a callee: the hash's top 32 bits scaled to 0..buckets-1."""
+    return (int.from_bytes(callee_hash[:4], "big") * buckets) >> 32
+
+
+def registry_key(version: int) -> bytes:
+    return b"cg:registry:%d" % version
+
+
+def epoch_prefix(epoch: int) -> bytes:
+    """What every key of a dataset epoch begins with (to find and drop an old epoch's keys)."""
+    return b"cg:%d:" % epoch
+
+
+def consents_key(epoch: int, bucket: int) -> bytes:
+    return b"cg:%d:c:{%06x}" % (epoch, bucket)
+
+
+def refusals_key(epoch: int, bucket: int) -> bytes:
+    return b"cg:%d:r:{%06x}" % (epoch, bucket)
+
+
+def scoped_key(epoch: int, bucket: int) -> bytes:
+    return b"cg:%d:x:{%06x}" % (epoch, bucket)
+
+
+def watermark_key(epoch: int, shard: str) -> bytes:
+    return b"cg:%d:w:%s" % (epoch, shard.encode())
+
+
+def marker_value(epoch: int) -> bytes:
+    """Value of `MARKER_FIELD` in the two hashes of a bucket."""
+    return b"%d" % epoch
+
+
+def marker_member(epoch: int) -> bytes:
+    """The set's marker: the epoch negated. The set stays one of integers, and refusals are positive."""
+    return b"-%d" % epoch
+
+
+def consent_field(callee_hash: bytes, operator: int, purpose: int) -> bytes:
+    """9 bytes: low 48 bits of the hash, operator number (1..65535), purpose number (1..255)."""
+    return callee_hash[2:] + ((operator << 8) | purpose).to_bytes(3, "big")
+
+
+def encode_live(expires_at: float | None) -> bytes:
+    """Value of a granted consent. `expires_at`: epoch seconds, rounded down; None = no expiry."""
+    return b"0" if expires_at is None else b"%d" % max(1, int(expires_at))
+
+
+def encode_revoked(revoked_at: float) -> bytes:
+    """Value of a revoked consent, kept so that the answer can say so. `revoked_at`: epoch seconds."""
+    return b"-%d" % max(1, int(revoked_at))
+
+
+def decode_consent(value: bytes | None, now: float) -> str:
+    """`live`, `none`, `revoked` or `expired` at `now` (epoch seconds). ValueError on a foreign value."""
+    if value is None:
+        return CONSENT_NONE
+    if value == b"0":
+        return CONSENT_LIVE
+    expires = int(value)
+    if expires < 0:
+        return CONSENT_REVOKED
+    return CONSENT_LIVE if now < expires else CONSENT_EXPIRED
+
+
+def refusal_number(callee_hash: bytes) -> int:
+    """Member of this callee's scope-`all` refusal as a number; plus a purpose (1..255): that category's."""
+    return _MEMBER_BASE + ((int.from_bytes(callee_hash, "big") & _LOW48) << 8)
+
+
+def refusal_member(callee_hash: bytes, category: int = REFUSES_ALL) -> bytes:
+    """Set member of a refusal: `REFUSES_ALL`, or the purpose number whose category is declined."""
+    return b"%d" % (refusal_number(callee_hash) + category)
+
+
+def scoped_field(callee_hash: bytes) -> bytes:
+    """6 bytes: low 48 bits of the hash."""
+    return callee_hash[2:]
+
+
+def encode_scoped(refusals: Iterable[ScopedRefusal]) -> bytes:
+    """All scoped refusals of one callee: JSON list of [scope, value]. No refusals: delete the field."""
+    return _encode_json([(refusal.scope, refusal.value) for refusal in refusals])
+
+
+def decode_scoped(value: bytes | None) -> tuple[ScopedRefusal, ...]:
+    """Raises ValueError (msgspec.DecodeError) on a foreign value."""
+    if value is None:
+        return ()
+    return tuple([ScopedRefusal(scope, operand) for scope, operand in _scoped_decoder.decode(value)])
+
+
+def encode_head(registry: int, epoch: int, buckets: int, updated: float) -> dict[bytes, bytes]:
+    """Fields of `cg:head`. Written last: what it names must be there in full."""
+    return {
+        HEAD_REGISTRY: b"%d" % registry,
+        HEAD_EPOCH: b"%d" % epoch,
+        HEAD_BUCKETS: b"%d" % buckets,
+        HEAD_UPDATED: b"%d" % int(updated),
+    }
+
+
+def encode_watermark(xid: int, row: int) -> bytes:
+    """Last outbox row applied to a shard: (transaction id, row id), in that order."""
+    return b"%d:%d" % (xid, row)
+
+
+def decode_watermark(value: bytes) -> tuple[int, int]:
+    """Raises ValueError on a foreign value."""
+    xid, _, row = value.partition(b":")
+    return int(xid), int(row)
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    return _encode_json(snapshot)
+
+
+def decode_snapshot(blob: bytes) -> Snapshot:
+    """Raises ValueError (msgspec.DecodeError, ValidationError) where the blob is no snapshot."""
+    return _snapshot_decoder.decode(blob)

@@ -1,0 +1,239 @@
+"""Consent and refusals of a callee, asked on the call path (`ports.SubscriberLookup`).
+
+All asks of one turn of the event loop go out in one write and share one deadline, one request of the link and
+one latency sample; there is no task, future or timer per ask. The head travels with every request: no answer
+is read from a dataset that is no longer in force, and a switch to a new epoch costs one more question, not
+errors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+from typing import Any, Final
+
+from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
+from gateway.store.redis import layout
+from gateway.store.redis.address import command
+from gateway.store.redis.breaker import PROBE_EVERY_S, Breaker
+from gateway.store.redis.client import RedisLink
+from gateway.store.redis.connection import Replies
+from gateway.store.redis.facts import HEAD_COMMAND, REPLIES_PER_CALLEE, Dataset, NotTheDataset, read_head
+
+LATENCY_BOUNDS: Final = (
+    0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05,
+)  # fmt: skip
+"""Upper bounds in seconds of the histogram `latency_counts`, whose last entry counts what took longer."""
+
+_PING: Final = command(b"PING")
+
+_Ask = tuple[bytes, int, int, float, LookupReply]
+
+
+class RedisLookup:
+    """Asks over one link. Counters are plain numbers, read by telemetry."""
+
+    __slots__ = (
+        "_asks", "_breaker", "_dataset", "_deadline", "_link", "_loop", "_probe", "_timer", "_turns",
+        "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups", "timeouts",
+        "unreachable",
+    )  # fmt: skip
+
+    def __init__(
+        self, link: RedisLink, deadline_s: float, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
+        """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms)."""
+        self._link = link
+        self._loop = loop or asyncio.get_running_loop()
+        self._deadline = deadline_s
+        self._dataset: Dataset | None = None
+        self._asks: list[_Ask] = []
+        self._turns: deque[_Turn] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._breaker = Breaker()
+        self._probe: asyncio.TimerHandle | None = None
+        self.lookups = 0
+        """Asks, answered or not."""
+        self.timeouts = 0
+        """Asks that met the deadline."""
+        self.breaker_refused = 0
+        """Asks refused at once because the breaker was open."""
+        self.unreachable = 0
+        """Asks refused at once, or given up, because the link was down or no dataset was known."""
+        self.invalid = 0
+        """Asks answered with something that is not the dataset in force: flushed, half-loaded, foreign."""
+        self.latency_counts = [0] * (len(LATENCY_BOUNDS) + 1)
+        self.latency_sum = 0.0
+        link.on_up.append(self._send_probe)
+
+    @property
+    def breaker_open(self) -> bool:
+        return self._breaker.open
+
+    @property
+    def breaker_opened(self) -> int:
+        """Times the breaker opened."""
+        return self._breaker.opened
+
+    @property
+    def epoch(self) -> int:
+        """Dataset epoch asked of; 0 while none is known."""
+        return 0 if self._dataset is None else self._dataset.epoch
+
+    def set_epoch(self, epoch: int, buckets: int) -> None:
+        """Name the dataset to ask (from the head). Raises ValueError on impossible numbers."""
+        if self._dataset is None or (epoch, buckets) != (self._dataset.epoch, self._dataset.buckets):
+            self._dataset = Dataset(epoch, buckets)
+
+    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+        """See `ports.SubscriberLookup.ask`. Raises ValueError on what the layout has no room for."""
+        if len(callee_hash) != layout.HASH_BYTES or operator >> 16 or purpose >> 8:
+            raise ValueError(f"lookup of {len(callee_hash)} bytes, operator {operator}, purpose {purpose}")
+        if not self._asks:
+            self._loop.call_soon(self._flush)
+        self._asks.append((callee_hash, operator, purpose, now, reply))
+
+    def close(self) -> None:
+        """Stop the timers; what is still open is answered `Unavailable`."""
+        for timer in (self._timer, self._probe):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._probe = None
+        while self._turns:
+            self._refuse(self._turns.popleft(), "lookup closed")
+
+    def _flush(self) -> None:
+        """End of the turn: everything asked in it leaves in one write."""
+        asks, self._asks = self._asks, []
+        self.lookups += len(asks)
+        turn = _Turn(asks, self._loop.time())
+        if self._breaker.open:
+            self.breaker_refused += len(asks)
+            self._refuse(turn, "redis did not answer lately")
+        elif self._send(turn):
+            self._turns.append(turn)
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._deadline, self._expire)
+
+    def _send(self, turn: _Turn) -> bool:
+        dataset = turn.dataset = self._dataset
+        reason = "no dataset epoch known yet"
+        if dataset is not None:
+            words = [HEAD_COMMAND]
+            make = dataset.commands
+            for callee_hash, operator, purpose, _, _ in turn.asks:
+                words.append(make(callee_hash, operator, purpose))
+            n_replies = 1 + REPLIES_PER_CALLEE * len(turn.asks)
+            if self._link.send(b"".join(words), n_replies, partial(self._on_replies, turn)):
+                return True
+            reason = self._link.down_reason or "redis has too much to answer"
+        self.unreachable += len(turn.asks)
+        self._refuse(turn, reason)
+        return False
+
+    def _on_replies(self, turn: _Turn, replies: Replies | None) -> None:
+        """The link's answer to a turn; late ones (the turn was refused) are dropped."""
+        if not turn.asks:
+            return
+        if replies is None:
+            self.unreachable += len(turn.asks)
+            self._refuse(turn, "redis link lost")
+            return
+        self._breaker.succeeded()
+        dataset = turn.dataset
+        if dataset is None or replies[0] != dataset.head:
+            self._follow_head(turn, replies[0])
+            return
+        elapsed = self._loop.time() - turn.asked_at
+        asks, turn.asks = turn.asks, []
+        self._count_latency(elapsed, len(asks))
+        at = 1
+        for _, _, purpose, now, reply in asks:
+            try:
+                answer: SubscriberFacts | Unavailable = dataset.read(
+                    replies[at], replies[at + 1], replies[at + 2], purpose, now
+                )
+            except NotTheDataset as error:
+                self.invalid += 1
+                answer = Unavailable(f"redis holds no valid data: {error}")
+            at += REPLIES_PER_CALLEE
+            self._tell(reply, answer)
+
+    def _follow_head(self, turn: _Turn, head: Any) -> None:
+        """The dataset in force is another one: ask that, once, within the same deadline."""
+        dataset = read_head(head)
+        if dataset is None or turn.repeated:
+            self.invalid += len(turn.asks)
+            self._refuse(turn, "redis holds no valid data: no dataset in force")
+            return
+        self.set_epoch(dataset.epoch, dataset.buckets)
+        turn.repeated = True
+        self._send(turn)
+
+    def _expire(self) -> None:
+        """The deadline of the oldest turn. One timer serves all: turns expire in the order they began."""
+        self._timer = None
+        now = self._loop.time()
+        turns = self._turns
+        while turns:
+            turn = turns[0]
+            if turn.asks:
+                left = turn.asked_at + self._deadline - now
+                if left > 0:
+                    self._timer = self._loop.call_later(left, self._expire)
+                    return
+                self.timeouts += len(turn.asks)
+                for _ in turn.asks:
+                    if self._breaker.failed():
+                        self._send_probe()
+                self._refuse(turn, "redis did not answer in time")
+            turns.popleft()
+
+    def _send_probe(self) -> None:
+        """While the breaker is open: ask for a sign of life, now and every `PROBE_EVERY_S`."""
+        if self._probe is not None:
+            self._probe.cancel()
+            self._probe = None
+        if not self._breaker.open:
+            return
+        self._probe = self._loop.call_later(PROBE_EVERY_S, self._send_probe)
+        sent = self._loop.time()
+
+        def answered(replies: Replies | None) -> None:
+            if replies == [b"PONG"] and self._loop.time() - sent <= self._deadline:
+                self._breaker.succeeded()
+
+        self._link.send(_PING, 1, answered)
+
+    def _refuse(self, turn: _Turn, reason: str) -> None:
+        asks, turn.asks = turn.asks, []
+        for *_, reply in asks:
+            self._tell(reply, Unavailable(reason))
+
+    def _tell(self, reply: LookupReply, answer: SubscriberFacts | Unavailable) -> None:
+        try:
+            reply(answer)
+        except Exception as error:  # a caller's fault must not leave the other asks of the turn unanswered
+            self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
+
+    def _count_latency(self, elapsed: float, asks: int) -> None:
+        self.latency_sum += elapsed * asks
+        slot = 0
+        for bound in LATENCY_BOUNDS:
+            if elapsed <= bound:
+                break
+            slot += 1
+        self.latency_counts[slot] += asks
+
+
+class _Turn:
+    """The asks of one turn. Once answered or refused, `asks` is empty: late replies find nothing to do."""
+
+    __slots__ = ("asked_at", "asks", "dataset", "repeated")
+
+    def __init__(self, asks: list[_Ask], asked_at: float) -> None:
+        self.asks = asks
+        self.asked_at = asked_at
+        self.dataset: Dataset | None = None
+        self.repeated = False

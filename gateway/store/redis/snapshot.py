@@ -1,0 +1,162 @@
+"""A worker's watch on the head: new registry versions and dataset epochs, over the link the lookups use.
+
+A version that cannot be read or that the worker refuses leaves the old one in force and is not tried again;
+one that is accepted is kept on disk (`lastgood`). While Redis is away nothing changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from gateway.registry.model import Snapshot
+from gateway.store.redis import layout
+from gateway.store.redis.address import command
+from gateway.store.redis.client import RedisLink
+from gateway.store.redis.connection import Replies
+from gateway.store.redis.lastgood import save_last_good
+
+POLL_EVERY_S: Final = 0.2
+"""How soon a change of the registry reaches a worker; one small command each time."""
+
+_HEAD: Final = command(
+    b"HMGET", layout.HEAD_KEY,
+    layout.HEAD_REGISTRY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_UPDATED,
+)  # fmt: skip
+
+
+class SnapshotWatcher:
+    """Polls while started. Its callbacks are called from the event loop."""
+
+    __slots__ = (
+        "_asking",
+        "_last_good",
+        "_link",
+        "_loop",
+        "_on_epoch",
+        "_on_snapshot",
+        "_refused",
+        "_saving",
+        "_timer",
+        "_unsaved",
+        "epoch",
+        "head_updated",
+        "reason",
+        "refused",
+        "save_errors",
+        "version",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        link: RedisLink,
+        on_snapshot: Callable[[Snapshot], None],
+        on_epoch: Callable[[int, int], None],
+        last_good: Path | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """`on_snapshot` may raise ValueError to refuse a version whole. `on_epoch(epoch, buckets)`.
+        `last_good`: file to keep the last accepted blob in."""
+        self._link = link
+        self._loop = loop or asyncio.get_running_loop()
+        self._on_snapshot = on_snapshot
+        self._on_epoch = on_epoch
+        self._last_good = last_good
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking = False
+        self._refused = -1
+        self._saving: asyncio.Future[None] | None = None
+        self._unsaved: bytes | None = None
+        self.version = -1
+        """Registry version in force; set it when starting from the last good file. -1: none."""
+        self.epoch = 0
+        """Dataset epoch last seen; 0: none."""
+        self.head_updated = 0.0
+        """When the projector last wrote the head, epoch seconds."""
+        self.refused = 0
+        """Versions refused."""
+        self.reason = ""
+        """Why the last refused version was refused; empty while the newest is in force."""
+        self.save_errors = 0
+        """Times the last good file could not be written."""
+        link.on_up.append(self._ask)
+
+    def start(self) -> None:
+        """Poll now, and every `POLL_EVERY_S`."""
+        if self._timer is None:
+            self._poll()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def saved(self) -> None:
+        """Wait until the last accepted blob is on disk, or has failed to get there."""
+        while self._saving is not None:
+            await asyncio.wait([self._saving])
+
+    def _poll(self) -> None:
+        self._timer = self._loop.call_later(POLL_EVERY_S, self._poll)
+        self._ask()
+
+    def _ask(self) -> None:
+        if self._timer is not None and not self._asking:
+            self._asking = self._link.send(_HEAD, 1, self._on_head)
+
+    def _on_head(self, replies: Replies | None) -> None:
+        self._asking = False
+        if replies is None:
+            return
+        try:
+            version, epoch, buckets, updated = [int(field or 0) for field in replies[0]]
+        except (TypeError, ValueError):  # an error reply (loading), or not our head
+            return
+        if updated:
+            self.head_updated = float(updated)
+        if epoch >= 1 and 1 <= buckets <= layout.MAX_BUCKETS:
+            self.epoch = epoch
+            self._on_epoch(epoch, buckets)
+        if version == self.version:
+            self.reason = ""
+        if version not in (0, self.version, self._refused):
+            blob = command(b"GET", layout.registry_key(version))
+            self._asking = self._link.send(blob, 1, partial(self._on_blob, version))
+
+    def _on_blob(self, version: int, replies: Replies | None) -> None:
+        self._asking = False
+        blob = replies[0] if replies else None
+        if not isinstance(blob, bytes):  # gone again, or an error: the next poll asks anew
+            return
+        try:
+            snapshot = layout.decode_snapshot(blob)
+            if snapshot.version != version:
+                raise ValueError(f"snapshot says version {snapshot.version}")
+            self._on_snapshot(snapshot)
+        except ValueError as error:
+            self._refused = version
+            self.refused += 1
+            self.reason = f"registry version {version}: {error}"
+            return
+        self.version = version
+        self._refused = -1
+        self.reason = ""
+        if self._last_good is not None:
+            self._unsaved = blob
+            self._save(self._last_good)
+
+    def _save(self, path: Path) -> None:
+        """In a thread, one at a time: an older blob must not overtake a newer one."""
+        if self._saving is None and self._unsaved is not None:
+            blob, self._unsaved = self._unsaved, None
+            self._saving = self._loop.run_in_executor(None, save_last_good, path, blob)
+            self._saving.add_done_callback(partial(self._on_saved, path))
+
+    def _on_saved(self, path: Path, saving: asyncio.Future[None]) -> None:
+        self._saving = None
+        if not saving.cancelled() and saving.exception() is not None:  # the next version tries again
+            self.save_errors += 1
+        self._save(path)

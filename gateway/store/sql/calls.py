@@ -1,0 +1,83 @@
+"""Find calls in the evidence: each decision with its outcome and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.gate.records import DecisionRecord, EndRecord, OutcomeRecord
+from gateway.store.sql.engine import mapped_errors
+
+MAX_CALLS = 1_000
+"""One answer's bound; narrow the search for more."""
+
+_decision_decoder = msgspec.json.Decoder(DecisionRecord)
+_outcome_decoder = msgspec.json.Decoder(OutcomeRecord)
+_end_decoder = msgspec.json.Decoder(EndRecord)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One call: the decision, how its set-up ended, how it ended. Times are epoch microseconds."""
+
+    decision: DecisionRecord
+    outcome: OutcomeRecord | None
+    end: EndRecord | None
+
+
+async def find_calls(
+    engine: AsyncEngine,
+    *,
+    caller: str | None = None,
+    callee_hash: bytes | None = None,
+    call_id: str | None = None,
+    decision: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 50,
+) -> list[CallRow]:
+    """Calls that match all that is given, newest first, at most `limit`.
+
+    `caller`: the call centre's number, canonical (outbound calls' caller, inbound calls' callee).
+    `callee_hash`: keyed hash of the subscriber's number, 8 bytes. `decision`: decision id or its beginning.
+    Raises Unavailable."""
+    conditions, values = ["kind = 'decision'"], dict[str, object](limit=max(1, min(limit, MAX_CALLS)))
+    for clause, name, value in (
+        ("number = :caller", "caller", caller),
+        ("party = :party", "party", callee_hash),
+        ("call_id = :call_id", "call_id", call_id),
+        ("at >= :since", "since", since),
+        ("at < :until", "until", until),
+    ):
+        if value is not None:
+            conditions.append(clause)
+            values[name] = value
+    if decision is not None:
+        # A range, so that the index on id serves it in any collation; ids are hex digits.
+        conditions.append("id >= :decision AND id < :decision_end")
+        values |= {"decision": decision.lower(), "decision_end": decision.lower() + "g"}
+    query = f"SELECT id, record FROM evidence WHERE {' AND '.join(conditions)} ORDER BY at DESC LIMIT :limit"
+    with mapped_errors():
+        async with engine.connect() as connection:
+            decisions = [(row[0], row[1]) for row in await connection.execute(text(query), values)]
+            later = await connection.execute(
+                text("SELECT kind, id, record FROM evidence WHERE id = ANY(:ids) AND kind IN ('outcome', 'end')"),
+                {"ids": [decision_id for decision_id, _ in decisions]},
+            )
+            records = {(row[0], row[1]): row[2] for row in later}
+    return [_call(decision_id, record, records) for decision_id, record in decisions]
+
+
+def _call(decision_id: str, record: str, later: Mapping[tuple[str, str], str]) -> CallRow:
+    outcome = later.get(("outcome", decision_id))
+    end = later.get(("end", decision_id))
+    return CallRow(
+        _decision_decoder.decode(record),
+        None if outcome is None else _outcome_decoder.decode(outcome),
+        None if end is None else _end_decoder.decode(end),
+    )

@@ -1,0 +1,204 @@
+"""The registry in SQL: read it whole as a snapshot, write rows of it. Checks are the importer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from asyncpg import Range
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.registry.model import NextHop, NumberRange, Operator, PlanEntry, Snapshot, Trunk
+from gateway.store.sql import schema
+from gateway.store.sql.engine import driver
+from gateway.store.sql.records import next_hop, next_hop_text
+
+_DIGIT_BITS = 54
+"""10**16 < 2**54: sixteen digits, one more than E.164 has."""
+_BARE = 1 << 61
+"""Short codes apart from E.164 numbers of the same digits."""
+_plan_decoder = msgspec.json.Decoder(list[PlanEntry])
+
+_RANGE_COLUMNS = (
+    "id", "first", "last", "operator", "trunks", "egress", "outbound", "inbound", "purposes", "certificate",
+    "filing", "valid_from", "valid_to", "state", "numbers", "validity",
+)  # fmt: skip
+
+
+def range_key(canonical: str) -> int:
+    """A canonical number as an integer with its digit length folded in. Raises ValueError where it is
+    none."""
+    digits = canonical.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16):
+        raise ValueError(f"no canonical number: {len(canonical)} characters")
+    key = len(digits) << _DIGIT_BITS | int(digits)
+    return key if canonical[0] == "+" else key | _BARE
+
+
+async def lock_registry(connection: AsyncConnection) -> int:
+    """Take the lock that orders registry changes (until commit); the current version."""
+    row = await connection.execute(text("SELECT version FROM registry_state FOR UPDATE"))
+    return int(row.scalar_one())
+
+
+async def load_snapshot(connection: AsyncConnection) -> Snapshot:
+    """The registry as it is now. Rows come in id order (purposes by number)."""
+    state = (
+        await connection.execute(text("SELECT version, plan::text, emergency, country, zone, pack FROM registry_state"))
+    ).one()
+    operators = await connection.execute(
+        text("SELECT id, name, number, operator_class, state FROM operators ORDER BY id")
+    )
+    trunks = await connection.execute(schema.trunks.select().order_by(schema.trunks.c.id))
+    purposes = await connection.execute(text("SELECT name, number FROM purposes ORDER BY number"))
+    ranges = await (await driver(connection)).fetch(
+        "SELECT id, first, last, operator, trunks, egress, outbound, inbound, purposes, certificate, filing, "
+        "coalesce(extract(epoch FROM valid_from), 0)::float8, coalesce(extract(epoch FROM valid_to), 0)::float8, "
+        "state FROM number_ranges ORDER BY id"
+    )
+    return Snapshot(
+        version=int(state[0]),
+        operators=tuple(Operator(row[0], row[1], row[2], row[3], row[4]) for row in operators),
+        trunks=tuple(_trunk(row._mapping) for row in trunks),
+        ranges=tuple(_range(row) for row in ranges),
+        plan=tuple(_plan_decoder.decode(state[1])),
+        emergency=tuple(state[2]),
+        purposes={row[0]: int(row[1]) for row in purposes},
+        country=state[3],
+        zone=state[4],
+        pack=state[5],
+    )
+
+
+async def load_plan(connection: AsyncConnection) -> Snapshot:
+    """The numbering plan, operators and purposes alone, as a snapshot without trunks and ranges."""
+    state = (
+        await connection.execute(text("SELECT version, plan::text, emergency, country, zone FROM registry_state"))
+    ).one()
+    operators = await connection.execute(
+        text("SELECT id, name, number, operator_class, state FROM operators ORDER BY id")
+    )
+    purposes = await connection.execute(text("SELECT name, number FROM purposes ORDER BY number"))
+    return Snapshot(
+        version=int(state[0]),
+        operators=tuple(Operator(row[0], row[1], row[2], row[3], row[4]) for row in operators),
+        plan=tuple(_plan_decoder.decode(state[1])),
+        emergency=tuple(state[2]),
+        purposes={row[0]: int(row[1]) for row in purposes},
+        country=state[3],
+        zone=state[4],
+    )
+
+
+async def save_state(connection: AsyncConnection, snapshot: Snapshot) -> None:
+    """Write version, plan, emergency codes, country, zone and pack."""
+    await connection.execute(
+        text(
+            "UPDATE registry_state SET version = :version, plan = cast(cast(:plan AS text) AS jsonb), "
+            "emergency = :emergency, country = :country, zone = :zone, pack = :pack, updated_at = now()"
+        ),
+        {
+            "version": snapshot.version,
+            "plan": msgspec.json.encode(snapshot.plan).decode(),
+            "emergency": list(snapshot.emergency),
+            "country": snapshot.country,
+            "zone": snapshot.zone,
+            "pack": snapshot.pack,
+        },
+    )
+
+
+async def upsert_operators(connection: AsyncConnection, rows: Iterable[Operator]) -> None:
+    """Insert or overwrite by id. An operator's number never changes."""
+    values: list[dict[str, object]] = [
+        {"id": row.id, "number": row.number, "name": row.name, "operator_class": row.operator_class,
+         "state": row.state}
+        for row in rows
+    ]  # fmt: skip
+    await _upsert(connection, schema.operators, values)
+
+
+async def upsert_purposes(connection: AsyncConnection, rows: Iterable[tuple[str, int, str]]) -> None:
+    """Insert or overwrite (name, number, title) by name."""
+    values: list[dict[str, object]] = [{"name": name, "number": number, "title": title} for name, number, title in rows]
+    await _upsert(connection, schema.purposes, values)
+
+
+async def upsert_trunks(connection: AsyncConnection, rows: Iterable[Trunk]) -> None:
+    """Insert or overwrite by id."""
+    values: list[dict[str, object]] = [
+        {
+            "id": row.id, "side": row.side, "operator": row.operator or None, "sources": list(row.sources),
+            "listeners": list(row.listeners), "next_hops": [next_hop_text(hop) for hop in row.next_hops],
+            "trusted": row.trusted, "state": row.state, "country": row.country, "area": row.area,
+            "emergency_cli": row.emergency_cli, "answers": [list(answer) for answer in row.answers],
+        }
+        for row in rows
+    ]  # fmt: skip
+    await _upsert(connection, schema.trunks, values)
+
+
+async def replace_ranges(connection: AsyncConnection, rows: Iterable[NumberRange]) -> None:
+    """Insert or overwrite by id, in bulk. Old rows of these ids go first, so that blocks may swap numbers.
+
+    Raises sqlalchemy IntegrityError or asyncpg's ExclusionViolationError where blocks overlap.
+    """
+    raw = await driver(connection)
+    records = [_range_record(row) for row in rows]
+    await raw.execute("DELETE FROM number_ranges WHERE id = ANY($1::text[])", [row[0] for row in records])
+    await raw.copy_records_to_table("number_ranges", records=records, columns=_RANGE_COLUMNS)
+
+
+async def _upsert(connection: AsyncConnection, table: Any, values: list[dict[str, object]]) -> None:
+    if not values:
+        return
+    statement = insert(table)
+    key = [column.name for column in table.primary_key]
+    kept = {name: statement.excluded[name] for name in values[0] if name not in key and name != "number"}
+    await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=kept), values)
+
+
+def _trunk(row: Any) -> Trunk:
+    return Trunk(
+        id=row["id"],
+        side=row["side"],
+        operator=row["operator"] or "",
+        sources=tuple(row["sources"]),
+        listeners=tuple(row["listeners"]),
+        next_hops=tuple(_known_hop(hop) for hop in row["next_hops"]),
+        trusted=row["trusted"],
+        state=row["state"],
+        country=row["country"],
+        area=row["area"],
+        emergency_cli=row["emergency_cli"],
+        answers=tuple((rule, int(status), phrase) for rule, status, phrase in row["answers"]),
+    )
+
+
+def _known_hop(stored: str) -> NextHop:
+    hop = next_hop(stored)
+    if hop is None:
+        raise ValueError(f"trunks.next_hops: {stored!r} was not written by this program")
+    return hop
+
+
+def _range(row: Any) -> NumberRange:
+    return NumberRange(
+        row[0], row[1], row[2], row[3], tuple(row[4]), tuple(row[5]), row[6], row[7], tuple(row[8]), row[9],
+        row[10], row[11], row[12], row[13],
+    )  # fmt: skip
+
+
+def _range_record(row: NumberRange) -> tuple[object, ...]:
+    valid_from = datetime.fromtimestamp(row.valid_from, UTC) if row.valid_from else None
+    valid_to = datetime.fromtimestamp(row.valid_to, UTC) if row.valid_to else None
+    return (
+        row.id, row.first, row.last, row.operator, list(row.trunks), list(row.egress), row.outbound,
+        row.inbound, list(row.purposes), row.certificate, row.filing, valid_from, valid_to, row.state,
+        Range(range_key(row.first), range_key(row.last), lower_inc=True, upper_inc=True),
+        Range(valid_from, valid_to, lower_inc=True, upper_inc=False),
+    )  # fmt: skip

@@ -1,0 +1,271 @@
+"""Every Prometheus name of the gateway, and the plain counters the hot path adds to.
+
+`METRICS` is the one list of names. A worker owns one `WorkerStats`: ints, dicts and lists, so that
+counting a call costs a dictionary update and nothing is locked. At a scrape the control process asks each
+worker for a `Snapshot` over a unix socket (`stats_socket`) and merges them (`collector`); no Prometheus
+library is loaded in a worker.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One name: its kind, its labels in order, and what it tells."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    merge: Literal["sum", "each"] = "sum"
+    """`sum`: over the workers. `each`: one sample per worker, with a first label `worker`."""
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "callgate_calls_total",
+        "counter",
+        "Decisions on call attempts; rule is `allow`, `emergency` or the rule that refused",
+        ("trunk", "direction", "verdict", "rule"),
+    ),
+    Metric(
+        "callgate_call_outcomes_total",
+        "counter",
+        "How the set-up of allowed calls ended",
+        ("trunk", "result"),
+    ),
+    Metric("callgate_decision_seconds", "histogram", "INVITE received to verdict, lookup included"),
+    Metric("callgate_lookup_seconds", "histogram", "One round trip to Redis for a decision"),
+    Metric("callgate_lookup_failures_total", "counter", "Lookups without facts in time", ("reason",)),
+    Metric(
+        "callgate_sip_messages_total",
+        "counter",
+        "SIP messages by method or status class",
+        ("direction", "kind"),
+    ),
+    Metric(
+        "callgate_sip_retransmissions_total",
+        "counter",
+        "Requests and responses sent or seen again",
+        ("direction",),
+    ),
+    Metric("callgate_sip_dropped_total", "counter", "Datagrams dropped without an answer", ("reason",)),
+    Metric("callgate_sip_rejected_total", "counter", "Requests answered without a decision", ("status",)),
+    Metric("callgate_rule_shadow_total", "counter", "Calls a rule in shadow mode would have refused", ("rule",)),
+    Metric("callgate_rule_errors_total", "counter", "Rules that failed; the call was refused", ("rule",)),
+    Metric("callgate_errors_total", "counter", "Faults of our own, each logged with a traceback", ("where",)),
+    Metric("callgate_journal_records_total", "counter", "Evidence records written to the journal"),
+    Metric("callgate_journal_bytes_total", "counter", "Bytes written to the journal"),
+    Metric("callgate_journal_errors_total", "counter", "Journal writes that failed"),
+    Metric("callgate_active_calls", "gauge", "Answered calls that have not ended"),
+    Metric("callgate_transactions", "gauge", "SIP transactions in memory", ("kind",)),
+    Metric("callgate_peer_up", "gauge", "1 if the peer answers its probes", ("trunk", "hop")),
+    Metric("callgate_registry_version", "gauge", "Version of the registry in the worker's memory", (), "each"),
+    Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
+    Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
+    Metric("callgate_draining", "gauge", "1 while the worker drains", (), "each"),
+    Metric("callgate_start_time_seconds", "gauge", "When the worker started, epoch seconds", (), "each"),
+    Metric("callgate_worker_up", "gauge", "1 if the worker answered this scrape", (), "each"),
+    Metric(
+        "callgate_journal_backlog_records",
+        "gauge",
+        "Evidence records on disk not yet in PostgreSQL",
+        ("journal",),
+    ),
+    Metric("callgate_journal_shipped_total", "counter", "Evidence records shipped to PostgreSQL", ("journal",)),
+    Metric("callgate_projection_lag_seconds", "gauge", "Age of the oldest change not yet in Redis; 0 = none"),
+    Metric("callgate_database_up", "gauge", "1 if PostgreSQL answers"),
+)
+NAMES: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+
+DECISION_BOUNDS = (25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Seconds: from a refusal on memory alone (tens of microseconds) to the longest deadline one can
+configure."""
+
+LOOKUP_BOUNDS = (5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+_METHODS = (
+    b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"PRACK", b"UPDATE", b"INFO", b"MESSAGE", b"REFER",
+    b"NOTIFY", b"SUBSCRIBE", b"REGISTER", b"PUBLISH",
+)  # fmt: skip
+OTHER_METHOD = b"other"
+"""A stranger may invent methods: what is not in the list above shares one label, so labels stay bounded."""
+
+
+class Histogram:
+    """Counts per bucket and a sum, in seconds. `observe` costs one bisection."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one value: it falls into the first bucket whose bound is not less (Prometheus `le`)."""
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.sum += seconds
+
+
+Samples = Sequence[tuple[tuple[str, ...], float]]
+"""Label values in the order of `Metric.labels`, and the value."""
+
+
+class HistogramData(msgspec.Struct):
+    """A histogram as it travels: counts per bucket (not cumulative), one more than bounds."""
+
+    bounds: tuple[float, ...]
+    counts: list[int]
+    sum: float
+
+
+class Snapshot(msgspec.Struct):
+    """All counters of one process at one moment."""
+
+    process: str
+    """`worker-0`, `shipper`."""
+    boot: str
+    """Differs after every restart, so that a merged counter never runs backwards."""
+    samples: dict[str, Samples]
+    histograms: dict[str, HistogramData]
+
+    def value(self, name: str, default: float = 0.0) -> float:
+        """The value of an unlabelled metric."""
+        for labels, value in self.samples.get(name, ()):
+            if not labels:
+                return value
+        return default
+
+
+class WorkerStats:
+    """What one worker counts. Hot path: add to these fields directly. One instance per worker process.
+
+    Fields that others keep (transaction tables, the Redis link, probes) are copied in by the callables in
+    `before_snapshot`, run at each scrape only.
+    """
+
+    __slots__ = (
+        "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "draining",
+        "dropped", "errors", "index", "journal_bytes", "journal_errors", "journal_records",
+        "lookup", "lookup_failures", "outcomes", "peers", "redis_up", "registry_version",
+        "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
+        "retransmissions", "rule_errors", "shadow", "started", "transactions",
+    )  # fmt: skip
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.started = time.time()
+        self.boot = f"{os.getpid()}-{self.started:.6f}"
+        self.before_snapshot: list[Callable[[], None]] = []
+        self.calls: dict[tuple[str, str, str, str], int] = defaultdict(int)
+        """(trunk, direction, verdict, rule): the verdict is `allow` or `refuse`."""
+        self.outcomes: dict[tuple[str, str], int] = defaultdict(int)
+        """(trunk, result): `answered`, `failed`, `cancelled`, `timeout`, `lost`."""
+        self.decision = Histogram(DECISION_BOUNDS)
+        self.lookup = Histogram(LOOKUP_BOUNDS)
+        self.lookup_failures: dict[str, int] = defaultdict(int)
+        """reason: `timeout`, `breaker`, `epoch`, `link`."""
+        self.requests_in: dict[bytes, int] = dict.fromkeys((*_METHODS, OTHER_METHOD), 0)
+        self.requests_out: dict[bytes, int] = dict.fromkeys((*_METHODS, OTHER_METHOD), 0)
+        self.responses_in: list[int] = [0] * 7
+        """By status // 100; index 0 is unused."""
+        self.responses_out: list[int] = [0] * 7
+        self.retransmissions: dict[str, int] = {"in": 0, "out": 0}
+        self.dropped: dict[str, int] = defaultdict(int)
+        """reason: a closed set of our own words (`unknown_source`, `malformed`, `unmatched_response`, …)."""
+        self.rejected: dict[int, int] = defaultdict(int)
+        """SIP status of requests answered without a decision record (400, 481 in-dialog, 405, …)."""
+        self.shadow: dict[str, int] = defaultdict(int)
+        self.rule_errors: dict[str, int] = defaultdict(int)
+        self.errors: dict[str, int] = defaultdict(int)
+        self.journal_records = 0
+        self.journal_bytes = 0
+        self.journal_errors = 0
+        self.active_calls = 0
+        self.transactions: dict[str, int] = {}
+        """kind: `invite_server`, `server`, `invite_client`, `client`."""
+        self.peers: dict[tuple[str, str], bool] = {}
+        """(trunk, `host:port`): up."""
+        self.registry_version = 0
+        self.dataset_epoch = 0
+        self.redis_up = False
+        self.draining = False
+
+    def request_in(self, method: bytes) -> None:
+        """A request was received."""
+        self.requests_in[method if method in self.requests_in else OTHER_METHOD] += 1
+
+    def request_out(self, method: bytes) -> None:
+        """A request was sent."""
+        self.requests_out[method if method in self.requests_out else OTHER_METHOD] += 1
+
+    def observe_decision(self, seconds: float) -> None:
+        """One verdict, `seconds` after its INVITE came in."""
+        self.decision.observe(seconds)
+
+    def observe_lookup(self, seconds: float) -> None:
+        """One answer of the store."""
+        self.lookup.observe(seconds)
+
+    def snapshot(self) -> Snapshot:
+        """Everything as it stands now. About 100 us; called at a scrape, never by the hot path."""
+        for refresh in self.before_snapshot:
+            refresh()
+        samples: dict[str, Samples] = {
+            "callgate_calls_total": [(key, n) for key, n in self.calls.items()],
+            "callgate_call_outcomes_total": [(key, n) for key, n in self.outcomes.items()],
+            "callgate_sip_messages_total": self._messages(),
+            "callgate_peer_up": [(key, float(up)) for key, up in self.peers.items()],
+        }
+        for name, by_label in (
+            ("callgate_lookup_failures_total", self.lookup_failures),
+            ("callgate_sip_retransmissions_total", self.retransmissions),
+            ("callgate_sip_dropped_total", self.dropped),
+            ("callgate_rule_shadow_total", self.shadow),
+            ("callgate_rule_errors_total", self.rule_errors),
+            ("callgate_errors_total", self.errors),
+            ("callgate_transactions", self.transactions),
+        ):
+            samples[name] = [((key,), n) for key, n in by_label.items()]
+        samples["callgate_sip_rejected_total"] = [((str(status),), n) for status, n in self.rejected.items()]
+        for name, value in (
+            ("callgate_journal_records_total", self.journal_records),
+            ("callgate_journal_bytes_total", self.journal_bytes),
+            ("callgate_journal_errors_total", self.journal_errors),
+            ("callgate_active_calls", self.active_calls),
+            ("callgate_registry_version", self.registry_version),
+            ("callgate_dataset_epoch", self.dataset_epoch),
+            ("callgate_redis_up", self.redis_up),
+            ("callgate_draining", self.draining),
+            ("callgate_start_time_seconds", self.started),
+        ):
+            samples[name] = [((), float(value))]
+        histograms = {
+            name: HistogramData(histogram.bounds, histogram.counts.copy(), histogram.sum)
+            for name, histogram in (
+                ("callgate_decision_seconds", self.decision),
+                ("callgate_lookup_seconds", self.lookup),
+            )
+        }
+        return Snapshot(f"worker-{self.index}", self.boot, samples, histograms)
+
+    def _messages(self) -> Samples:
+        samples: list[tuple[tuple[str, ...], float]] = []
+        for direction, requests, responses in (
+            ("in", self.requests_in, self.responses_in),
+            ("out", self.requests_out, self.responses_out),
+        ):
+            samples.extend(((direction, method.decode("ascii")), n) for method, n in requests.items() if n)
+            samples.extend(((direction, f"{c}xx"), responses[c]) for c in range(1, 7) if responses[c])
+        return samples

@@ -1,0 +1,93 @@
+"""The live transactions: two tables with bounds, and the way in for messages that match one."""
+
+from __future__ import annotations
+
+from gateway.sip.message import Request, Response
+from gateway.transaction import machines as m
+from gateway.transaction.timers import TimerQueue, TimerValues
+from gateway.transaction.transactions import (
+    ClientTransaction,
+    ClientUser,
+    Destination,
+    Send,
+    ServerTransaction,
+)
+
+MAX_SERVER_TRANSACTIONS = 200_000
+"""A stranger's requests stop making state here. 200,000 is 32 s (timers J, L) of 6,000 requests/s, more than one core can pass."""
+
+
+class TransactionLayer:
+    """All transactions of one worker. `send(destination, bytes)` is the way out."""
+
+    __slots__ = ("absorbed", "clients", "retransmitted", "send", "servers", "timers", "values")
+
+    def __init__(self, send: Send, values: TimerValues) -> None:
+        self.send = send
+        self.values = values
+        self.timers = TimerQueue()
+        self.servers: dict[tuple[bytes, ...], ServerTransaction] = {}
+        self.clients: dict[tuple[bytes, bytes], ClientTransaction] = {}
+        self.retransmitted = 0
+        """Messages sent again by timers or for a repeated request."""
+        self.absorbed = 0
+        """Retransmissions received and swallowed."""
+
+    def full(self) -> bool:
+        """True when no new server transaction may be made."""
+        return len(self.servers) >= MAX_SERVER_TRANSACTIONS
+
+    def new_server(
+        self, key: tuple[bytes, ...], invite: bool, destination: Destination
+    ) -> ServerTransaction:
+        """Start a server transaction for a request that matched none."""
+        server = ServerTransaction(self, key, invite, destination)
+        self.servers[key] = server
+        return server
+
+    def new_client(
+        self,
+        branch: bytes,
+        method: bytes,
+        destination: Destination,
+        message: bytes,
+        user: ClientUser | None,
+        now: float,
+    ) -> ClientTransaction:
+        """Start a client transaction: `message` is sent at once."""
+        key = (branch, method)
+        client = ClientTransaction(self, key, method == b"INVITE", destination, message, user)
+        self.clients[key] = client
+        client.start(now)
+        return client
+
+    def absorb_request(self, key: tuple[bytes, ...], request: Request, now: float) -> bool:
+        """Give a request to the server transaction it belongs to; False when there is none.
+
+        An ACK that arrives in Accepted is handed to the transaction's user (RFC 6026 §7.1).
+        """
+        server = self.servers.get(key)
+        if server is None:
+            return False
+        server.fire(m.ACK if request.method == b"ACK" else m.REQUEST, now, b"", request)
+        return True
+
+    def client_of(self, response: Response) -> ClientTransaction | None:
+        """The client transaction a response belongs to (§17.1.3: top branch and CSeq method)."""
+        return self.clients.get((response.via.branch, response.cseq_method))
+
+    def forget_server(self, server: ServerTransaction) -> None:
+        """Drop a terminated transaction; its timers keep a small shell of it alive until they run out."""
+        self.servers.pop(server.key, None)
+        server.message = b""
+
+    def forget_client(self, client: ClientTransaction) -> None:
+        """Drop a terminated transaction."""
+        if self.clients.get(client.key) is client:
+            del self.clients[client.key]
+        client.message = b""
+
+    def destination_failed(self, destination: Destination, now: float) -> None:
+        """Nothing could be sent there (§17.1.4): tell every client transaction that still waits for it."""
+        for client in [c for c in self.clients.values() if c.destination is destination]:
+            client.fire(m.TRANSPORT_ERROR, now)

@@ -1,0 +1,114 @@
+"""Timer values of RFC 3261 table 4 and RFC 6026, and one queue for all running timers.
+
+The machines use only about a dozen different durations, so the queue keeps one FIFO per duration: what is started
+later with the same duration also ends later, and starting a timer is one append. Nothing is ever removed early: a timer
+that fires in a state that does not know it is ignored by the machine's table.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+# Timer names. The names are RFC 3261's letters; C is the proxy's (§16.6 step 11), FIRST_RESPONSE and WAKE are ours.
+TIMER_A = 0
+TIMER_B = 1
+TIMER_D = 2
+TIMER_E = 3
+TIMER_F = 4
+TIMER_G = 5
+TIMER_H = 6
+TIMER_I = 7
+TIMER_J = 8
+TIMER_K = 9
+TIMER_L = 10
+TIMER_M = 11
+TIMER_C = 12
+TIMER_FIRST_RESPONSE = 13
+TIMER_CANCELLED = 14
+
+NEVER = float("inf")
+
+MAX_DURATIONS = 64
+"""Queues kept before empty ones are cleared away: more than the machines' durations and their doublings."""
+
+TIMER_NAMES = ("A", "B", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "C", "first response", "cancelled")
+
+
+class TimerValues:
+    """Durations in seconds, derived from T1, T2 and T4 (RFC 3261 §17.1.1.1)."""
+
+    __slots__ = ("c", "first_response", "t1", "t2", "t4", "timeout")
+
+    def __init__(
+        self,
+        t1: float = 0.5,
+        t2: float = 4.0,
+        t4: float = 5.0,
+        c: float = 180.0,
+        first_response: float = 4.0,
+    ) -> None:
+        self.t1 = t1
+        self.t2 = t2
+        self.t4 = t4
+        self.timeout = 64 * t1
+        """Timers B, D, F, H, J, L and M: RFC 3261 asks D > 32 s only on unreliable transports, which 64*T1 is."""
+        self.c = c
+        """Timer C must be larger than 3 minutes (RFC 3261 §16.6 step 11)."""
+        self.first_response = first_response
+        """Time a next hop has for its first response before the next one is tried (DESIGN §5)."""
+
+
+class Expiring(Protocol):
+    """Whatever a timer belongs to."""
+
+    def timer_fired(self, timer: int, now: float) -> None:
+        """`timer` (one of the names above) ran out."""
+
+
+class TimerQueue:
+    """All running timers. `start` and `expire` are given the monotonic time; it must never go back."""
+
+    __slots__ = ("_queues", "earliest")
+
+    def __init__(self) -> None:
+        self._queues: dict[float, deque[tuple[float, Expiring, int]]] = {}
+        self.earliest = NEVER
+        """No timer runs out before this instant (NEVER: none runs). The shell wakes up by it."""
+
+    def start(self, delay: float, now: float, owner: Expiring, timer: int) -> None:
+        """Call `owner.timer_fired(timer, …)` once, `delay` seconds after `now`."""
+        queue = self._queues.get(delay)
+        if queue is None:
+            queue = self._queues[delay] = deque()
+        deadline = now + delay
+        queue.append((deadline, owner, timer))
+        if deadline < self.earliest:
+            self.earliest = deadline
+
+    def expire(self, now: float) -> int:
+        """Fire everything due at `now`; returns how many fired."""
+        fired = 0
+        earliest = NEVER
+        self.earliest = NEVER
+        try:
+            for queue in tuple(self._queues.values()):
+                while queue and queue[0][0] <= now:
+                    _, owner, timer = queue.popleft()
+                    owner.timer_fired(timer, now)
+                    fired += 1
+                if queue and queue[0][0] < earliest:
+                    earliest = queue[0][0]
+        except BaseException:
+            self.earliest = now  # one owner failed: the others' timers must still run
+            raise
+        if earliest < self.earliest:  # timers started by what fired have lowered it already
+            self.earliest = earliest
+        # Odd durations (the rest of a Timer C that was pushed back) would otherwise leave empty queues behind.
+        if len(self._queues) > MAX_DURATIONS:
+            for delay in [d for d, q in self._queues.items() if not q]:
+                del self._queues[delay]
+        return fired
+
+    def __len__(self) -> int:
+        return sum(len(queue) for queue in self._queues.values())

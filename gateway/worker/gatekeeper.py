@@ -1,0 +1,193 @@
+"""Between the proxy core and the gate: `proxy.ports.Gate`, on the gate's verdicts and the registry's peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic, time
+
+from gateway.gate.attempt import CallAttempt
+from gateway.gate.decision import Verdict, refusal_headers
+from gateway.gate.gate import Gate
+from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
+from gateway.proxy.call import Call
+from gateway.proxy.peer import Peer, Source
+from gateway.proxy.ports import Refused
+from gateway.registry.model import Trunk
+from gateway.registry.registry import Registry
+from gateway.sip.message import Request, Response
+from gateway.telemetry.metrics import WorkerStats
+from gateway.worker.peers import PeerBook
+from policies.base import Answer
+from policies.facts import OUTBOUND
+
+MAX_ACTIVE = 1_000_000
+"""Answered calls remembered for `active_calls`; beyond it the oldest are taken for ended."""
+
+
+class Gatekeeper:
+    """One worker's `proxy.ports.Gate`."""
+
+    def __init__(
+        self, gate: Gate, stats: WorkerStats, host: bytes, max_call_s: float, when_safe: Callable[[Callable[[], None]], None]
+    ) -> None:
+        """`host`: our name in Warning headers and in P-Asserted-Identity. `when_safe`: runs its argument once everything
+        committed to the journal is as durable as the settings ask."""
+        self._gate = gate
+        self._stats = stats
+        self._host = host
+        self._max_call_s = max_call_s
+        self._when_safe = when_safe
+        self._book: PeerBook | None = None
+        self._registry: Registry | None = None
+        self._active: dict[str, float] = {}
+
+    @property
+    def active(self) -> int:
+        """Answered calls that have not ended."""
+        return len(self._active)
+
+    def switch(self, registry: Registry, book: PeerBook) -> None:
+        """A new registry version is in force."""
+        self._registry = registry
+        self._book = book
+
+    def identify(self, listener: str, ip: str) -> Peer | None:
+        """The peer of a source address."""
+        return self._book.identify(listener, ip) if self._book is not None else None
+
+    # -- the end of a turn -----------------------------------------------------------------------------------------
+
+    def before_send(self, now: float) -> None:
+        """Write the evidence of this turn, then let its verdicts act (DESIGN §1)."""
+        gate = self._gate
+        gate.commit(now + self._offset())
+        ready = gate.take_ready()
+        if ready:
+            self._when_safe(lambda: gate.deliver(ready))
+
+    @staticmethod
+    def _offset() -> float:
+        return time() - monotonic()
+
+    # -- proxy.ports.Gate ------------------------------------------------------------------------------------------
+
+    def admit(self, call: Call, now: float) -> None:
+        """See `proxy.ports.Gate`."""
+        source = call.source
+
+        def deliver(verdict: Verdict) -> None:
+            self._deliver(call, verdict)
+
+        self._gate.decide(
+            call.request,
+            trunk_of(source.peer),
+            call.ids.decision.hex(),
+            source.reply.name,
+            call.received_at,
+            now + self._offset(),
+            deliver,
+        )
+
+    def _deliver(self, call: Call, verdict: Verdict) -> None:
+        now = monotonic()
+        answer = verdict.answer
+        if answer is not None:
+            call.refuse(self._refused(answer, verdict.rule, verdict.decision, call.request), now)
+            return
+        registry, book = self._registry, self._book
+        attempt = verdict.attempt
+        if registry is None or book is None:
+            return
+        peers = tuple(peer for trunk in attempt.routes if (peer := book.peers.get(trunk.id)) is not None)
+        call.admit(attempt.target, outgoing(attempt, self._host, registry), peers, now)
+
+    def _refused(self, answer: Answer, rule: str, decision: str, request: Request) -> Refused:
+        headers = refusal_headers(answer, rule, decision, self._host, request.uri)
+        return Refused(answer.status, answer.phrase.encode(), headers)
+
+    def is_emergency(self, request: Request, peer: Peer) -> bool:
+        """See `proxy.ports.Gate`."""
+        registry = self._registry
+        if registry is None or not peer.access:
+            return False
+        return registry.emergency_callee(request.target.user or b"")
+
+    def refused(self, rule: str, detail: str, request: Request, source: Source, decision: bytes) -> Refused:
+        """See `proxy.ports.Gate`."""
+        at = monotonic() + self._offset()
+        trunk = trunk_of(source.peer)
+        answer = self._gate.refuse(rule, detail, request, trunk, decision.hex(), source.reply.name, at)
+        return self._refused(answer, rule, decision.hex(), request)
+
+    def screen_request(self, request: Request, from_peer: Peer, to_peer: Peer) -> Screened:
+        """See `proxy.ports.Gate`."""
+        plan = self._in_force().plan
+        return screen_request(request, trunk_of(from_peer), trunk_of(to_peer), None, plan, self._host)
+
+    def screen_response(self, response: Response, request: Request, from_peer: Peer, to_peer: Peer) -> Screened:
+        """See `proxy.ports.Gate`."""
+        plan = self._in_force().plan
+        return screen_response(response, trunk_of(from_peer), trunk_of(to_peer), plan, request)
+
+    def _in_force(self) -> Registry:
+        if self._registry is None:
+            raise RuntimeError("no registry: nothing is received before there is one")
+        return self._registry
+
+    def peer_by_code(self, code: bytes) -> Peer | None:
+        """See `proxy.ports.Gate`."""
+        return self._book.by_code(code) if self._book is not None else None
+
+    def outcome(self, call: Call, result: str, status: int, now: float) -> None:
+        """See `proxy.ports.Gate`."""
+        decision = call.ids.decision.hex()
+        hop = call.client.destination.address if call.client is not None else None
+        at = now + self._offset()
+        self._gate.evidence.outcome(decision, at, result, status, f"{hop[0]}:{hop[1]}" if hop else "")
+        key = (call.source.peer.id, result)
+        self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
+        if result == "answered":
+            if len(self._active) >= MAX_ACTIVE:
+                del self._active[next(iter(self._active))]
+            self._active[decision] = at
+
+    def ended(self, decision: bytes, by: Peer, request: Request) -> None:
+        """See `proxy.ports.Gate`."""
+        text = decision.hex()
+        self._active.pop(text, None)
+        at = monotonic() + self._offset()
+        cause = (request.get(b"Reason") or b"").decode("utf-8", "replace")
+        self._gate.evidence.ended(text, at, "access" if by.access else "core", cause[:256])
+
+    def expire_calls(self, at: float) -> int:
+        """End calls that are up longer than a call may be: no BYE will come (DESIGN §6, Channels). Returns how many."""
+        count = 0
+        for decision, since in list(self._active.items()):
+            if at - since < self._max_call_s:
+                break
+            del self._active[decision]
+            self._gate.evidence.ended(decision, at, "gateway", "no BYE")
+            count += 1
+        return count
+
+
+def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:
+    """Headers and body of an allowed INVITE as they leave. The caller is asserted towards the core when it was verified; an
+    emergency call's unproven caller is replaced by the trunk's emergency CLI, and never asserted (DESIGN §5)."""
+    asserted = attempt.number if attempt.direction == OUTBOUND else None
+    from_uri = b""
+    if attempt.emergency and not attempt.proven:
+        asserted = None
+        if attempt.trunk.emergency_cli:
+            from_uri = emergency_uri(attempt.trunk.emergency_cli, host)
+    # Several trunks may take the call: identity is shown only if each of them is trusted with it.
+    to_trunk = next((trunk for trunk in attempt.routes if not trunk.trusted), attempt.routes[0])
+    return screen_request(attempt.request, attempt.trunk, to_trunk, asserted, registry.plan, host, from_uri)
+
+
+def trunk_of(peer: Peer) -> Trunk:
+    """The registry's trunk behind a peer."""
+    trunk = peer.trunk
+    if not isinstance(trunk, Trunk):
+        raise TypeError(f"peer {peer.id} has no trunk of the registry")
+    return trunk

@@ -1,0 +1,101 @@
+"""The registry's trunks as the proxy's peers: addresses, next hops, and which hosts belong to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from ipaddress import ip_address
+
+from gateway.net.udp import UdpListener
+from gateway.proxy.peer import Destination, Hop, Peer
+from gateway.registry.model import Trunk
+from gateway.registry.registry import Registry
+
+MAX_REMEMBERED_HOSTS = 10_000
+"""Answers kept of `reach` per registry version; in-dialog targets are few per peer."""
+
+
+def trunk_code(trunk_id: str) -> bytes:
+    """Four bytes that stand for a trunk in dialog cookies; the same on every node."""
+    return blake2b(trunk_id.encode(), digest_size=4, person=b"cg-trunk").digest()
+
+
+class PeerBook:
+    """All peers of one registry version."""
+
+    def __init__(self, registry: Registry, listeners: Sequence[UdpListener], before: PeerBook | None = None) -> None:
+        """`before`: the book of the version before, whose next hops' states are kept."""
+        self._registry = registry
+        self._listeners = tuple(listeners)
+        self._reached: dict[tuple[str, bytes, int], Destination | None] = {}
+        self.peers: dict[str, Peer] = {}
+        self._by_code: dict[bytes, Peer] = {}
+        for trunk in registry.trunks:
+            peer = self._peer(trunk, before)
+            other = self._by_code.get(peer.code)
+            if other is not None:
+                raise ValueError(f"trunk ids {other.id} and {peer.id} have the same code in cookies: rename one")
+            self.peers[trunk.id] = peer
+            self._by_code[peer.code] = peer
+
+    def identify(self, listener: str, ip: str) -> Peer | None:
+        """The peer that sends from this address to this listener."""
+        trunk = self._registry.trunk_by_source(listener, ip)
+        return None if trunk is None else self.peers[trunk.id]
+
+    def by_code(self, code: bytes) -> Peer | None:
+        """The peer a cookie names."""
+        return self._by_code.get(code)
+
+    def of(self, trunks: tuple[Trunk, ...]) -> tuple[Peer, ...]:
+        """The peers of a route."""
+        return tuple(self.peers[trunk.id] for trunk in trunks)
+
+    def _peer(self, trunk: Trunk, before: PeerBook | None) -> Peer:
+        known = before.peers.get(trunk.id) if before is not None else None
+        states = {hop.destination.name: hop.up for hop in known.hops} if known is not None else {}
+        hops: list[Hop] = []
+        for next_hop in trunk.next_hops:
+            listener = self._listener(trunk, next_hop.host)
+            if listener is None:
+                continue
+            hop = Hop(listener.destination(next_hop.host.strip("[]"), next_hop.port))
+            hop.up = states.get(hop.destination.name, True)
+            hops.append(hop)
+
+        def reach(host: bytes, port: int) -> Destination | None:
+            return self._reach(trunk, host, port)
+
+        return Peer(trunk.id, trunk_code(trunk.id), trunk.is_access, tuple(hops), reach, trunk)
+
+    def _listener(self, trunk: Trunk, host: str) -> UdpListener | None:
+        """The listener to reach `host` by: of the trunk's own and of the host's address family."""
+        ipv6 = ":" in host
+        for listener in self._listeners:
+            if (not trunk.listeners or listener.name in trunk.listeners) and listener.ipv6 == ipv6:
+                return listener
+        return None
+
+    def _reach(self, trunk: Trunk, host: bytes, port: int) -> Destination | None:
+        key = (trunk.id, host, port)
+        if key in self._reached:
+            return self._reached[key]
+        if len(self._reached) >= MAX_REMEMBERED_HOSTS:
+            self._reached.clear()
+        found = self._find(trunk, host.decode("ascii", "replace").strip("[]"), port)
+        self._reached[key] = found
+        return found
+
+    def _find(self, trunk: Trunk, host: str, port: int) -> Destination | None:
+        listener = self._listener(trunk, host)
+        if listener is None:
+            return None
+        if not any(host == hop.host.strip("[]") for hop in trunk.next_hops):
+            try:
+                ip_address(host)
+            except ValueError:
+                return None  # a name: only the trunk's own next hops may be named
+            owner = self._registry.trunk_by_source(listener.name, host)
+            if owner is None or owner.id != trunk.id:
+                return None
+        return listener.destination(host, port or 5060)

@@ -1,0 +1,39 @@
+"""Copies what the parts of a worker count into `WorkerStats`, at each scrape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.worker.main import Worker
+
+
+def refresh_stats(worker: Worker) -> None:
+    """Called at a scrape only."""
+    stats, core, edge, lookup = worker.stats, worker.core, worker.edge, worker.lookup
+    counters = core.counters
+    for method, count in counters.received_requests.items():
+        stats.requests_in[method] = count
+    for method, count in counters.sent_requests.items():
+        stats.requests_out[method] = count
+    stats.responses_in = list(counters.received_responses)
+    stats.responses_out = list(counters.sent_responses)
+    stats.retransmissions = {"in": core.layer.absorbed, "out": core.layer.retransmitted}
+    for reason, count in counters.dropped.items():
+        stats.dropped[reason] = count
+    stats.dropped["unknown-source"] = edge.strangers
+    stats.dropped["send-error"] = edge.send_errors
+    stats.dropped["send-backlog"] = sum(listener.dropped for listener in edge.listeners)
+    stats.lookup_failures.update(
+        timeout=lookup.timeouts, breaker=lookup.breaker_refused, epoch=lookup.invalid, link=lookup.unreachable
+    )
+    stats.journal_records = worker.journal.records
+    stats.journal_bytes = worker.journal.bytes_written
+    stats.active_calls = worker.keeper.active
+    stats.dataset_epoch = lookup.epoch
+    stats.redis_up = worker.link.connected and not lookup.breaker_open
+    stats.transactions = {"server": len(core.layer.servers), "client": len(core.layer.clients)}
+    if worker.book is not None:
+        stats.peers = {
+            (peer.id, hop.destination.name): hop.up for peer in worker.book.peers.values() for hop in peer.hops
+        }

@@ -1,0 +1,50 @@
+"""The rules: one small pure class each, by the id it refuses with.
+
+A rule looks at `Facts` and gives a reason to refuse, or None. It is made once per pack version from the
+pack's parameters. Rules never see SIP, a clock or a store: the gate fills the facts, in two steps (memory,
+then the store), and `gateway.gate.engine` asks the rules in the pack's order. A rule that raises refuses.
+"""
+
+from __future__ import annotations
+
+from policies.base import Rule
+from policies.callee import CalleeMalformed, CalleeMismatch
+from policies.caller import CallerHidden, CallerMalformed, CallerMismatch, CallerMissing
+from policies.consent import ConsentMissing
+from policies.direction import CalleeUnknown, DirectionInbound, DirectionOutbound
+from policies.number import (
+    NumberForeign,
+    NumberInactive,
+    NumberLength,
+    NumberTrunk,
+    NumberUnassigned,
+)
+from policies.purpose import Purpose
+from policies.refusal import CalleeRefused
+from policies.route import RouteForced, Transfer
+
+RULES: dict[str, type[Rule]] = {
+    CallerHidden.id: CallerHidden,
+    CallerMissing.id: CallerMissing,
+    CallerMalformed.id: CallerMalformed,
+    CallerMismatch.id: CallerMismatch,
+    NumberLength.id: NumberLength,
+    NumberUnassigned.id: NumberUnassigned,
+    NumberForeign.id: NumberForeign,
+    NumberTrunk.id: NumberTrunk,
+    NumberInactive.id: NumberInactive,
+    DirectionOutbound.id: DirectionOutbound,
+    CalleeMalformed.id: CalleeMalformed,
+    CalleeMismatch.id: CalleeMismatch,
+    Purpose.id: Purpose,
+    RouteForced.id: RouteForced,
+    Transfer.id: Transfer,
+    ConsentMissing.id: ConsentMissing,
+    CalleeRefused.id: CalleeRefused,
+    CalleeUnknown.id: CalleeUnknown,
+    DirectionInbound.id: DirectionInbound,
+}
+"""Every rule, in the order a pack usually has them."""
+
+REQUIRED = frozenset(RULES)
+"""Rules a pack must list (with mode `off`, to leave one out): a forgotten one must not let calls pass."""

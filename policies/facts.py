@@ -1,0 +1,83 @@
+"""The facts a rule may look at: plain values, no subscriber number among them.
+
+The gate fills one `Facts` per call attempt; the decision record keeps it as it was, so that a decision can
+be replayed later without revealing a subscriber (DESIGN §6, Personal data). Outbound, the *number* is the
+caller's (the call centre's own code number); inbound it is the callee's. The other party is the
+*subscriber*: only its kind, region and time zone are here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+OUTBOUND = "outbound"
+INBOUND = "inbound"
+
+# caller_status, outbound
+CALLER_OK = "ok"
+CALLER_HIDDEN = "hidden"
+CALLER_MISSING = "missing"
+CALLER_MALFORMED = "malformed"
+CALLER_MISMATCH = "mismatch"
+
+# callee_status, outbound and inbound
+CALLEE_OK = "ok"
+CALLEE_MALFORMED = "malformed"
+CALLEE_MISMATCH = "mismatch"
+
+# number_status: how the call centre's number stands to the registry
+NUMBER_OK = "ok"
+NUMBER_UNASSIGNED = "unassigned"
+NUMBER_LENGTH = "length"
+"""A range holds this number with digits added or cut (RULES A19)."""
+
+# consent
+CONSENT_UNREAD = ""
+CONSENT_LIVE = "live"
+CONSENT_NONE = "none"
+CONSENT_REVOKED = "revoked"
+CONSENT_EXPIRED = "expired"
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of one call attempt. Filled in two steps: memory first, the store second."""
+
+    direction: str
+    at: float
+    """Time of the decision, epoch seconds."""
+    trunk: str
+    trunk_operator: str = ""
+    trunk_state: str = "active"
+    """`suspended` when the trunk or its operator is: no new calls, dialogs go on (DESIGN §5)."""
+    number: str = ""
+    """Canonical number of the call centre's side, empty where there is none to name."""
+    number_kind: str = ""
+    caller_status: str = CALLER_OK
+    caller_detail: str = ""
+    """Names what hid, broke or contradicted the caller number, e.g. `From / P-Asserted-Identity`. No number
+    in it."""
+    callee_status: str = CALLEE_OK
+    callee_detail: str = ""
+    subscriber_kind: str = ""
+    subscriber_region: str = ""
+    subscriber_zone: str = ""
+    number_status: str = NUMBER_UNASSIGNED
+    range_id: str = ""
+    range_operator: str = ""
+    range_trunks: tuple[str, ...] = ()
+    range_state: str = ""
+    range_valid_from: float = 0.0
+    range_valid_to: float = 0.0
+    range_outbound: bool = False
+    range_inbound: bool = False
+    range_purposes: tuple[str, ...] = ()
+    purpose: str = ""
+    route: str = ""
+    """Trunk the call would leave by, empty where there is none."""
+    forced_route: str = ""
+    """What tried to choose the target (`Route`, `maddr`, `Request-URI host`), empty where nothing did."""
+    transfer: str = ""
+    """Header that transfers or replaces a call (`Replaces`, `Join`, `Refer-To`), empty where none."""
+    consent: str = CONSENT_UNREAD
+    refusals: tuple[str, ...] = field(default_factory=tuple)
+    """The callee's refusals that apply to this call, as `scope` or `scope:value`."""

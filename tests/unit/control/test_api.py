@@ -1,0 +1,74 @@
+"""The HTTP side, asked in process: health, readiness, metrics, status page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.control.api import make_app
+from gateway.control.health import Health
+from gateway.settings import Node, Settings
+from gateway.telemetry.collector import StatsHub
+from gateway.telemetry.metrics import Samples, WorkerStats
+from gateway.telemetry.stats_socket import serve_stats
+
+
+@pytest.fixture
+def stats() -> WorkerStats:
+    stats = WorkerStats(0)
+    stats.registry_version, stats.redis_up = 4, True
+    stats.calls["cc-alpha", "outbound", "refuse", "consent-missing"] = 3
+    stats.peers["<b>carrier</b>", "127.0.0.9:5060"] = True
+    return stats
+
+
+@pytest.fixture
+async def client(tmp_path: Path, stats: WorkerStats) -> AsyncIterator[httpx.AsyncClient]:
+    server = await serve_stats(tmp_path / "w", stats.snapshot)
+    hub = StatsHub({"worker-0": tmp_path / "w"}, 0.2)
+    lag: dict[str, Samples] = {"callgate_projection_lag_seconds": [((), 0.5)]}
+    app = make_app(Settings(node=Node(name="n<1>")), hub, Health(hub, {}), lambda: lag)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+    server.close()
+
+
+async def test_healthz(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "ok"}
+
+
+async def test_readyz_names_each_part(client: httpx.AsyncClient, stats: WorkerStats) -> None:
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"], answer.json()["node"]) == (200, True, "n<1>")
+    stats.redis_up = False
+    answer = await client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["parts"]["worker-0"]["ok"] is False
+
+
+async def test_metrics(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    labels = 'direction="outbound",rule="consent-missing",trunk="cc-alpha",verdict="refuse"'
+    lines = answer.text.splitlines()
+    (line,) = [line for line in lines if line.startswith("callgate_calls_total{")]
+    assert sorted(line[21 : line.index("}")].split(",")) == sorted(labels.split(","))
+    assert line.endswith(" 3.0")
+    assert "callgate_projection_lag_seconds 0.5" in lines
+
+
+async def test_status_as_json(client: httpx.AsyncClient) -> None:
+    body = (await client.get("/api/v1/status")).json()
+    assert body["listeners"] == ["udp:127.0.0.1:5060"]
+    assert body["counters"]["callgate_registry_version"] == [{"worker": "0", "value": 4}]
+
+
+async def test_the_page_escapes_what_it_shows(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/")).text
+    assert 'n&lt;1&gt;: <span class="ok">ready</span>' in page
+    assert "&lt;b&gt;carrier&lt;/b&gt;" in page
+    assert "consent-missing" in page
+    assert "<script" not in page

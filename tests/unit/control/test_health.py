@@ -1,0 +1,76 @@
+"""Readiness: each missing part is named, and a part that hangs costs the deadline only."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from gateway.control.health import Health, Report
+from gateway.telemetry.collector import StatsHub
+from gateway.telemetry.metrics import WorkerStats
+from gateway.telemetry.stats_socket import serve_stats
+
+
+async def fine() -> None:
+    return None
+
+
+async def away() -> None:
+    raise ConnectionRefusedError("nobody there\nsecond line")
+
+
+async def hangs() -> None:
+    await asyncio.Event().wait()
+
+
+async def check(tmp_path: Path, stats: WorkerStats | None, **stores: object) -> Report:
+    hub = StatsHub({"worker-0": tmp_path / "w", "shipper": tmp_path / "s"}, 0.1)
+    server = await serve_stats(tmp_path / "w", stats.snapshot) if stats else None
+    pings = {"redis": fine, "database": fine} | stores
+    report = await Health(hub, pings, 0.05).check()  # type: ignore[arg-type]
+    if server:
+        server.close()
+    return report
+
+
+def good() -> WorkerStats:
+    stats = WorkerStats(0)
+    stats.registry_version, stats.redis_up = 4, True
+    return stats
+
+
+async def test_ready_when_everything_answers(tmp_path: Path) -> None:
+    report = await check(tmp_path, good())
+    assert report.ready
+    assert report.as_json() == {
+        "ready": True,
+        "parts": {
+            "worker-0": {"ok": True, "detail": "registry version 4"},
+            "redis": {"ok": True, "detail": "answers"},
+            "database": {"ok": True, "detail": "answers"},
+        },
+    }
+
+
+async def test_each_fault_is_named(tmp_path: Path) -> None:
+    no_registry, no_redis, drains = good(), good(), good()
+    no_registry.registry_version = 0
+    no_redis.redis_up = False
+    drains.draining = True
+    for stats, detail in (
+        (None, "does not answer"),
+        (no_registry, "has no registry yet"),
+        (no_redis, "has no link to Redis, or Redis no valid data"),
+        (drains, "drains"),
+    ):
+        report = await check(tmp_path, stats)
+        assert not report.ready
+        assert report.parts["worker-0"].detail == detail
+
+
+async def test_stores_away_or_hanging(tmp_path: Path) -> None:
+    report = await check(tmp_path, good(), redis=away, database=hangs)
+    assert not report.ready
+    assert report.parts["worker-0"].ok
+    assert report.parts["redis"].detail == "ConnectionRefusedError: nobody there"
+    assert report.parts["database"].detail == "no answer within 0.05 s"

@@ -11,6 +11,7 @@ import contextlib
 import os
 import secrets
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -122,8 +123,8 @@ def _create(path: Path) -> None:
     """Write fresh keys beside `path` and link them into place: complete from the first moment, and the first
     process to link wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
+    fresh = Path(name)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(encode(generate()))

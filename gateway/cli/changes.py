@@ -20,9 +20,7 @@ token = typer.Typer(help="API tokens.", no_args_is_help=True)
 Callee = Annotated[str, typer.Option(metavar="NUMBER", help="The callee: +8613800138000 or a short code.")]
 OperatorId = Annotated[str, typer.Option(metavar="ID", help="Operator id.")]
 Purpose = Annotated[str, typer.Option(metavar="NAME", help="Purpose, such as consultation.")]
-Scope = Annotated[
-    str, typer.Option(metavar="SCOPE", help="all, category, caller_prefix, caller or operator.")
-]
+Scope = Annotated[str, typer.Option(metavar="SCOPE", help="all, category, caller_prefix, caller or operator.")]
 Value = Annotated[
     str, typer.Option(metavar="VALUE", help="What the scope means: purpose, digits, number or operator id.")
 ]

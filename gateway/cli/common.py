@@ -76,12 +76,13 @@ def principal_of(given: str) -> str:
 @contextmanager
 def friendly() -> Iterator[None]:
     """Turn the errors a person can do something about into one message and exit code 1."""
+    from gateway.keys import KeysError
     from gateway.store.embedded.process import EmbeddedError
     from gateway.store.ports import StoreError
 
     try:
         yield
-    except (StoreError, EmbeddedError, OSError, ValueError) as error:
+    except (StoreError, EmbeddedError, KeysError, OSError, ValueError) as error:
         # ValueError: an input that cannot be used (PackError and the like name file, line, value and fix).
         fail(str(error))
 

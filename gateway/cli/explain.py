@@ -2,14 +2,142 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import AsJson, Config, friendly, load
+from gateway.cli.common import AsJson, Config, fail, friendly, keys_of, load
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.gate.explain import Explanation
+    from gateway.registry.model import Snapshot
+
+EXIT_REFUSE = 3
+
+SNAPSHOT_WAIT_S = 2.0
+"""How long Redis has to hand over the registry before the last good one on disk is taken, as a worker
+does."""
 
 
 def register(app: typer.Typer) -> None:
     """Add this family."""
     app.command("explain")(explain)
     app.command("demo")(demo)
+
+
+def explain(
+    trunk: Annotated[str, typer.Option(metavar="ID", help="Trunk the call comes from.")],
+    caller: Annotated[str, typer.Option("--from", metavar="NUMBER", help="Caller as presented.")],
+    callee: Annotated[str, typer.Option("--to", metavar="NUMBER", help="Callee as dialled.")],
+    as_json: AsJson = False,
+    config: Config = None,
+) -> None:
+    """Say whether a call would pass now, and every rule's word on it. Exit code 0: it would; 3: it would
+    not."""
+    settings = _located(load(config))
+    with friendly():
+        found = asyncio.run(_explain(settings, trunk, caller, callee))
+    if as_json:
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        _print(found)
+    raise typer.Exit(0 if found.allowed else EXIT_REFUSE)
+
+
+def demo(config: Config = None) -> None:
+    """Place one call per kind against the running gateway and print what came of each."""
+    from gateway.cli.demo import run_demo
+
+    settings = load(config)
+    with friendly():
+        raise typer.Exit(run_demo(settings))
+
+
+def _located(settings: Settings) -> Settings:
+    """With the URL of the embedded Redis, if it is one."""
+    from gateway.cli.common import with_urls
+    from gateway.store.embedded.servers import read_endpoints
+
+    if settings.redis.url:
+        return settings
+    found = read_endpoints(settings.state_dir)
+    if found is None or not found.redis_url:
+        fail(
+            f"no gateway runs on {settings.state_dir}, and redis.url is empty; "
+            "fix: start it with `callgate run`, or set redis.url"
+        )
+    return with_urls(settings, settings.database.url, found.redis_url)
+
+
+async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> Explanation:
+    from gateway.gate.engine import Engine
+    from gateway.gate.explain import explain as explain_call
+    from gateway.gate.pack import load_pack
+    from gateway.gate.pseudonym import Pseudonymizer
+    from gateway.gate.seal import Sealer
+    from gateway.registry.registry import Registry
+    from gateway.store.redis.client import RedisLink
+    from gateway.store.redis.lastgood import FILE_NAME, load_last_good
+    from gateway.store.redis.lookup import RedisLookup
+    from gateway.store.redis.snapshot import SnapshotWatcher
+
+    keys = keys_of(settings)
+    link = RedisLink(settings.redis.url)
+    lookup = RedisLookup(link, settings.gate.deadline_ms / 1000)
+    seen: list[Snapshot] = []
+    epoch = asyncio.Event()
+    known = asyncio.Event()
+
+    def on_epoch(number: int, buckets: int) -> None:
+        lookup.set_epoch(number, buckets)
+        epoch.set()
+
+    def on_snapshot(snapshot: Snapshot) -> None:
+        seen.append(snapshot)
+        known.set()
+
+    watcher = SnapshotWatcher(link, on_snapshot, on_epoch)
+    running = asyncio.ensure_future(link.run())
+    watcher.start()
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SNAPSHOT_WAIT_S):
+                await known.wait()
+                await epoch.wait()
+        snapshot = seen[-1] if seen else load_last_good(settings.state_dir / FILE_NAME)
+        if snapshot is None:
+            fail("Redis holds no registry and there is no last good one; fix: start the gateway first")
+        return await explain_call(
+            Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force")), lookup,
+            Pseudonymizer(keys.pseudonym), Sealer(keys.seal_id, keys.seal), trunk, caller, callee,
+            time.time(), time.monotonic,
+        )  # fmt: skip
+    finally:
+        watcher.stop()
+        running.cancel()
+
+
+def _print(found: Explanation) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("rule", "mode", "word", "reason"):
+        table.add_column(name)
+    colours = {"ok": "green", "refuse": "red", "would refuse": "yellow"}
+    for rule, mode, word, reason in found.words:
+        colour = colours.get(word, "dim")
+        table.add_row(rule, mode, f"[{colour}]{word}[/{colour}]", reason)
+    console = Console(soft_wrap=True)
+    console.print(table)
+    route = f" by {found.route}" if found.allowed and found.route else ""
+    reason = f" ({found.reason})" if found.reason else ""
+    answer = f", answer {found.status} {found.phrase}" if found.status else ""
+    word = "[green]allow[/green]" if found.allowed else "[red]refuse[/red]"
+    console.print(f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}")

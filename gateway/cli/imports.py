@@ -47,7 +47,7 @@ def pack(file: File, principal: PrincipalName = "", config: Config = None) -> No
     """A rule pack (TOML): in force at once."""
 
     async def work(_settings: Settings, engine: AsyncEngine) -> ImportReport:
-        from gateway.control.importer.registry import import_pack
+        from gateway.control.importer.packs import import_pack
 
         return await import_pack(engine, _read(file), str(file), principal_of(principal))
 
@@ -56,7 +56,8 @@ def pack(file: File, principal: PrincipalName = "", config: Config = None) -> No
 
 @importing.command("consents")
 def consents(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """CSV: callee,operator,purpose,granted_at,expires_at,evidence_uri and, if wanted, event (grant or revoke)."""
+    """CSV: callee,operator,purpose,granted_at,expires_at,evidence_uri and, if wanted, event (grant or
+    revoke)."""
 
     async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.consents import import_consents

@@ -66,9 +66,7 @@ def replay(
         reason = f" ({item['reason']})" if item["reason"] else ""
         typer.echo(f"{item['id']}: was {item['was']}, now {item['now']}{reason}")
     untold = len(told) - len(differing)
-    typer.echo(
-        f"{count} decisions judged again with {label}: {len(differing)} differ, {untold} cannot be judged again"
-    )
+    typer.echo(f"{count} decisions judged again with {label}: {len(differing)} differ, {untold} cannot be judged again")
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import calls, changes, explain, imports, run
+from gateway.cli import calls, changes, explain, imports, replay, run
 
 app = typer.Typer(
     name="callgate",
@@ -20,9 +20,12 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"callgate {version('callgate')}")
+        try:
+            typer.echo(f"callgate {version('callgate')}")
+        except PackageNotFoundError:
+            typer.echo("callgate, from a source tree that is not installed")
         raise typer.Exit
 
 
@@ -35,5 +38,5 @@ def callgate(
     """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
 
 
-for module in (run, imports, changes, calls, explain):
+for module in (run, imports, changes, calls, explain, replay):
     module.register(app)

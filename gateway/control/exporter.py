@@ -10,7 +10,8 @@ from gateway.store.sql.records import next_hop_text
 
 
 def registry_toml(snapshot: Snapshot) -> str:
-    """Operators, purposes, trunks, ranges. The numbering plan's rows stay where they came from: a plan file."""
+    """Operators, purposes, trunks, ranges. The numbering plan's rows stay where they came from: a plan
+    file."""
     parts = [f"# Registry version {snapshot.version}\n"]
     for operator in snapshot.operators:
         parts.append(

@@ -1,7 +1,8 @@
 """The control process: prepares the database, projects it into Redis, serves HTTP.
 
-HTTP answers from the first moment (`/readyz` says what is missing); the database is prepared as soon as it can be
-reached: migrated under an advisory lock, and filled with the example if it is empty and one is configured.
+HTTP answers from the first moment (`/readyz` says what is missing); the database is prepared as soon as
+it can be reached: migrated under an advisory lock, and filled with the example if it is empty and one is
+configured.
 """
 
 from __future__ import annotations
@@ -10,33 +11,23 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import redis.asyncio
 import uvicorn
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.child import EX_CONFIG
 from gateway.control.api import make_app
 from gateway.control.health import Health
-from gateway.control.projector import Projector
+from gateway.control.projection import Projection
 from gateway.control.ship import stop_on_signals
-from gateway.keys import load_or_create
 from gateway.settings import Settings, make_run_dir
-from gateway.store.ports import Unavailable
-from gateway.store.sql.bootstrap import bootstrap
 from gateway.store.sql.engine import make_engine
-from gateway.store.sql.migrate import migrate
 from gateway.telemetry.collector import StatsHub
-from gateway.telemetry.logs import get_logger
-from gateway.telemetry.metrics import Samples
 
 MAX_CONNECTIONS = 200
 """Of the HTTP side: scrapers, load balancers and people; more get 503."""
-
-RETRY_S = 0.5
-_log = get_logger(__name__)
 
 
 def run_control(settings: Settings) -> None:

@@ -1,4 +1,91 @@
 """Prepares the database and keeps Redis in step with it, for as long as the control process lives.
 
-Whatever goes wrong (a server away, a second control process that holds the lock) is logged once and tried again.
+Whatever is away is logged once and tried again. What trying again cannot mend (an example that is wrong,
+another key file than the one the stored hashes were made with) ends the start with a message.
 """
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.child import EX_CONFIG
+from gateway.control.importer import ImportRefused, bootstrap
+from gateway.control.projector import run_projector
+from gateway.gate.pack import PackError
+from gateway.keys import KeysError, load_or_create
+from gateway.settings import Settings
+from gateway.store.ports import Conflict, StoreError
+from gateway.store.sql.engine import mapped_errors
+from gateway.store.sql.migrate import migrate
+from gateway.telemetry.logs import get_logger
+from gateway.telemetry.metrics import Samples
+
+RETRY_S = 0.5
+"""Between two tries to reach a store."""
+
+_log = get_logger(__name__)
+
+
+class StartRefused(SystemExit):
+    """The database cannot be prepared and trying again would not help; the message is on stderr."""
+
+
+class Projection:
+    """One run: migrate, bootstrap, project."""
+
+    def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._away = ""
+
+    async def prepare(self) -> None:
+        """The newest schema, and the example if the database is empty. Raises StoreError while it is away."""
+        with mapped_errors():
+            await migrate(self._settings.database.url)
+        directory = self._settings.example.directory
+        if directory:
+            keys = load_or_create(self._settings.keys_file)
+            for report in await bootstrap(self._engine, keys, directory):
+                _log.info("example loaded", file=report.name, rows=report.rows)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Prepare, then project until `stop`. Raises StartRefused where trying again would not help."""
+        if await self._until_done(self.prepare, stop):
+            await self._until_done(lambda: self._project(stop), stop)
+
+    async def _project(self, stop: asyncio.Event) -> None:
+        keys = load_or_create(self._settings.keys_file)
+        await run_projector(self._engine, self._settings.redis.url, keys, stop)
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
+        """Try until it returns; False when `stop` came first."""
+        while not stop.is_set():
+            try:
+                await work()
+                self._told("")
+                return True
+            except (ImportRefused, PackError, KeysError, Conflict) as error:
+                sys.stderr.write(f"callgate: {error}\n")
+                raise StartRefused(EX_CONFIG) from None
+            except (StoreError, OSError) as error:
+                self._told(str(error))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_S)
+        return False
+
+    def _told(self, reason: str) -> None:
+        """Log a change of state once."""
+        if reason and reason != self._away:
+            _log.warning("projection waits", reason=reason)
+        elif self._away and not reason:
+            _log.info("projection goes on")
+        self._away = reason
+
+    def samples(self) -> Mapping[str, Samples]:
+        """For /metrics."""
+        return {}

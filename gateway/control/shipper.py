@@ -25,7 +25,7 @@ from gateway.store.ports import Conflict, StoreError
 from gateway.store.sql.engine import make_engine, mapped_errors
 from gateway.store.sql.evidence import Checkpoint, ShippedRow, load_checkpoint, ship
 from gateway.telemetry.logs import get_logger
-from gateway.telemetry.metrics import Snapshot
+from gateway.telemetry.metrics import Samples, Snapshot
 from gateway.telemetry.stats_socket import serve_stats
 
 POLL_S: Final = 0.1
@@ -116,10 +116,10 @@ class Shipper:
 
     def snapshot(self) -> Snapshot:
         """For the stats socket."""
-        shipped = [((name,), float(journal.shipped)) for name, journal in self._journals.items()]
-        backlog = [((name,), float(left)) for name, left in self.backlog().items()]
+        shipped: Samples = [((name,), float(journal.shipped)) for name, journal in self._journals.items()]
+        backlog: Samples = [((name,), float(left)) for name, left in self.backlog().items()]
         samples = {"callgate_journal_shipped_total": shipped, "callgate_journal_backlog_records": backlog}
-        return Snapshot("shipper", self._boot, {**samples, "callgate_database_up": [((), float(not self.away))]}, {})
+        return Snapshot("shipper", self._boot, samples, {})
 
     def _find(self) -> dict[str, _Journal]:
         with suppress(FileNotFoundError):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gateway.gate.callee import Callee, forced_route, read_called, read_callee, transfer_header
 from gateway.gate.identity import CallerIdentity, derive_caller, read_party
 from gateway.gate.identity_headers import ASSERTED
-from gateway.gate.userpart import read_uri, reads_same
+from gateway.gate.userpart import is_phone, read_uri, reads_same
 from gateway.registry.model import NumberRange, Trunk
 from gateway.registry.number import Number
 from gateway.registry.registry import Registry
@@ -61,6 +61,17 @@ class CallAttempt:
         self.target = callee.target
         self.proven = False
 
+    def request_uri(self, host: bytes) -> bytes:
+        """The Request-URI to send to `host` (host[:port]): the number that was gated, and nothing else of the one received.
+
+        `user=phone` stays where the caller wrote it, or wrote a tel URI. b"" where the call cannot go on.
+        """
+        if not self.target:
+            return b""
+        received = self.request.target
+        phone = received.scheme == b"tel" or (received.params != b"" and is_phone(received))
+        return b"sip:" + self.target + b"@" + host + (b";user=phone" if phone else b"")
+
 
 def read_attempt(
     request: Request, trunk: Trunk, registry: Registry, at: float, own_hosts: frozenset[bytes]
@@ -73,6 +84,9 @@ def read_attempt(
     attempt = (
         _outbound(request, trunk, registry, at) if trunk.side == "access" else _inbound(request, trunk, registry, at)
     )
+    operator = registry.operator(trunk.operator) if trunk.operator else None
+    if trunk.state != "active" or (operator is not None and operator.state != "active"):
+        attempt.facts.trunk_state = "suspended"
     attempt.facts.forced_route = forced_route(request, own_hosts)
     attempt.facts.transfer = transfer_header(request)
     return attempt

@@ -22,6 +22,7 @@ WITHHOLDS_IDENTITY = frozenset({b"id", b"user", b"header"})
 
 _DIGITS = b"0123456789"
 _NOT_DIGITS = bytes(octet for octet in range(256) if octet not in _DIGITS)
+_LETTERS = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "'
 _SNARES = b'<>@\\;"%:'
 """Octets with which a display-name passes for a URI or a parameter in a careless parser."""
 MAX_NUMERALS = 2
@@ -53,6 +54,11 @@ def withholds_identity(headers: Headers) -> bool:
 def display_hides(display: bytes) -> bool:
     """Is the display-name itself a refusal to give a number ("Anonymous")? `display` raw, quotes included."""
     return display_text(display).strip(b" \t").lower() in HIDDEN_WORDS
+
+
+def display_is_letters(display: bytes) -> bool:
+    """Nothing but ASCII letters and blanks: most display-names, which agree with any number. `display` raw."""
+    return not display.translate(None, _LETTERS)
 
 
 def display_agrees(display: bytes, canonical: str, trunk: Trunk, plan: NumberingPlan) -> bool:

@@ -12,7 +12,7 @@ from gateway.gate.agreement import examine
 from gateway.gate.callee import transfer_header
 from gateway.gate.identity_headers import ASSERTED, NETWORK, ORDINARY, PRIVACY, REMOVED, WITHHELD
 from gateway.gate.isup import SDP, carries_isup, strip_isup
-from gateway.gate.privacy import display_agrees, withholds_identity
+from gateway.gate.privacy import display_agrees, display_is_letters, withholds_identity
 from gateway.gate.userpart import plain_digits, plain_uri, read_uri
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
@@ -177,7 +177,7 @@ def _towards_access(headers: Headers, from_trunk: Trunk, to_trunk: Trunk) -> Hea
 
 def _address(header: tuple[bytes, bytes], address: NameAddr, trunk: Trunk, plan: NumberingPlan) -> tuple[bytes, bytes]:
     """From or To: as received, or with its URI spelled plainly, or without a display-name that names another number."""
-    if not address.display and plain_digits(address.uri):
+    if plain_digits(address.uri) and (not address.display or display_is_letters(address.display)):
         return header
     reading = read_uri(address.uri, trunk, plan)
     number = reading.number

@@ -70,9 +70,13 @@ class Trunk:
         return self.side == "access"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class NumberRange:
-    """An assigned block of code numbers of one exact digit length."""
+    """An assigned block of code numbers of one exact digit length.
+
+    Never changed once made, though not `frozen`: a frozen dataclass of 14 fields takes four times as long to make, and
+    `RangeTable.find` makes one for a number whose range was not asked for lately.
+    """
 
     id: str
     first: str

@@ -35,8 +35,8 @@ MAX_E164_DIGITS = 15
 MIN_FOREIGN_DIGITS = 7
 """Shortest country code + number taken as dialable; shorter strings behind `+` are typing or probing."""
 MIN_SERVICE_AFTER_COUNTRY = 5
-"""`+8695588` is seen in practice; three-digit codes (`+86110`) are not, and would disguise an emergency
-callee."""
+"""`+8695588` is seen in practice; three-digit codes (`+86110`) are not. Emergency codes are not read behind a country
+code at any length: an emergency callee is its exact digits (DESIGN §5)."""
 
 NATIONAL_KINDS = frozenset(
     {
@@ -194,7 +194,9 @@ class NumberingPlan:
         if len(nsn) < MIN_SERVICE_AFTER_COUNTRY:
             return None
         entry = self._codes.fit(nsn)
-        return None if entry is None else Number(nsn, entry.kind, form, entry.region, False, entry.caller)
+        if entry is None or entry.kind == "emergency":
+            return None
+        return Number(nsn, entry.kind, form, entry.region, False, entry.caller)
 
     def _trunk_zero(self, nsn: str, country: str) -> Number | None:
         """`0` + area + local number, `0` + mobile, `0` + area + service code."""

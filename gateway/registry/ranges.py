@@ -65,11 +65,6 @@ class _Layer:
         self.texts = bytearray()
         self.kept: dict[int, NumberRange] = {}
 
-    def index(self, key: int) -> int:
-        """Index of the range that holds the key, or -1."""
-        at = bisect_right(self.firsts, key) - 1
-        return at if at >= 0 and self.lasts[at] >= key else -1
-
 
 class RangeTable:
     """All number ranges of a snapshot. Immutable from the outside.
@@ -103,10 +98,10 @@ class RangeTable:
             return None
         best: NumberRange | None = None
         for layer in self._layers:
-            index = layer.index(key)
-            if index < 0:
+            index = bisect_right(layer.firsts, key) - 1
+            if index < 0 or layer.lasts[index] < key:
                 continue
-            found = self._value(layer, index)
+            found = layer.kept.get(index) or self._value(layer, index)
             if not at or (found.valid_from <= at and (not found.valid_to or at < found.valid_to)):
                 return found
             best = found if best is None else _closer(best, found, at)
@@ -141,13 +136,11 @@ class RangeTable:
         for layer in self._layers:
             index = bisect_right(layer.firsts, high) - 1
             if index >= 0 and layer.lasts[index] >= low:
-                return self._value(layer, index)
+                return layer.kept.get(index) or self._value(layer, index)
         return None
 
     def _value(self, layer: _Layer, index: int) -> NumberRange:
-        kept = layer.kept.get(index)
-        if kept is not None:
-            return kept
+        """Make the value of a range and keep it for the next call."""
         offsets = layer.offsets
         text = str(layer.texts[offsets[index] : offsets[index + 1]], "utf-8")
         range_id, certificate, filing = text.split(_SEPARATOR)

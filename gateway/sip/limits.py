@@ -6,8 +6,8 @@ MAX_MESSAGE = 65_535
 """Octets of one message. A UDP datagram cannot be longer (RFC 3261 §18.1.1 asks for all of it)."""
 
 MAX_HEADERS = 256
-"""Header lines of one message, continuation lines and elements of Via and Route lists included. Calls through five proxies carry about 60; RFC 4475 `longreq`
-has 42."""
+"""Header lines of one message, continuation lines and elements of Via and Route lists included. Calls through five
+proxies carry about 60; RFC 4475 `longreq` has 42."""
 
 MAX_LINE = 8_192
 """Octets of one line, after unfolding. Identity headers (RFC 8224) reach about 1,000, cookies and Route sets

@@ -15,6 +15,7 @@ from gateway.sip.params import find_param, quoted_end, split_list, split_params
 
 __all__ = ["NameAddr", "display_text", "parse_name_addr", "split_list"]
 
+
 @dataclass(slots=True)
 class NameAddr:
     """One address with its display-name and header parameters."""

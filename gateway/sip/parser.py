@@ -4,47 +4,24 @@
 4475 asks for, and refuses the rest whole, because a message that two elements read differently is how a gate
 is passed by: a second From, a bare CR, a name with an odd octet before its colon. Any bytes give a message or
 RemoteProtocolError, nothing else.
-
-The order of work is made for the everyday message: one split, one pass for control characters, one look-up
-per header name. Folds, odd spellings and repeated headers take the slower road in the second half of the
-file.
 """
 
 from __future__ import annotations
 
-from gateway.sip.chars import CONTROLS, TEXT, TEXT_OCTETS, TOKEN, URI, WORD
+from gateway.sip.chars import TOKEN, URI, WORD
 from gateway.sip.errors import RemoteProtocolError, bad
-from gateway.sip.limits import (
-    MAX_CSEQ,
-    MAX_DIGITS,
-    MAX_HEADERS,
-    MAX_HOPS,
-    MAX_LINE,
-    MAX_MESSAGE,
-    MAX_VIAS,
-)
+from gateway.sip.headers import read_head
+from gateway.sip.limits import MAX_CSEQ, MAX_DIGITS, MAX_HOPS, MAX_MESSAGE
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.nameaddr import parse_name_addr
-from gateway.sip.names import (
-    CALL_ID,
-    CONTACT,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    CSEQ,
-    FOLDED,
-    FROM,
-    MAX_FORWARDS,
-    RECORD_ROUTE,
-    ROUTE,
-    SPELLINGS,
-    TO,
-    VIA,
-    resolve_name,
-)
-from gateway.sip.params import quoted_end, split_list
+from gateway.sip.names import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, TO, VIA
+from gateway.sip.params import split_list
 from gateway.sip.salvage import salvage_request
 from gateway.sip.uri import parse_uri
 from gateway.sip.via import parse_via
+
+SMALL_NUMBERS: dict[bytes, int] = {b"%d" % number: number for number in range(1024)}
+"""Ready readings of the numbers that Max-Forwards, CSeq and Content-Length mostly are."""
 
 KNOWN_METHODS: dict[bytes, bytes] = {
     name: name
@@ -54,19 +31,6 @@ KNOWN_METHODS: dict[bytes, bytes] = {
     )
 }
 """Methods of the IANA registry, each to its one object."""
-
-SMALL_NUMBERS: dict[bytes, int] = {b"%d" % number: number for number in range(1024)}
-"""Ready readings of the numbers that Max-Forwards, CSeq and Content-Length mostly are."""
-
-_CRLFS = tuple(b"\r\n" * count for count in range(MAX_HEADERS + 2))
-_SINGLE = 1
-_LIST = 2
-_LISTS = (VIA, ROUTE, RECORD_ROUTE)
-_KINDS: dict[bytes, int] = {
-    **dict.fromkeys((FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH, CONTENT_TYPE), _SINGLE),
-    **dict.fromkeys(_LISTS, _LIST),
-}
-_QUOTED_CONTROLS = (FROM, TO, CONTACT)
 
 
 def is_keepalive(data: bytes) -> bool:
@@ -98,21 +62,7 @@ def _parse(data: bytes) -> Request | Response:
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         raise bad(b"No End of Headers")
-    lines = head.split(b"\r\n")
-    count = len(lines) - 1
-    if count > MAX_HEADERS:
-        raise bad(b"Too Many Headers")
-    # What is left of a clean head are its line ends; a bare CR or LF changes the number, a control
-    # character is left over.
-    if head.translate(None, TEXT_OCTETS) != _CRLFS[count]:
-        _check_line_ends(head)
-        lines[1:] = unfold(lines[1:])
-        for line in lines:
-            _check_quoted_controls(line)
-    if len(head) > MAX_LINE and max(map(len, lines)) > MAX_LINE:
-        raise bad(b"Line Too Long")
-    start_line = lines.pop(0)
-    headers, first = _read_headers(lines)
+    start_line, headers, first = read_head(head)
     length = first.get(CONTENT_LENGTH)
     if length is not None:
         size = SMALL_NUMBERS.get(length, -1)
@@ -145,34 +95,6 @@ def read_number(value: bytes, name: bytes) -> int:
     if not value.isdigit() or len(value) > MAX_DIGITS:
         raise bad(b"Bad " + name)
     return int(value)
-
-
-def _read_headers(lines: list[bytes]) -> tuple[Headers, dict[bytes, bytes]]:
-    """Headers in order, and the first value of each name; repeated names and comma lists are sorted out."""
-    spelling = SPELLINGS.get
-    headers: Headers = []
-    first: dict[bytes, bytes] = {}
-    colons = True
-    for line in lines:
-        raw_name, colon, value = line.partition(b":")
-        name = spelling(raw_name)
-        if name is None:
-            name = resolve_name(raw_name)
-        if not colon:
-            colons = False
-        first[name] = value = value.strip()
-        headers.append((name, value))
-    if not colons or FOLDED in first:
-        unfolded = unfold(lines)
-        if len(unfolded) == len(lines):
-            raise bad(b"Header Without Colon")
-        return _read_headers(unfolded)
-    if len(first) != len(headers):
-        return _sort_out(headers)
-    for name in _LISTS:
-        if name in first and (b"," in first[name] or not first[name]):
-            return _sort_out(headers)
-    return headers, first
 
 
 def _request(
@@ -311,100 +233,3 @@ def _check_contacts(contact: bytes, headers: Headers) -> None:
             if name == CONTACT and value != b"*":
                 for element in split_list(value):
                     parse_name_addr(element)
-
-
-def _sort_out(headers: Headers) -> tuple[Headers, dict[bytes, bytes]]:
-    """Refuse second copies, give every Via, Route and Record-Route element its own entry."""
-    first: dict[bytes, bytes] = {}
-    sorted_out: Headers = []
-    kind_of = _KINDS.get
-    vias = 0
-    for header in headers:
-        name, value = header
-        kind = kind_of(name)
-        if kind is None:
-            first[name] = value
-            sorted_out.append(header)
-        elif kind == _SINGLE:
-            if name in first:  # RFC 4475 §3.3.8, §3.3.9: never "the first one wins"
-                raise bad(b"Second " + name)
-            first[name] = value
-            sorted_out.append(header)
-        else:
-            for element in split_list(value) if b"," in value else [value]:
-                if not element:
-                    raise bad(b"Empty Element in " + name)
-                if name not in first:
-                    first[name] = element
-                elif name == VIA:  # the top one is read by the caller
-                    parse_via(element)
-                    vias += 1
-                    if vias >= MAX_VIAS:
-                        raise bad(b"Too Many Via")
-                sorted_out.append((name, element))
-    if len(sorted_out) > MAX_HEADERS:
-        raise bad(b"Too Many Headers")
-    return sorted_out, first
-
-
-def unfold(lines: list[bytes]) -> list[bytes]:
-    """Join continuation lines to the line before with one SP (RFC 3261 §7.3.1). Raises RemoteProtocolError
-    (400)."""
-    joined: list[bytes] = []
-    pending: list[bytes] = []
-    for line in lines:
-        if line[:1] in (b" ", b"\t"):
-            if not pending or b":" not in pending[0]:  # a fold before the colon would split the name
-                raise bad(b"Bad Fold")
-            pending.append(line.strip(b" \t"))
-            continue
-        if pending:
-            joined.append(b" ".join(pending) if len(pending) > 1 else pending[0])
-        pending = [line]
-    if pending:
-        joined.append(b" ".join(pending) if len(pending) > 1 else pending[0])
-    if max(map(len, joined), default=0) > MAX_LINE:
-        raise bad(b"Line Too Long")
-    return joined
-
-
-def _check_line_ends(head: bytes) -> None:
-    """Lines end in CRLF and nothing else."""
-    pairs = head.count(b"\r\n")
-    if head.count(b"\r") != pairs or head.count(b"\n") != pairs:
-        raise bad(b"Bad Line End")
-
-
-def _check_quoted_controls(line: bytes) -> None:
-    """A control character may stand in a quoted-pair of a From, To or Contact display-name (RFC 4475
-    §3.1.1.2), only there."""
-    if line.translate(TEXT) == line:
-        return
-    name, _, value = line.partition(b":")
-    name = name.rstrip(b" \t")
-    if (SPELLINGS.get(name) or resolve_name(name)) not in _QUOTED_CONTROLS:
-        raise bad(b"Control Character")
-    position = 0
-    while position < len(value):
-        octet = value[position]
-        if octet == 0x22:
-            end = quoted_end(value, position)
-            if end < 0:
-                raise bad(b"Unterminated Quoted String")
-            _check_pairs(value[position + 1 : end - 1])
-            position = end
-        elif octet in CONTROLS:
-            raise bad(b"Control Character")
-        else:
-            position += 1
-
-
-def _check_pairs(text: bytes) -> None:
-    escaped = False
-    for octet in text:
-        if escaped:
-            escaped = False
-        elif octet == 0x5C:
-            escaped = True
-        elif octet in CONTROLS:
-            raise bad(b"Control Character")

@@ -1,6 +1,6 @@
 """Micro-benchmark of gateway.sip: microseconds to parse and to write an INVITE, its 200 and a BYE.
 
-    python -m tests.bench.micro_sip
+python -m tests.bench.micro_sip
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ INVITE = (
     b"CSeq: 1 INVITE\r\n"
     b"P-Asserted-Identity: <sip:+8657112340001@127.0.0.2>\r\n"
     b"Allow: INVITE, ACK, CANCEL, OPTIONS, BYE, UPDATE\r\n"
-    b"Supported: timer, 100rel\r\n"
+    b"Supported: timer, 100rel, path\r\n"
     b"Session-Expires: 1800\r\n"
-    b"User-Agent: Dialer/4.2\r\n"
+    b"User-Agent: ExampleDialer/4.2.17 (asia)\r\n"
     b"Content-Type: application/sdp\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(SDP), SDP)
 )

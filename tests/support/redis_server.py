@@ -42,18 +42,14 @@ class RedisServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.kill()
 
     def start(self) -> None:
         """Start and wait until it answers."""
         arguments = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--appendonly", "no"]
         arguments += ["--dir", str(self.directory), "--maxmemory-policy", "noeviction", *self.settings]
-        self._process = subprocess.Popen(
-            [self.binary, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
+        self._process = subprocess.Popen([self.binary, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         with self.client() as client:
             give_up = time.monotonic() + START_TIMEOUT_S
             while True:

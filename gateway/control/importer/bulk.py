@@ -1,8 +1,9 @@
-"""The course of a bulk import, the same for consents and refusals: stage in chunks, validate whole, merge at once.
+"""The course of a bulk import, the same for consents and refusals: stage in chunks, validate whole, merge
+at once.
 
-Chunks are committed as they are read, so an import that dies is resumed at its last chunk when the same file is given
-again. Until the one transaction that merges, nothing of it has any effect; a file with a bad row is dropped whole.
-"""
+Chunks are committed as they are read, so an import that dies is resumed at its last chunk when the same
+file is given again. Until the one transaction that merges, nothing of it has any effect; a file with a bad
+row is dropped whole."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class BulkKind(Generic[E]):
-    """What differs between kinds. `read` yields events of the lines after the given one and notes problems."""
+    """What differs between kinds. `read` yields events of the lines after the given one and notes
+    problems."""
 
     kind: str
     table: str
@@ -61,10 +63,9 @@ async def run_bulk(
                 problems.add(0, "registry", "no numbering plan", "import a registry with a [plan] first")
                 problems.check()
             job = await imports.begin(connection, bulk.kind, name, sha256, principal)
-        rows, reached = 0, job.staged_lines
+        reached = job.staged_lines
         events = iter(bulk.read(path, snapshot, job, problems))
         while chunk := list(islice(events, CHUNK)):
-            rows += len(chunk)
             if problems:
                 continue  # read on for the other problems only
             async with engine.begin() as connection:

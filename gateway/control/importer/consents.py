@@ -36,14 +36,12 @@ async def import_consents(
     principal: str,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import `callee,operator,purpose,granted_at,expires_at,evidence_uri[,event]`; `event` is grant (default) or
-    revoke, `granted_at` its time. A grant without a time counts as older than any revoke; a revoke without one happens
-    now. Raises ImportRefused, Conflict, Unavailable, OSError."""
+    """Import `callee,operator,purpose,granted_at,expires_at,evidence_uri[,event]`; `event` is grant
+    (default) or revoke, `granted_at` its time. A grant without a time counts as older than any revoke; a
+    revoke without one happens now. Raises ImportRefused, Conflict, Unavailable, OSError."""
     subscribers = Subscribers(keys)
 
-    def read(
-        file: Path, snapshot: Snapshot, job: Import, problems: Problems
-    ) -> Iterator[tuple[int, ConsentEvent]]:
+    def read(file: Path, snapshot: Snapshot, job: Import, problems: Problems) -> Iterator[tuple[int, ConsentEvent]]:
         reader = _Reader(snapshot, subscribers, problems, job.started_at)
         for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, job.staged_lines):
             event = reader.event(line, *cells)
@@ -68,8 +66,8 @@ async def grant_consent(
 ) -> bool:
     """Record that `callee` allows `operator` to call for `purpose`. `at`: when (default now).
 
-    True if that changed something; False where a newer event overrules it. Raises ImportRefused, Conflict, Unavailable.
-    """
+    True if that changed something; False where a newer event overrules it. Raises ImportRefused, Conflict,
+    Unavailable."""
     cells = (callee, operator, purpose, _text(at), _text(expires_at), evidence_uri or "", GRANT)
     return await _single(engine, keys, cells, principal)
 
@@ -115,9 +113,7 @@ async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], princ
 class _Reader:
     """Turns cells into events, noting what is wrong."""
 
-    def __init__(
-        self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime) -> None:
         self._plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
         self._operators = {operator.id: operator.number for operator in snapshot.operators}
         self._purposes = snapshot.purposes

@@ -22,8 +22,9 @@ def digest(path: Path) -> bytes:
 def read_rows(
     path: Path, required: Sequence[str], optional: Sequence[str], problems: Problems, skip_lines: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each row after `skip_lines`, cells stripped, in the order of required + optional columns (empty
-    where the file has no such column). Problems with the file's form are noted; reading stops where they are full.
+    """(line, cells) of each row after `skip_lines`, cells stripped, in the order of required + optional
+    columns (empty where the file has no such column). Problems with the file's form are noted; reading
+    stops where they are full.
 
     Raises OSError.
     """
@@ -58,9 +59,7 @@ def text_problem(text: str) -> str:
     return "" if text.isprintable() else "write printable UTF-8 text"
 
 
-def _check_header(
-    header: list[str], required: Sequence[str], columns: Sequence[str], problems: Problems
-) -> bool:
+def _check_header(header: list[str], required: Sequence[str], columns: Sequence[str], problems: Problems) -> bool:
     for name in header:
         if name not in columns:
             problems.add(1, "header", name or "(empty)", f"write the columns {','.join(columns)}")

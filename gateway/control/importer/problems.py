@@ -26,7 +26,8 @@ class Problem:
 
 
 class ImportRefused(ValueError):
-    """An import was refused whole. `problems`: up to MAX_PROBLEMS of them; the text lists them, one a line."""
+    """An import was refused whole. `problems`: up to MAX_PROBLEMS of them; the text lists them, one a
+    line."""
 
     def __init__(self, name: str, problems: list[Problem]) -> None:
         more = len(problems) >= MAX_PROBLEMS

@@ -39,13 +39,12 @@ async def import_refusals(
     principal: str,
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import `callee,scope,value,event,source,registered_at`; `event` is declare (default) or withdraw. A declaration
-    without a time happens now; a withdrawal needs one. Raises ImportRefused, Conflict, Unavailable, OSError."""
+    """Import `callee,scope,value,event,source,registered_at`; `event` is declare (default) or withdraw. A
+    declaration without a time happens now; a withdrawal needs one. Raises ImportRefused, Conflict,
+    Unavailable, OSError."""
     subscribers = Subscribers(keys)
 
-    def read(
-        file: Path, snapshot: Snapshot, job: Import, problems: Problems
-    ) -> Iterator[tuple[int, RefusalEvent]]:
+    def read(file: Path, snapshot: Snapshot, job: Import, problems: Problems) -> Iterator[tuple[int, RefusalEvent]]:
         reader = _Reader(snapshot, subscribers, problems, job.started_at)
         for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, job.staged_lines):
             event = reader.event(line, *cells)
@@ -67,8 +66,9 @@ async def add_refusal(
     *,
     principal: str,
 ) -> bool:
-    """Record that `callee` declines. `scope`: all, category (`value`: purpose), caller_prefix, caller, operator. `at`:
-    when (default now). True if that changed something. Raises ImportRefused, Conflict, Unavailable."""
+    """Record that `callee` declines. `scope`: all, category (`value`: purpose), caller_prefix, caller,
+    operator. `at`: when (default now). True if that changed something. Raises ImportRefused, Conflict,
+    Unavailable."""
     return await _single(engine, keys, (callee, scope, value, DECLARE, source, _text(at)), principal)
 
 
@@ -114,9 +114,7 @@ async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], princ
 class _Reader:
     """Turns cells into events, noting what is wrong."""
 
-    def __init__(
-        self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime) -> None:
         self._plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
         self._operators = {operator.id: operator.number for operator in snapshot.operators}
         self._purposes = snapshot.purposes

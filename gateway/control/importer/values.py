@@ -9,7 +9,7 @@ from gateway.registry.numbering import NumberingPlan
 
 AHEAD_S = 300.0
 """Events further ahead than this are refused (DESIGN §6): a clock that is wrong would win every order."""
-TIME_FIX = "write an RFC 3339 time with its zone, e.g. 2026-01-31T09:00:00+08:00"
+TIME_FIX = "write an RFC 3339 time with its zone, e.g. 2024-01-31T09:00:00+08:00"
 NUMBER_FIX = "write a number of the plan, as +<country><number> or as a short code"
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for a grant whose time nobody knows: older than any revoke."""

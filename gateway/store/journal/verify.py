@@ -55,7 +55,7 @@ class VerifyReport:
 def verify(directory: Path, anchor: tuple[int, str] | None = None) -> VerifyReport:
     """Check the journal in `directory`. `anchor`: number and chain of a record, known from elsewhere.
 
-    Raises OSError. About 400,000 records a second.
+    Raises OSError. About 150,000 records a second.
     """
     report = VerifyReport(directory.name)
     segments = list_segments(directory)

@@ -114,9 +114,7 @@ class RedisLink:
                     await self._loop.create_unix_connection(lambda: connection, address.path)
                 else:
                     tls = True if address.tls else None
-                    await self._loop.create_connection(
-                        lambda: connection, address.host, address.port, ssl=tls
-                    )
+                    await self._loop.create_connection(lambda: connection, address.host, address.port, ssl=tls)
                 await self._shake_hands(connection)
             opened = True
         except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: host is no name

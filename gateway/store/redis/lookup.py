@@ -9,6 +9,7 @@ errors.
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections import deque
 from functools import partial
 from typing import Any, Final
@@ -22,9 +23,10 @@ from gateway.store.redis.connection import Replies
 from gateway.store.redis.facts import HEAD_COMMAND, REPLIES_PER_CALLEE, Dataset, NotTheDataset, read_head
 
 LATENCY_BOUNDS: Final = (
-    0.0001, 0.0002, 0.0003, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05,
+    5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
 )  # fmt: skip
-"""Upper bounds in seconds of the histogram `latency_counts`, whose last entry counts what took longer."""
+"""Upper bounds in seconds of the histogram `latency_counts`, whose last entry counts what took longer: those of
+`telemetry.metrics.LOOKUP_BOUNDS`, so that the counts can be handed over as they are."""
 
 _PING: Final = command(b"PING")
 
@@ -40,9 +42,7 @@ class RedisLookup:
         "unreachable",
     )  # fmt: skip
 
-    def __init__(
-        self, link: RedisLink, deadline_s: float, loop: asyncio.AbstractEventLoop | None = None
-    ) -> None:
+    def __init__(self, link: RedisLink, deadline_s: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms)."""
         self._link = link
         self._loop = loop or asyncio.get_running_loop()
@@ -219,12 +219,7 @@ class RedisLookup:
 
     def _count_latency(self, elapsed: float, asks: int) -> None:
         self.latency_sum += elapsed * asks
-        slot = 0
-        for bound in LATENCY_BOUNDS:
-            if elapsed <= bound:
-                break
-            slot += 1
-        self.latency_counts[slot] += asks
+        self.latency_counts[bisect_left(LATENCY_BOUNDS, elapsed)] += asks
 
 
 class _Turn:

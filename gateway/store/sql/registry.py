@@ -75,9 +75,9 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
 
 
 async def load_plan(connection: AsyncConnection) -> Snapshot:
-    """The numbering plan, operators and purposes alone, as a snapshot without trunks and ranges."""
+    """All but trunks and ranges, as a snapshot without them."""
     state = (
-        await connection.execute(text("SELECT version, plan::text, emergency, country, zone FROM registry_state"))
+        await connection.execute(text("SELECT version, plan::text, emergency, country, zone, pack FROM registry_state"))
     ).one()
     operators = await connection.execute(
         text("SELECT id, name, number, operator_class, state FROM operators ORDER BY id")
@@ -91,7 +91,13 @@ async def load_plan(connection: AsyncConnection) -> Snapshot:
         purposes={row[0]: int(row[1]) for row in purposes},
         country=state[3],
         zone=state[4],
+        pack=state[5],
     )
+
+
+async def purpose_titles(connection: AsyncConnection) -> dict[str, str]:
+    """Purpose name to title."""
+    return {row[0]: row[1] for row in await connection.execute(text("SELECT name, title FROM purposes"))}
 
 
 async def save_state(connection: AsyncConnection, snapshot: Snapshot) -> None:

@@ -126,6 +126,8 @@ def test_reads(text: str, canonical: str, kind: str, form: str) -> None:
         "400800123",
         # emergency with something in front is not emergency
         "+86110",
+        "+8612395",
+        "01012395",
         "0086110",
         "0110",
         "010110",

@@ -1,0 +1,29 @@
+"""Changes from files and from the command line: registry, packs, consents, refusals.
+
+Theory of operation. An import is read and checked whole; up to 50 problems are named by line, field, value
+and fix, and one of them refuses everything. What passes takes effect in one transaction with one outbox row
+and one audit row. Consents and refusals are ordered by event time (`store.sql.consents`), so files may come
+in any order and any number of times. Large files are staged in chunks first, and a killed import of the
+same file goes on where it stopped."""
+
+from gateway.control.importer.bootstrap import bootstrap
+from gateway.control.importer.consents import grant_consent, import_consents, revoke_consent
+from gateway.control.importer.packs import import_pack
+from gateway.control.importer.problems import ImportRefused, ImportReport, Problem
+from gateway.control.importer.refusals import add_refusal, import_refusals, withdraw_refusal
+from gateway.control.importer.registry import import_registry
+
+__all__ = [
+    "ImportRefused",
+    "ImportReport",
+    "Problem",
+    "add_refusal",
+    "bootstrap",
+    "grant_consent",
+    "import_consents",
+    "import_pack",
+    "import_refusals",
+    "import_registry",
+    "revoke_consent",
+    "withdraw_refusal",
+]

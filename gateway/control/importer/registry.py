@@ -1,0 +1,143 @@
+"""Import of the registry: rows of a TOML file over what is stored, checked as a whole, in force all at
+once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from asyncpg import ExclusionViolationError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.control.importer.problems import MAX_PROBLEMS, ImportReport, Problems
+from gateway.control.importer.registry_file import RegistryFile, read_registry_file
+from gateway.registry.model import Snapshot
+from gateway.registry.validate import validate
+from gateway.store.ports import Conflict
+from gateway.store.sql import audit, outbox
+from gateway.store.sql import registry as sql
+from gateway.store.sql.engine import mapped_errors
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+R = TypeVar("R", bound=_HasId)
+
+
+async def import_registry(engine: AsyncEngine, text: str, name: str, principal: str) -> ImportReport:
+    """Put the rows of a registry file over the stored ones, by id. `name`: the file's path (plan files are
+    found from it).
+
+    The registry that would result is validated whole; one problem refuses everything. A file that says what
+    is stored makes no new version. Raises ImportRefused, Conflict, Unavailable."""
+    problems = Problems(name)
+    file = read_registry_file(text, Path(name).parent, problems)
+    problems.check()
+    with mapped_errors():
+        async with engine.begin() as connection:
+            await sql.lock_registry(connection)
+            stored = await sql.load_snapshot(connection)
+            wanted = _merged(stored, file)
+            _note(validate(wanted), file, problems)
+            problems.check()
+            if wanted == stored and not await _titles_differ(connection, file):
+                return ImportReport("registry", name, file.rows, 0, stored.version)
+            wanted = replace(wanted, version=stored.version + 1)
+            changed = _changed(stored.operators, wanted.operators), _changed(stored.trunks, wanted.trunks)
+            ranges = _changed(stored.ranges, wanted.ranges)
+            await sql.upsert_operators(connection, changed[0])
+            await sql.upsert_purposes(
+                connection, [(key, wanted.purposes[key], title) for key, title in file.purposes.items()]
+            )
+            await sql.upsert_trunks(connection, changed[1])
+            await sql.save_state(connection, wanted)
+            try:
+                await sql.replace_ranges(connection, ranges)
+            except ExclusionViolationError as error:
+                raise Conflict(f"range: {error.detail}: two ranges overlap") from error
+            await outbox.announce(connection, outbox.REGISTRY)
+            count = len(changed[0]) + len(changed[1]) + len(ranges)
+            await audit.record(
+                connection,
+                principal,
+                "import.registry",
+                Path(name).name,
+                {
+                    "version": wanted.version,
+                    "operators": [row.id for row in changed[0]],
+                    "trunks": [row.id for row in changed[1]],
+                    "ranges": [row.id for row in ranges[:MAX_PROBLEMS]],
+                    "changed": count,
+                },
+            )
+    return ImportReport("registry", name, file.rows, count, wanted.version)
+
+
+async def _titles_differ(connection: AsyncConnection, file: RegistryFile) -> bool:
+    stored = await sql.purpose_titles(connection)
+    return any(stored.get(name) != title for name, title in file.purposes.items())
+
+
+def _merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
+    """The registry that would result. New operators and purposes get the next free numbers, in file order."""
+    purposes = dict(stored.purposes)
+    for name in file.purposes:
+        if name not in purposes:
+            purposes[name] = _next_number(purposes.values())
+    operators = {row.id: row for row in stored.operators}
+    for row in file.operators:
+        known = operators.get(row.id)
+        number = known.number if known else _next_number([other.number for other in operators.values()])
+        operators[row.id] = replace(row, number=number)
+    snapshot = replace(
+        stored,
+        operators=tuple(sorted(operators.values(), key=_by_id)),
+        trunks=_over(stored.trunks, file.trunks),
+        ranges=_over(stored.ranges, file.ranges),
+        purposes=purposes,
+    )
+    if file.plan is None:
+        return snapshot
+    plan = file.plan
+    return replace(snapshot, plan=plan.entries, emergency=plan.emergency, country=plan.country, zone=plan.zone)
+
+
+def _next_number(used: Iterable[int]) -> int:
+    return max(used, default=0) + 1
+
+
+def _over(stored: tuple[R, ...], rows: Sequence[R]) -> tuple[R, ...]:
+    merged = {row.id: row for row in stored} | {row.id: row for row in rows}
+    return tuple(sorted(merged.values(), key=_by_id))
+
+
+def _by_id(row: _HasId) -> str:
+    return row.id
+
+
+def _changed(stored: Sequence[R], wanted: Sequence[R]) -> list[R]:
+    before = {row.id: row for row in stored}
+    return [row for row in wanted if before.get(row.id) != row]
+
+
+def _note(found: list[str], file: RegistryFile, problems: Problems) -> None:
+    """Put `validate`'s words (`range a.first: value: fix`) to the lines of the file."""
+    for problem in found:
+        where, _, rest = problem.partition(": ")
+        value, _, fix = rest.partition(": ")
+        table, _, subject = where.partition(" ")
+        row_id, key = subject, ""
+        while row_id and (table, row_id) not in file.places:
+            row_id, _, last = row_id.rpartition(".")
+            key = last
+        if row_id:
+            line = file.lines.line(table, file.places[table, row_id], key.split(" ")[0])
+        else:
+            table, _, key = where.partition(".")
+            line = file.lines.line(table, 0, key)
+        problems.add(line, where, value, fix or "mend it")

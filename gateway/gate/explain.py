@@ -1,0 +1,164 @@
+"""Why a call would pass or not: a made-up INVITE through the live gate, and every rule's word on it.
+
+The INVITE is written as a call centre's exchange would write it, parsed by the SIP parser, and decided by `gate.Gate` with
+the registry, the pack and the store that live calls use. Only the journal is another: nothing is recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.gate.decision import Verdict
+from gateway.gate.engine import Engine, Word
+from gateway.gate.evidence import Evidence
+from gateway.gate.gate import Gate, applying_refusals
+from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.seal import Sealer
+from gateway.registry.model import Trunk
+from gateway.registry.registry import Registry
+from gateway.sip.errors import RemoteProtocolError
+from gateway.sip.message import Request
+from gateway.sip.parser import parse
+from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
+from policies.facts import CONSENT_UNREAD, Facts
+
+HOST = b"callgate.invalid"
+"""Host of the made-up INVITE, which is nobody's."""
+
+
+class ExplainError(ValueError):
+    """The question cannot be asked; the text names what is wrong and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The verdict, every rule's word in the pack's order, and the facts they saw."""
+
+    allowed: bool
+    rule: str
+    reason: str
+    status: int
+    """SIP status a caller would get; 0 where the call passes."""
+    phrase: str
+    words: list[Word]
+    facts: Facts
+    pack: str
+    registry: int
+    route: str
+
+
+class _Nowhere:
+    """A journal that keeps nothing (`store.ports.Journal`)."""
+
+    def append(self, payload: bytes) -> None:
+        """Nothing is recorded."""
+
+    def commit(self) -> None:
+        """Nothing is written."""
+
+
+class _Uncounted:
+    """Counters nobody reads."""
+
+    def __init__(self) -> None:
+        self.calls: dict[tuple[str, str, str, str], int] = {}
+        self.shadow: dict[str, int] = {}
+        self.journal_errors = 0
+        self.decision = self
+        self.lookup = self
+
+    def observe(self, seconds: float) -> None:
+        """Not counted."""
+
+
+async def explain(
+    registry: Registry,
+    engine: Engine,
+    lookup: SubscriberLookup,
+    pseudonymizer: Pseudonymizer,
+    sealer: Sealer,
+    trunk_id: str,
+    caller: str,
+    callee: str,
+    at: float,
+    clock: Callable[[], float],
+) -> Explanation:
+    """What would happen to a call on this trunk at `at` (epoch seconds). Raises ExplainError."""
+    trunk = registry.trunk(trunk_id)
+    if trunk is None:
+        known = ", ".join(one.id for one in registry.trunks)
+        raise ExplainError(f"trunk: {trunk_id!r}: no such trunk: use one of {known}")
+    request = made_up_invite(trunk, caller, callee)
+    gate = Gate(
+        "explain",
+        lookup,
+        Evidence(_Nowhere()),
+        pseudonymizer,
+        sealer,
+        _Uncounted(),
+        frozenset((HOST,)),
+        clock,
+        lambda: None,
+    )
+    gate.switch(registry, engine)
+    decided: list[Verdict] = []
+    gate.decide(request, trunk, "0" * 32, "explain", clock(), at, decided.append)
+    while not decided:
+        gate.commit(at)
+        gate.deliver(gate.take_ready())
+        if not decided:
+            await asyncio.sleep(0.001)  # the store answers from the loop
+    verdict = decided[0]
+    facts = verdict.attempt.facts
+    if facts.consent == CONSENT_UNREAD and engine.needs_store(facts) and verdict.attempt.subscriber:
+        await _read_store(verdict, registry, lookup, pseudonymizer, at)
+    answer = verdict.answer
+    return Explanation(
+        verdict.allowed,
+        verdict.rule,
+        verdict.reason,
+        answer.status if answer is not None else 0,
+        answer.phrase if answer is not None else "",
+        engine.trace(facts),
+        facts,
+        engine.pack.label,
+        registry.version,
+        facts.route,
+    )
+
+
+async def _read_store(
+    verdict: Verdict, registry: Registry, lookup: SubscriberLookup, pseudonymizer: Pseudonymizer, at: float
+) -> None:
+    """A call refused on memory asks no store; to explain every rule, it is asked here."""
+    facts = verdict.attempt.facts
+    operator = registry.operator(facts.range_operator)
+    if operator is None:
+        return
+    answered: asyncio.Future[SubscriberFacts | Unavailable] = asyncio.get_running_loop().create_future()
+    party = pseudonymizer.hash(verdict.attempt.subscriber)
+    lookup.ask(party, operator.number, registry.purpose_number(facts.purpose), at, answered.set_result)
+    answer = await answered
+    if not isinstance(answer, Unavailable):
+        facts.consent = answer.consent
+        facts.refusals = applying_refusals(answer, facts.number, facts.range_operator, facts.purpose)
+
+
+def made_up_invite(trunk: Trunk, caller: str, callee: str) -> Request:
+    """The INVITE of a call from `caller` to `callee`, as numbers or user parts. Raises ExplainError if they are none."""
+    text = (
+        f"INVITE sip:{callee}@{HOST.decode()} SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {HOST.decode()};branch=z9hG4bKexplain\r\n"
+        f"From: <sip:{caller}@{HOST.decode()}>;tag=explain\r\n"
+        f"To: <sip:{callee}@{HOST.decode()}>\r\n"
+        f"Call-ID: explain-{trunk.id}\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n\r\n"
+    )
+    try:
+        message = parse(text.encode())
+    except RemoteProtocolError as error:
+        raise ExplainError(f"from or to: {caller!r}, {callee!r}: {error}: write +E.164 or a short code") from error
+    if not isinstance(message, Request):
+        raise ExplainError(f"from or to: {caller!r}, {callee!r}: write +E.164 or a short code")
+    return message

@@ -1,0 +1,167 @@
+"""`callgate run` as a person meets it: one ready line, a fast second start, nothing left behind, parts
+that come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway_process import ROOT, GatewayProcess
+
+SECOND_START_S = 5.0
+RESPAWN_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """One gateway for all tests here; each leaves it running and ready."""
+    process = GatewayProcess(tmp_path_factory.mktemp("gateway") / "state")
+    process.start()
+    yield process
+    process.close()
+
+
+def wait_for_new(gateway: GatewayProcess, old: int, *words: str) -> float:
+    """Seconds until another child of that name runs."""
+    began = time.monotonic()
+    while gateway.child_pid(*words) in (0, old):
+        assert time.monotonic() - began < 10, gateway.output()
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+def test_one_ready_line_names_everything(gateway: GatewayProcess) -> None:
+    lines = [line for line in gateway.output().splitlines() if line.startswith("callgate is ready")]
+    assert len(lines) == 1
+    assert f"SIP udp 127.0.0.1:{gateway.sip_port}" in lines[0]
+    assert f"http://127.0.0.1:{gateway.http_port}/" in lines[0]
+    assert "callgate demo" in lines[0]
+    assert "Traceback" not in gateway.output()
+
+
+def test_http_side(gateway: GatewayProcess) -> None:
+    assert gateway.get("/healthz") == (200, '{"status":"ok"}')
+    code, ready = gateway.get("/readyz")
+    assert code == 200
+    for part in ('"worker-0"', '"redis"', '"database"'):
+        assert part in ready
+    code, metrics = gateway.get("/metrics")
+    assert code == 200
+    assert 'callgate_worker_up{worker="0"} 1.0' in metrics
+    assert 'callgate_registry_version{worker="0"} ' in metrics
+    assert "callgate_database_up 1.0" in metrics
+    assert "ready</span>" in gateway.get("/")[1]
+
+
+def test_a_second_gateway_on_the_same_state_is_refused(gateway: GatewayProcess) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "run", "--config", str(gateway.config)],
+        cwd=ROOT, env=gateway.env, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "another gateway runs on the state directory" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert gateway.get("/readyz")[0] == 200
+
+
+def test_commands_beside_the_running_gateway(gateway: GatewayProcess) -> None:
+    question = ("explain", "--trunk", "cc-alpha", "--from", "+8657112340001", "--to")
+    allowed = gateway.cli(*question, "+8613800138000")
+    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+    refused = gateway.cli(*question, "+8613900139000")
+    assert (refused.returncode, "consent-missing" in refused.stdout) == (3, True), refused.stderr
+    exported = gateway.cli("export", "registry")
+    assert 'id = "cc-alpha"' in exported.stdout
+    assert gateway.cli("calls").stdout == "no calls found\n"
+    assert gateway.cli("token", "create", "prometheus").stdout.startswith("cg_")
+    taken = gateway.cli("token", "create", "prometheus")
+    assert taken.returncode == 1
+    assert "Traceback" not in taken.stderr
+
+
+def test_a_killed_worker_is_back_within_two_seconds(gateway: GatewayProcess) -> None:
+    old = gateway.worker_pid()
+    os.kill(old, signal.SIGKILL)
+    began = time.monotonic()
+    wait_for_new(gateway, old, "worker", "0")
+    gateway.wait_ready(RESPAWN_S)
+    assert time.monotonic() - began < RESPAWN_S
+
+
+@pytest.mark.parametrize("part", ["shipper", "control"])
+def test_killed_parts_come_back(gateway: GatewayProcess, part: str) -> None:
+    old = gateway.child_pid(part)
+    os.kill(old, signal.SIGKILL)
+    wait_for_new(gateway, old, part)
+    gateway.wait_ready()
+
+
+@pytest.mark.parametrize(("name", "mark"), [("redis", "redis-server"), ("database", "bin/postgres")])
+def test_killed_servers_come_back(gateway: GatewayProcess, name: str, mark: str) -> None:
+    victims = [pid for pid, command in gateway.processes().items() if mark in command]
+    assert victims
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while gateway.get("/readyz")[0] == 200:
+        assert time.monotonic() < deadline, f"{name} is dead and /readyz says 200"
+        time.sleep(0.01)
+    gateway.wait_ready()
+
+
+def test_second_start_is_fast_and_undoes_nothing(gateway: GatewayProcess, tmp_path: Path) -> None:
+    change = gateway.cli(
+        "consent", "revoke", "--callee", "+8613800138000", "--operator", "alpha", "--purpose", "consultation"
+    )
+    assert change.stdout == "consent revoked\n", change.stderr
+    assert gateway.restart() < SECOND_START_S
+    done = gateway.cli("explain", "--trunk", "cc-alpha", "--from", "+8657112340001", "--to", "+8613800138000")
+    assert (done.returncode, "consent-missing" in done.stdout) == (3, True)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_drains_and_leaves_nothing(gateway: GatewayProcess, sign: signal.Signals) -> None:
+    assert gateway.stop(sign) == 0
+    assert gateway.processes() == {}
+    assert "Traceback" not in gateway.output()
+    gateway.start()
+
+
+def test_commands_work_while_the_gateway_is_stopped(gateway: GatewayProcess) -> None:
+    gateway.stop()
+    assert 'id = "cc-alpha"' in gateway.cli("export", "registry").stdout
+    assert gateway.processes() == {}
+    gateway.start()
+
+
+def test_a_killed_supervisor_takes_everything_with_it(gateway: GatewayProcess) -> None:
+    gateway.kill()
+    assert gateway.wait_gone(5.0) == {}
+    assert gateway.start() < SECOND_START_S
+
+
+def test_a_taken_port_stops_the_start_with_key_and_fix(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        gateway = GatewayProcess(tmp_path / "state", http_port=port)
+        assert gateway.spawn().wait(60) == 1
+    assert f"http.port = {port}: cannot listen on 127.0.0.1:{port}: Address already in use; fix: " in gateway.output()
+    assert "callgate: control could not start" in gateway.output()
+    assert gateway.processes() == {}
+    gateway.close()
+
+
+def test_a_bad_configuration_stops_the_start(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path / "state", env={"CALLGATE_GATE__DEADLINE_MS": "soon"})
+    assert gateway.spawn().wait(30) == 1
+    assert "gate.deadline_ms = 'soon': should be a valid integer" in gateway.output()
+    assert not (tmp_path / "state").exists()
+    gateway.close()

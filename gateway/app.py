@@ -14,6 +14,7 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import sys
 import time
 
@@ -37,12 +38,15 @@ def run_gateway(settings: Settings) -> int:
     """Run until SIGINT or SIGTERM; the exit code. Errors at start go to stderr as one line."""
     started = time.monotonic()
     configure_logs(settings.log, "supervisor")
-    servers = EmbeddedServers(
-        settings.state_dir, redis=not settings.redis.url, postgres=not settings.database.url
-    )
+    servers = EmbeddedServers(settings.state_dir, redis=not settings.redis.url, postgres=not settings.database.url)
     try:
         make_run_dir(settings)
-        found = servers.start()
+        found = servers.start()  # stops by itself what it began, if it fails
+    except (EmbeddedError, PermissionError) as error:
+        sys.stderr.write(f"callgate: {error}\n")
+        return 1
+    try:
+        _check_ports(settings)
         settings = dataclasses.replace(
             settings,
             redis=dataclasses.replace(settings.redis, url=settings.redis.url or found.redis_url),
@@ -50,13 +54,28 @@ def run_gateway(settings: Settings) -> int:
         )
         _make_keys(settings)
         return asyncio.run(Gateway(settings, servers, started).run())
-    except (EmbeddedError, StartError, PermissionError) as error:
+    except StartError as error:
         sys.stderr.write(f"callgate: {error}\n")
         return 1
     except KeyboardInterrupt:  # before the loop's own handler was there
         return 130
     finally:
         servers.stop()
+
+
+def _check_ports(settings: Settings) -> None:
+    """Say it here, with key and fix, when a SIP port cannot be had: a worker opens it late, when it has a
+    registry."""
+    for number, listener in enumerate(settings.listener, 1):
+        family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((listener.address, listener.port))
+            except OSError as error:
+                raise StartError(
+                    f"listener[{number}].port = {listener.port}: cannot listen on {listener.address}:"
+                    f"{listener.port}: {os.strerror(error.errno or 0)}; fix: stop what holds it, or set another address or port"
+                ) from None
 
 
 def _make_keys(settings: Settings) -> None:
@@ -77,11 +96,11 @@ class Gateway:
         self._servers = servers
         self._started = started
         self._ready = False
+        self._failed = False
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._workers = [
-            Child(f"worker-{index}", ("worker", str(index)), settings)
-            for index in range(settings.node.workers)
+            Child(f"worker-{index}", ("worker", str(index)), settings) for index in range(settings.node.workers)
         ]
         self._shipper = Child("shipper", ("shipper",), settings)
         self._control = Child("control", ("control",), settings)
@@ -119,13 +138,13 @@ class Gateway:
         try:
             await child.keep(lambda: self._ready)
         except StartError as error:
+            self._failed = True
             self._stop.set()
-            self._hurry.set()
             return str(error)
         return ""
 
     async def _drain(self) -> None:
-        grace = self._settings.node.drain_s + KILL_GRACE_S
+        grace = KILL_GRACE_S if self._failed else self._settings.node.drain_s + KILL_GRACE_S
         await asyncio.gather(*(worker.stop(grace, self._hurry) for worker in self._workers))
         await self._shipper.stop(SHIP_GRACE_S, self._hurry)
         await self._control.stop(CONTROL_GRACE_S, self._hurry)

@@ -94,7 +94,7 @@ class Child:
         await asyncio.wait((ended, hurried), timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
         if not ended.done():
-            _log.warning("child killed", child=self.name, after_s=grace_s)
+            _log.warning("child did not end in time and is killed", child=self.name)
             self._signal(signal.SIGKILL)
         await ended
 

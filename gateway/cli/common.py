@@ -104,9 +104,9 @@ def located(settings: Settings) -> Iterator[Settings]:
         yield with_urls(settings, found.database_url, settings.redis.url or found.redis_url)
         return
     servers = EmbeddedServers(settings.state_dir, redis=False)
+    make_run_dir(settings)
+    url = servers.start().database_url
     try:
-        make_run_dir(settings)
-        url = servers.start().database_url
         yield with_urls(settings, url, settings.redis.url)
     finally:
         servers.stop()

@@ -138,7 +138,7 @@ def _row(kind: Kind, placed: PlacedCall, far: AnsweringPhone, packets: int) -> R
 
 async def _revoke(settings: Settings, phone: Phone, gateway: Address) -> None:
     """Grant a consent, wait until a call with it passes, revoke it, wait until it is refused."""
-    from gateway.store.sql.consents import grant_consent, revoke_consent
+    from gateway.control.importer import grant_consent, revoke_consent
     from gateway.store.sql.engine import make_engine
 
     engine = make_engine(settings.database.url, pool_size=1)

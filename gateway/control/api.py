@@ -40,8 +40,10 @@ def make_app(settings: Settings, hub: StatsHub, health: Health, extra: Extra) ->
     @app.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:
         """Prometheus text format, all workers merged."""
-        await hub.refresh()
-        return Response(exposition(hub, extra()), media_type=CONTENT_TYPE_LATEST)
+        report = await health.check()
+        up: Samples = [((), float(part.ok)) for name, part in report.parts.items() if name == "database"]
+        samples = {**extra(), "callgate_database_up": up}
+        return Response(exposition(hub, samples), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/api/v1/status", summary="The node, its parts and its counters")
     async def status() -> dict[str, object]:
@@ -71,7 +73,5 @@ def _counters(hub: StatsHub) -> dict[str, list[dict[str, object]]]:
         labels = ("worker", *name.labels) if name.merge == "each" else name.labels
         samples = hub.samples(name)
         if samples:
-            found[name.name] = [
-                {**dict(zip(labels, values, strict=True)), "value": value} for values, value in samples
-            ]
+            found[name.name] = [{**dict(zip(labels, values, strict=True)), "value": value} for values, value in samples]
     return found

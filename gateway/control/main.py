@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from sqlalchemy import text
 from gateway.child import EX_CONFIG
 from gateway.control.api import make_app
 from gateway.control.health import Health
-from gateway.control.projection import Projection
+from gateway.control.projection import Projection, StartRefused
 from gateway.control.ship import stop_on_signals
 from gateway.settings import Settings, make_run_dir
 from gateway.store.sql.engine import make_engine
@@ -34,7 +35,14 @@ def run_control(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. Exits with EX_CONFIG when the HTTP port cannot be had."""
     make_run_dir(settings)
     listener = _listen(settings)
-    asyncio.run(_control(settings, listener))
+    refused = ""
+    try:
+        asyncio.run(_control(settings, listener))
+    except* StartRefused as group:
+        refused = "; ".join(str(error) for error in group.exceptions)
+    if refused:
+        sys.stderr.write(f"callgate: {refused}\n")
+        raise SystemExit(EX_CONFIG)
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -44,7 +52,8 @@ def _listen(settings: Settings) -> socket.socket:
         return socket.create_server((http.address, http.port), family=family, backlog=256)
     except OSError as error:
         sys.stderr.write(
-            f"callgate: http.port = {http.port}: cannot listen on {http.address}:{http.port}: {error.strerror}; "
+            f"callgate: http.port = {http.port}: cannot listen on {http.address}:{http.port}: "
+            f"{os.strerror(error.errno or 0)}; "
             "fix: stop what holds it, or set http.address / http.port\n"
         )
         raise SystemExit(EX_CONFIG) from None

@@ -7,15 +7,13 @@ another key file than the one the stored hashes were made with) ends the start w
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.child import EX_CONFIG
 from gateway.control.importer import ImportRefused, bootstrap
-from gateway.control.projector import run_projector
+from gateway.control.projector import Projector
 from gateway.gate.pack import PackError
 from gateway.keys import KeysError, load_or_create
 from gateway.settings import Settings
@@ -31,8 +29,8 @@ RETRY_S = 0.5
 _log = get_logger(__name__)
 
 
-class StartRefused(SystemExit):
-    """The database cannot be prepared and trying again would not help; the message is on stderr."""
+class StartRefused(Exception):
+    """The database cannot be prepared or projected, and trying again would not help; the text says why."""
 
 
 class Projection:
@@ -42,6 +40,7 @@ class Projection:
         self._settings = settings
         self._engine = engine
         self._away = ""
+        self._projector: Projector | None = None
 
     async def prepare(self) -> None:
         """The newest schema, and the example if the database is empty. Raises StoreError while it is away."""
@@ -60,7 +59,8 @@ class Projection:
 
     async def _project(self, stop: asyncio.Event) -> None:
         keys = load_or_create(self._settings.keys_file)
-        await run_projector(self._engine, self._settings.redis.url, keys, stop)
+        self._projector = Projector(self._engine, self._settings.redis.url, keys)
+        await self._projector.run(stop)
 
     async def _until_done(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
         """Try until it returns; False when `stop` came first."""
@@ -70,8 +70,7 @@ class Projection:
                 self._told("")
                 return True
             except (ImportRefused, PackError, KeysError, Conflict) as error:
-                sys.stderr.write(f"callgate: {error}\n")
-                raise StartRefused(EX_CONFIG) from None
+                raise StartRefused(str(error)) from None
             except (StoreError, OSError) as error:
                 self._told(str(error))
             with suppress(TimeoutError):
@@ -87,5 +86,14 @@ class Projection:
         self._away = reason
 
     def samples(self) -> Mapping[str, Samples]:
-        """For /metrics."""
-        return {}
+        """For /metrics. Empty until the database is prepared."""
+        if self._projector is None:
+            return {}
+        status = self._projector.status
+        return {
+            "callgate_projection_lag_seconds": [((), status.lag_seconds)],
+            "callgate_projection_active": [((), float(status.holds_lock))],
+            "callgate_projection_rebuilds_total": [((), float(status.rebuilds))],
+            "callgate_projection_repairs_total": [((), float(status.repairs))],
+            "callgate_projection_failures_total": [((), float(status.failures))],
+        }

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
 
 from gateway.settings import Settings
+
+SCHEMA_POLL_S = 0.1
+"""How often a fresh database is looked at until it is migrated."""
 
 
 def run_ship(settings: Settings) -> None:
@@ -16,7 +20,35 @@ def run_ship(settings: Settings) -> None:
 async def _ship(settings: Settings) -> None:
     from gateway.control.shipper import run_shipper
 
-    await run_shipper(settings, stop_on_signals())
+    stop = stop_on_signals()
+    if await _schema_is_there(settings, stop):
+        await run_shipper(settings, stop)
+
+
+async def _schema_is_there(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait until control has migrated the database; False when `stop` came first. Journals wait on disk."""
+    from sqlalchemy import text
+
+    from gateway.store.ports import StoreError
+    from gateway.store.sql.engine import make_engine, mapped_errors
+    from gateway.store.sql.migrate import script_directory
+
+    head = script_directory().get_current_head()
+    engine = make_engine(settings.database.url, pool_size=1)
+    try:
+        while not stop.is_set():
+            with suppress(StoreError), mapped_errors():
+                async with engine.connect() as connection:
+                    made = await connection.execute(text("SELECT to_regclass('alembic_version')"))
+                    if made.scalar_one() is not None:
+                        found = await connection.execute(text("SELECT version_num FROM alembic_version"))
+                        if found.scalar_one_or_none() == head:
+                            return True
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), SCHEMA_POLL_S)
+        return False
+    finally:
+        await engine.dispose()
 
 
 def stop_on_signals() -> asyncio.Event:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from asyncpg import InterfaceError, PostgresError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.settings import Settings, make_run_dir
@@ -94,7 +96,9 @@ class Shipper:
                 journal.position = None
                 self.away = str(error)
                 break
-            except OSError as error:
+            except (OSError, ValueError, SQLAlchemyError, PostgresError, InterfaceError) as error:
+                # A disk that fails, a record the database will not take, COPY cut off (asyncpg's own errors).
+                journal.position = None
                 self._report(name, journal, f"journal {name}: {error}")
         return stored
 

@@ -62,7 +62,7 @@ class CallAttempt:
         self.proven = False
 
     def request_uri(self, host: bytes) -> bytes:
-        """The Request-URI to send to `host` (host[:port]): the number that was gated, and nothing else of the one received.
+        """The Request-URI to send to `host` (host[:port]): the gated number, and nothing else of the one received.
 
         `user=phone` stays where the caller wrote it, or wrote a tel URI. b"" where the call cannot go on.
         """

@@ -155,16 +155,12 @@ class Gate:
                 self._repeat(waiting, attempt, decision, known)
                 return
         facts = attempt.facts
-        ruling: Ruling | None
         blocked = self._blocked(attempt)
         if blocked or attempt.emergency:
             ruling = Ruling(blocked, facts.forced_route, engine.pack.answers[blocked]) if blocked else None
             self._settle(waiting, attempt, decision, ruling)
             return
-        if trunk.state != "active":
-            ruling = Ruling("number-trunk", "trunk suspended", engine.pack.answers["number-trunk"])
-        else:
-            ruling = engine.judge_memory(facts, waiting.shadow)
+        ruling = engine.judge_memory(facts, waiting.shadow)
         if ruling is not None or not engine.needs_store(facts):
             self._settle(waiting, attempt, decision, ruling)
             return

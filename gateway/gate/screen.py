@@ -9,7 +9,7 @@ cleaned, for refusing them would leave a call hanging. The table of headers is i
 from __future__ import annotations
 
 from gateway.gate.agreement import examine
-from gateway.gate.callee import transfer_header
+from gateway.gate.callee import TRANSFERS, transfer_header
 from gateway.gate.identity_headers import ASSERTED, NETWORK, ORDINARY, PRIVACY, REMOVED, WITHHELD
 from gateway.gate.isup import SDP, carries_isup, strip_isup
 from gateway.gate.privacy import display_agrees, display_is_letters, withholds_identity
@@ -51,19 +51,21 @@ def screen_request(
     plan: NumberingPlan,
     host: bytes = b"",
     from_uri: bytes = b"",
+    emergency: bool = False,
 ) -> Screened:
     """Screen a request, in a dialog (To-tag) or out of one.
 
     `asserted`: the verified number, asserted in an initial INVITE towards the core and held against From inside a
-    dialog; None asserts nothing, and inside a dialog leaves From to the dialog cookie. `host`: advertised
-    host[:port]. `from_uri`: puts this URI into From and drops its display-name (`emergency_uri`); the presented
-    identity is then removed unjudged.
+    dialog; None asserts nothing, and inside a dialog leaves From to the dialog cookie. `host`: advertised host[:port].
+    `from_uri`: put into From, without display-name, for an unproven emergency caller (`emergency_uri`); the identity he
+    presented is removed unjudged. `emergency`: the call passes whatever it carries, so headers that would take over
+    another call are removed instead of refused.
     """
     if from_trunk.side != "access":
         return Screened(_towards_access(request.headers, from_trunk, to_trunk), request.body)
     dialog = request.to.tag != b""
     judged = dialog and request.method not in NEVER_REFUSED and not from_uri
-    if request.method not in NEVER_REFUSED:
+    if dialog and request.method not in NEVER_REFUSED:
         transfer = "REFER" if request.method == b"REFER" else transfer_header(request)
         if transfer:
             return Screened([], b"", TRANSFER, transfer)
@@ -77,7 +79,8 @@ def screen_request(
     for header in request.headers:
         name = header[0]
         if name in ORDINARY:
-            headers.append(header)
+            if not (emergency and name in TRANSFERS):
+                headers.append(header)
         elif name == FROM:
             if from_uri:
                 header = (FROM, _written(b"", from_uri, request.from_.params))

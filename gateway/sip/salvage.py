@@ -81,18 +81,19 @@ def _via(element: bytes) -> bytes:
     """One element in clean form: protocol, sent-by and those parameters that are well-formed; b"" if it names
     no host."""
     address, _, params = element.partition(b";")
-    protocol, _, sent_by = address.replace(b"\t", b" ").rstrip(b" ").rpartition(b" ")
-    protocol = protocol.replace(b" ", b"")
-    parts = protocol.split(b"/")
-    if len(parts) != 3 or parts[0].upper() != b"SIP":
+    parts = [part.strip(b" \t") for part in address.split(b"/", 2)]
+    words = parts[-1].split(None, 1)
+    if len(parts) != 3 or len(words) != 2 or parts[0].upper() != b"SIP":
         return b""
-    if any(not part or part.translate(TOKEN) != part for part in parts):
+    name, version, transport = parts[0], parts[1], words[0]
+    if any(not part or part.translate(TOKEN) != part for part in (version, transport)):
         return b""
+    sent_by = b":".join([part.strip(b" \t") for part in words[1].split(b":")])
     try:
         parse_host_port(sent_by)
     except RemoteProtocolError:
         return b""
-    kept = [protocol + b" " + sent_by]
+    kept = [b"%b/%b/%b %b" % (name, version, transport, sent_by)]
     for param in params.split(b";")[:16]:
         try:
             name, value = split_params(param.strip(b" \t"))[0]

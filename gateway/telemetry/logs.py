@@ -40,7 +40,7 @@ def configure_logs(log: Log, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())
-    for chatty in ("uvicorn.access", "asyncio", "alembic", "sqlalchemy"):
+    for chatty in ("uvicorn", "asyncio", "alembic", "sqlalchemy"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
@@ -67,7 +67,7 @@ class _Formatter(logging.Formatter):
         self._renderer = renderer
 
     def format(self, record: logging.LogRecord) -> str:
-        if record.name.startswith("gateway") and record.exc_info is None:
+        if record.name.startswith("gateway.") and record.exc_info is None:
             return record.getMessage()
         event: Any = {"event": record.getMessage(), "logger": record.name}
         if record.exc_info:

@@ -84,6 +84,10 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("callgate_journal_shipped_total", "counter", "Evidence records shipped to PostgreSQL", ("journal",)),
     Metric("callgate_projection_lag_seconds", "gauge", "Age of the oldest change not yet in Redis; 0 = none"),
+    Metric("callgate_projection_active", "gauge", "1 if this control process is the one that projects"),
+    Metric("callgate_projection_rebuilds_total", "counter", "Times Redis was filled anew under a new epoch"),
+    Metric("callgate_projection_repairs_total", "counter", "Buckets found without their marker and rewritten"),
+    Metric("callgate_projection_failures_total", "counter", "Times projection stopped and was tried again"),
     Metric("callgate_database_up", "gauge", "1 if PostgreSQL answers"),
 )
 NAMES: dict[str, Metric] = {metric.name: metric for metric in METRICS}

@@ -58,7 +58,15 @@ def test_http_side(gateway: GatewayProcess) -> None:
     assert 'callgate_worker_up{worker="0"} 1.0' in metrics
     assert 'callgate_registry_version{worker="0"} ' in metrics
     assert "callgate_database_up 1.0" in metrics
+    assert "callgate_projection_lag_seconds " in metrics
     assert "ready</span>" in gateway.get("/")[1]
+
+
+def test_the_shipper_tells_its_counters(gateway: GatewayProcess) -> None:
+    deadline = time.monotonic() + 5
+    while 'callgate_journal_backlog_records{journal="node-1-0"} 0.0' not in gateway.get("/metrics")[1]:
+        assert time.monotonic() < deadline, gateway.output()
+        time.sleep(0.05)
 
 
 def test_a_second_gateway_on_the_same_state_is_refused(gateway: GatewayProcess) -> None:

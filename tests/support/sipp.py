@@ -88,12 +88,14 @@ class Sipp:
 
 
 @contextmanager
-def answering(directory: Path, host: str = "127.0.0.9", port: int = 5060, scenario: str = "uas_answer") -> Iterator[Sipp]:
+def answering(
+    directory: Path, host: str = "127.0.0.9", port: int = 5060, scenario: str = "uas_answer"
+) -> Iterator[Sipp]:
     """A far side that takes every call until the block ends."""
     sipp = Sipp(
         directory,
         f"uas-{host}-{port}",
-        ["-i", host, "-p", str(port), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-l", "100000", "-timeout", "600"],
+        ["-i", host, "-p", str(port), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-l", "10000", "-timeout", "600"],
     )
     time.sleep(0.3)  # SIPp says nothing when it is ready
     if sipp.process.poll() is not None:
@@ -115,7 +117,7 @@ def calling(
     host: str = "127.0.0.2",
     port: int = 0,
     scenario: str = "uac_call",
-    limit: int = 100_000,
+    limit: int = 10_000,
     more: tuple[str, ...] = (),
 ) -> Sipp:
     """Place `calls` calls at `rate` per second, each up for `pause_ms`. `numbers`: (caller, callee), used in turn."""

@@ -72,7 +72,8 @@ class Dataset:
                 layout.decode_scoped(scope),
             )
         except (TypeError, ValueError) as error:  # an error reply, or a value the projector never wrote
-            raise NotTheDataset(str(error)) from error
+            wrong = [reply for reply in (consents, refusals, scoped) if isinstance(reply, Exception)]
+            raise NotTheDataset(str(wrong[0] if wrong else error)) from error
 
 
 def read_head(reply: Any) -> Dataset | None:

@@ -26,11 +26,22 @@ async def read(connection: AsyncConnection) -> Dataset:
     return Dataset(*row.one())
 
 
-async def write_epoch(connection: AsyncConnection, epoch: int, buckets: int) -> None:
-    """Record the epoch in force. Before the head in Redis is switched: a crash in between costs one more
-    rebuild."""
+async def next_epoch(connection: AsyncConnection, known: int) -> int:
+    """Take a new epoch, above every one ever taken and above `known` (what Redis names). No two are ever alike.
+
+    Recorded before anything is written under it: where the rebuild dies, Redis names another epoch, and that is seen.
+    """
+    row = await connection.execute(
+        text("UPDATE dataset SET epoch = greatest(epoch, :known) + 1, buckets = 0 RETURNING epoch"),
+        {"known": known},
+    )
+    return int(row.scalar_one())
+
+
+async def write_buckets(connection: AsyncConnection, epoch: int, buckets: int) -> None:
+    """Record the bucket count of an epoch that was built, if it is still the newest."""
     await connection.execute(
-        text("UPDATE dataset SET epoch = :epoch, buckets = :buckets"), {"epoch": epoch, "buckets": buckets}
+        text("UPDATE dataset SET buckets = :buckets WHERE epoch = :epoch"), {"epoch": epoch, "buckets": buckets}
     )
 
 

@@ -31,7 +31,7 @@ def test_quoted_end() -> None:
 
 
 def test_split_params() -> None:
-    assert split_params(b"Tag=a;lr;x = y ; q=\"a;b\\\"\" ;r=[::1]") == [
+    assert split_params(b'Tag=a;lr;x = y ; q="a;b\\"" ;r=[::1]') == [
         (b"tag", b"a"),
         (b"lr", None),
         (b"x", b"y"),

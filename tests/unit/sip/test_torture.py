@@ -1,11 +1,12 @@
 """RFC 4475 and RFC 5118: every message, with what this parser must say of it.
 
-`accept` rows are those a conforming proxy takes; what the proxy or the gate says to them afterwards (420, 483, 405, 403 …) is
-tested there. A status is that of the RemoteProtocolError; `silence` are broken responses, which are never answered.
+`accept` rows are those a conforming proxy takes; what the proxy or the gate says to them afterwards (420, 483, 405 …)
+is tested there. A status is that of the RemoteProtocolError; `silence` are broken responses, which are never answered.
 """
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ import pytest
 from gateway.sip import (
     RemoteProtocolError,
     Request,
-    Response,
     error_response,
     parse,
     parse_name_addr,
@@ -274,8 +274,6 @@ def test_one_bad_message_does_not_change_the_next() -> None:
     good = torture("rfc5118/ipv6-good")
     want = parse(good)
     for name in ALL:
-        try:
-            assert isinstance(parse(torture(name)), Request | Response)
-        except RemoteProtocolError:
-            pass
+        with contextlib.suppress(RemoteProtocolError):
+            parse(torture(name))
         assert parse(good) == want

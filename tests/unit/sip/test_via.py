@@ -16,7 +16,7 @@ from gateway.sip import RemoteProtocolError, Via, parse_via
             b"SIP/2.0/TLS [::1]:5061;received=::2;rport=9;branch=b",
             Via(b"TLS", b"[::1]", 5061, b"received=::2;rport=9;branch=b", b"b", b"::2", b"9"),
         ),
-        (b"SIP/2.0/UDP h;BRANCH=b;x=\"a;branch=c\"", Via(b"UDP", b"h", 0, b'BRANCH=b;x="a;branch=c"', b"b", b"", None)),
+        (b'SIP/2.0/UDP h;BRANCH=b;x="a;branch=c"', Via(b"UDP", b"h", 0, b'BRANCH=b;x="a;branch=c"', b"b", b"", None)),
         (b"SIP/2.0/UNKNOWN h", Via(b"UNKNOWN", b"h", 0, b"", b"", b"", None)),
         (b"sip/2.0/udp h", Via(b"UDP", b"h", 0, b"", b"", b"", None)),
         (b"SIP  / 2.0  / TCP\t spindle   ; branch =  b ", Via(b"TCP", b"spindle", 0, b"branch =  b", b"b", b"", None)),

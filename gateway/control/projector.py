@@ -1,0 +1,299 @@
+"""Keeps Redis in step with PostgreSQL: one projector at a time, by an advisory lock.
+
+Theory of operation. A cycle, every 100 ms or when a change announces itself: read the head and the
+watermark from Redis and the outbox rows behind it; bring what those rows changed to what the tables say
+now; move the watermark. Applying a row twice does no harm, so any watermark a Redis comes back with is
+good. Where Redis cannot be believed (no head, another epoch, no watermark, one from before what the outbox
+still holds) everything is rebuilt under a new epoch and the head is switched at the end. Besides, every
+bucket's markers are looked at in turn, and a bucket that lost them is written anew.
+
+The watermark moves only over rows of transactions below every one that may still commit: ids and even
+commit order alone would skip late ones. Rows above that are applied as soon as they are seen, without
+moving it (a revoke does not wait for the end of a bulk import); they are remembered until the watermark has
+passed them. We depart from "reads only rows below" in DESIGN §6 there: what is applied is state, not an
+event, so order between such rows does not matter."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from asyncpg import PostgresError
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.control.apply import Applier
+from gateway.control.importer.subscriber import Subscribers
+from gateway.control.rebuild import rebuild, repair_bucket
+from gateway.control.redis_writer import SHARD, FenceLost, Head, RedisWriter, head_fields
+from gateway.keys import Keys
+from gateway.store.ports import Conflict, StoreError
+from gateway.store.redis import layout
+from gateway.store.sql import dataset, outbox
+from gateway.store.sql.engine import driver
+from gateway.store.sql.outbox import OutboxRow
+
+LOCK = 0x63677072
+"""Advisory lock of the projection (`cgpr`)."""
+POLL_S = 0.1
+STANDBY_S = 0.5
+"""How often a projector that does not hold the lock tries for it."""
+BACKOFF_S = 2.0
+"""Longest pause after a failure."""
+STABLE_S = 5.0
+"""After having worked this long a failure is answered with the shortest pause again."""
+MAX_ROWS = 500
+"""Outbox rows of one cycle."""
+HEARTBEAT_S = 1.0
+"""How often the head's `updated` moves where nothing changes."""
+SWEEP_CYCLES = 600
+"""All buckets are looked at within so many cycles: a minute."""
+SWEEP_MIN = 16
+SWEEP_OLD_S = 5.0
+"""Keys of an old epoch stay this long after a switch: workers learn of it within 200 ms."""
+TRIM_S = 3_600.0
+_FAILURES = (StoreError, SQLAlchemyError, PostgresError, RedisError, FenceLost, OSError, TimeoutError)
+
+_log = logging.getLogger("callgate.projector")
+
+
+@dataclass(slots=True)
+class ProjectorStatus:
+    """What is told to metrics and health."""
+
+    holds_lock: bool = False
+    epoch: int = 0
+    registry: int = 0
+    applied: int = 0
+    """Outbox rows applied."""
+    rebuilds: int = 0
+    repairs: int = 0
+    """Buckets written anew."""
+    failures: int = 0
+    last_error: str = ""
+    """Empty while all is well."""
+    in_step: bool = False
+    """Redis held everything committed when last looked at."""
+    in_step_at: float = 0.0
+    """When it last did, epoch seconds."""
+
+    @property
+    def lag_seconds(self) -> float:
+        """0 in step, else seconds since it last was."""
+        return 0.0 if self.in_step else max(0.0, time.time() - self.in_step_at)
+
+
+class Projector:
+    """One of any number; the one that holds the lock works."""
+
+    def __init__(self, engine: AsyncEngine, redis_url: str, keys: Keys, *, poll_s: float = POLL_S) -> None:
+        self.status = ProjectorStatus(in_step_at=time.time())
+        self._engine = engine
+        self._writer = RedisWriter(redis_url)
+        self._applier = Applier(self._writer)
+        self._key_check = Subscribers(keys).check
+        self._poll_s = poll_s
+        self._wake = asyncio.Event()
+        self._ahead: set[int] = set()
+        self._entries = -1
+        self._swept = 0
+        self._scan = 0
+        self._scan_at = 0.0
+        self._trim_at = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Project until `stop`; failures are logged, counted and tried again. Raises Conflict where the
+        stored numbers were hashed with another key than ours: nothing would be found under the hashes the
+        workers ask for."""
+        pause = self._poll_s
+        try:
+            while not stop.is_set():
+                began = time.monotonic()
+                try:
+                    await self._hold(stop)
+                    await self._look()
+                    wait = STANDBY_S
+                except Conflict:
+                    raise
+                except _FAILURES as error:
+                    self._failed(error)
+                    wait = pause = self._poll_s if time.monotonic() - began > STABLE_S else min(2 * pause, BACKOFF_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), wait)
+        finally:
+            self.status.holds_lock = False
+            await self._writer.close()
+
+    async def _hold(self, stop: asyncio.Event) -> None:
+        """Take the lock and work; return at once where another has it."""
+        async with self._engine.connect() as plain:
+            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            got = await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK})
+            if not got.scalar_one():
+                return
+            raw = await driver(connection)
+            await raw.add_listener(outbox.CHANNEL, self._on_notify)
+            try:
+                await self._writer.take_fence()
+                self.status.holds_lock = True
+                self._ahead.clear()
+                self._entries = -1
+                _log.info("projecting")
+                while not stop.is_set():
+                    busy = await self._cycle(connection, raw)
+                    self.status.last_error = ""
+                    if not busy:
+                        await self._pause(self._poll_s)
+            finally:
+                self.status.holds_lock = False
+                self.status.in_step = False
+                with suppress(Exception):
+                    await raw.remove_listener(outbox.CHANNEL, self._on_notify)
+                    await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
+
+    async def _cycle(self, connection: AsyncConnection, raw: Any) -> bool:
+        """One look; True where there may be more to do at once."""
+        self._wake.clear()
+        data = await dataset.read(connection)
+        if data.key_check not in (None, self._key_check):
+            raise Conflict("keys: the stored numbers were hashed with another pseudonym key: put back its key file")
+        head = await self._writer.read_head()
+        why = await self._distrust(connection, head, data)
+        if why or head is None or head.watermark is None:
+            await self._rebuild(head, why)
+            return True
+        if not head.ours:
+            raise FenceLost("another projector took over, or Redis was exchanged")
+        self.status.epoch, self.status.registry = head.epoch, head.registry
+        rows = await outbox.rows_after(connection, *head.watermark, MAX_ROWS + len(self._ahead))
+        fresh = [row for row in rows if row.id not in self._ahead]
+        if fresh or not head.has_blob or (rows and rows[0].settled):
+            self.status.in_step = False
+            if await self._too_much(raw, [row.id for row in fresh]):
+                await self._rebuild(head, "more has changed than stays")
+                return True
+            await self._apply(connection, raw, head, rows, fresh)
+        elif time.time() - head.updated >= HEARTBEAT_S:
+            await self._writer.guarded(head.epoch, lambda pipe: self._beat(pipe, head))
+        if len(fresh) < MAX_ROWS:
+            self.status.in_step, self.status.in_step_at = True, time.time()
+        await self._sweep(connection, raw, head)
+        return len(fresh) >= MAX_ROWS
+
+    async def _distrust(self, connection: AsyncConnection, head: Head | None, data: dataset.Dataset) -> str:
+        """Why Redis cannot be believed; empty: it can."""
+        if head is None:
+            return "Redis holds no data set"
+        if (head.epoch, head.buckets) != (data.epoch, data.buckets):
+            return f"Redis holds epoch {head.epoch}, not {data.epoch}"
+        if head.watermark is None:
+            return "the watermark is missing"
+        if head.watermark[0] < data.outbox_floor:
+            return "Redis is older than the outbox"
+        if head.watermark[0] >= (await outbox.horizon(connection))[1]:
+            return "Redis is ahead of the database: another database, or one restored from a copy"
+        return ""
+
+    async def _rebuild(self, head: Head | None, why: str) -> None:
+        _log.warning("rebuilding the projection: %s", why)
+        self.status.in_step = False
+        began = time.monotonic()
+        await self._writer.take_fence()
+        built = await rebuild(self._engine, self._writer, head.epoch if head else 0)
+        self._entries, self._ahead = built.entries, set(built.ahead)
+        self.status.rebuilds += 1
+        self._scan, self._scan_at = 0, time.monotonic() + SWEEP_OLD_S
+        _log.info("rebuilt the projection: %d entries in %.2f s", self._entries, time.monotonic() - began)
+
+    async def _too_much(self, raw: Any, changes: list[int]) -> bool:
+        """Whether so much changed that a rebuild is better: it takes effect at once, with a fitting bucket
+        count."""
+        if self._entries < 0:
+            self._entries = int(
+                await raw.fetchval("SELECT greatest(reltuples, 0) FROM pg_class WHERE relname = 'consents'")
+            )
+        limit = max(self._entries, layout.MIN_BUCKETS * layout.ENTRIES_PER_BUCKET)
+        return await self._applier.count(raw, changes, limit) >= limit
+
+    async def _apply(
+        self, connection: AsyncConnection, raw: Any, head: Head, rows: list[OutboxRow], fresh: list[OutboxRow]
+    ) -> None:
+        changed = await self._applier.apply(connection, raw, head, fresh)
+        self._entries += changed.entries
+        watermark = head.watermark
+        settled = 0
+        for row in rows:
+            if not row.settled:
+                break
+            watermark, settled = (row.xid, row.id), settled + 1
+        self._ahead = {row.id for row in rows[settled:]}
+        registry = changed.registry or head.registry
+
+        def finish(pipe: Any) -> None:
+            if watermark is not None and watermark != head.watermark:
+                pipe.set(layout.watermark_key(head.epoch, SHARD), layout.encode_watermark(*watermark))
+            pipe.hset(layout.HEAD_KEY, mapping=head_fields(registry, head.epoch, head.buckets))
+
+        await self._writer.guarded(head.epoch, finish)
+        self.status.applied += len(fresh)
+        self.status.registry = registry
+        if changed.registry:
+            self._scan, self._scan_at = 0, time.monotonic() + SWEEP_OLD_S
+
+    def _beat(self, pipe: Any, head: Head) -> None:
+        pipe.hset(layout.HEAD_KEY, mapping=head_fields(head.registry, head.epoch, head.buckets))
+
+    async def _sweep(self, connection: AsyncConnection, raw: Any, head: Head) -> None:
+        """Look at some buckets' markers, clear away a little of what is old, trim the outbox now and then."""
+        size = min(head.buckets, max(SWEEP_MIN, head.buckets // SWEEP_CYCLES))
+        slice_ = [(self._swept + step) % head.buckets for step in range(size)]
+        self._swept = (self._swept + size) % head.buckets
+        wrong = await self._writer.wrong_buckets(head.epoch, slice_)
+        if wrong:
+            purposes = await self._applier.purposes(connection)
+            async with raw.transaction():
+                for bucket in wrong:
+                    await repair_bucket(raw, self._writer, head.epoch, bucket, head.buckets, purposes)
+            self.status.repairs += len(wrong)
+            _log.warning("repaired %d buckets that had lost their markers", len(wrong))
+        now = time.monotonic()
+        if self._scan_at and now >= self._scan_at:
+            self._scan = await self._writer.sweep_old(self._scan, head.epoch, head.registry)
+            self._scan_at = now if self._scan else 0.0
+        if now >= self._trim_at and head.watermark:
+            self._trim_at = now + TRIM_S
+            await outbox.trim(connection, head.watermark[0])
+
+    async def _look(self) -> None:
+        """Without the lock, the lag is told by how long ago the working projector wrote the head."""
+        head = await self._writer.read_head()
+        if head is not None:
+            self.status.epoch, self.status.registry = head.epoch, head.registry
+            self.status.in_step_at = float(head.updated)
+            self.status.in_step = time.time() - head.updated <= 3 * HEARTBEAT_S
+
+    def _failed(self, error: BaseException) -> None:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        self.status.failures += 1
+        self.status.in_step = False
+        if said != self.status.last_error:
+            _log.warning("projection stopped, trying again: %s", said)
+        self.status.last_error = said
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+    def _on_notify(self, *_: object) -> None:
+        self._wake.set()
+
+
+async def run_projector(engine: AsyncEngine, redis_url: str, keys: Keys, stop: asyncio.Event) -> None:
+    """Project until `stop` (see `Projector.run`)."""
+    await Projector(engine, redis_url, keys).run(stop)

@@ -1,0 +1,159 @@
+"""Writes to the projection in Redis, fenced: a projector that has been replaced cannot write any more.
+
+Whoever holds the SQL lock puts its token into `cg:projector` first. Every write goes through a transaction
+that watches that key and the head, so a projector that was stopped for a while and goes on cannot put back
+what is out of date."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import WatchError
+
+from gateway.store.redis import layout
+
+FENCE_KEY = b"cg:projector"
+SHARD = "0"
+"""The one shard of a single Redis; its watermark is kept in it."""
+SOCKET_S = 5.0
+
+
+class FenceLost(Exception):
+    """Another projector has taken over, or the data set was switched or flushed under our hands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What `cg:head`, the watermark and the fence say."""
+
+    registry: int
+    epoch: int
+    buckets: int
+    updated: int
+    watermark: tuple[int, int] | None
+    has_blob: bool
+    """The registry blob the head names is there."""
+    ours: bool
+    """The fence holds our token."""
+
+
+class RedisWriter:
+    """One projector's hand on Redis."""
+
+    def __init__(self, url: str) -> None:
+        # No retries inside the client: the projector tries again itself, from the head.
+        self.client: Redis = Redis.from_url(
+            url, socket_timeout=SOCKET_S, socket_connect_timeout=SOCKET_S, retry=Retry(NoBackoff(), 0)
+        )
+        self._token = secrets.token_hex(16).encode()
+
+    async def close(self) -> None:
+        """Drop the connections."""
+        await self.client.aclose()
+
+    async def take_fence(self) -> None:
+        """Shut out whoever projected before."""
+        await self.client.set(FENCE_KEY, self._token)
+
+    async def read_head(self) -> Head | None:
+        """The state of the data set, or None where there is no whole head."""
+        found = await self._all(
+            lambda pipe: pipe.hmget(
+                layout.HEAD_KEY,
+                [layout.HEAD_REGISTRY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_UPDATED],
+            ),
+            lambda pipe: pipe.get(FENCE_KEY),
+        )
+        try:
+            registry, epoch, buckets, updated = (int(value) for value in found[0])
+        except (TypeError, ValueError):
+            return None
+        fence = found[1]
+        found = await self._all(
+            lambda pipe: pipe.get(layout.watermark_key(epoch, SHARD)),
+            lambda pipe: pipe.exists(layout.registry_key(registry)),
+        )
+        try:
+            watermark = layout.decode_watermark(found[0]) if found[0] is not None else None
+        except ValueError:
+            watermark = None
+        return Head(registry, epoch, buckets, updated, watermark, bool(found[1]), fence == self._token)
+
+    async def guarded(self, epoch: int, fill: Callable[[Any], None]) -> None:
+        """Send what `fill` puts into the pipeline as one transaction, if the fence and `epoch` still hold
+        (`epoch` 0: the fence alone). Raises FenceLost."""
+        async with self.client.pipeline(transaction=True) as pipe:
+            await pipe.watch(FENCE_KEY, layout.HEAD_KEY)
+            if await pipe.get(FENCE_KEY) != self._token:
+                raise FenceLost("another projector took over")
+            if epoch and await pipe.hget(layout.HEAD_KEY, layout.HEAD_EPOCH) != b"%d" % epoch:
+                raise FenceLost("the data set in Redis was exchanged")
+            pipe.multi()  # type: ignore[no-untyped-call]
+            fill(pipe)
+            try:
+                await pipe.execute()
+            except WatchError:
+                raise FenceLost("the data set in Redis changed hands") from None
+
+    async def unguarded(self, commands: Sequence[Callable[[Any], object]]) -> None:
+        """Send commands in one pipeline: for keys that nobody reads yet."""
+        await self._all(*commands)
+
+    async def wrong_buckets(self, epoch: int, buckets: Sequence[int]) -> list[int]:
+        """Which of `buckets` lack the marker of `epoch` in one of their keys."""
+        value, member = layout.marker_value(epoch), layout.marker_member(epoch).decode()
+        async with self.client.pipeline(transaction=False) as pipe:
+            for bucket in buckets:
+                pipe.hget(layout.consents_key(epoch, bucket), layout.MARKER_FIELD)
+                pipe.sismember(layout.refusals_key(epoch, bucket), member)
+                pipe.hget(layout.scoped_key(epoch, bucket), layout.MARKER_FIELD)
+            # A key of another type is a wrong one, not an error of the sweep.
+            found = await pipe.execute(raise_on_error=False)
+        return [
+            bucket
+            for place, bucket in enumerate(buckets)
+            if not (found[3 * place] == value and found[3 * place + 1] == 1 and found[3 * place + 2] == value)
+        ]
+
+    async def publish_registry(self, version: int, blob: bytes) -> None:
+        """Put a registry version where workers fetch it; the head is switched by whoever calls."""
+        await self.client.set(layout.registry_key(version), blob)
+
+    async def sweep_old(self, cursor: int, epoch: int, registry: int) -> int:
+        """One step of clearing away keys of other epochs and old registry versions; the next cursor, 0 at
+        the end.
+
+        The version before the current one stays: a worker may be fetching it.
+        """
+        cursor, keys = await self.client.scan(cursor, match=b"cg:*", count=1_000)
+        old = [key for key in keys if isinstance(key, bytes) and _is_old(key, epoch, registry)]
+        if old:
+            await self.client.unlink(*old)
+        return int(cursor)
+
+    async def _all(self, *commands: Callable[[Any], object]) -> list[Any]:
+        async with self.client.pipeline(transaction=False) as pipe:
+            for command in commands:
+                command(pipe)
+            return list(await pipe.execute())
+
+
+def head_fields(registry: int, epoch: int, buckets: int) -> dict[Any, Any]:
+    """Fields of the head, written now."""
+    return dict(layout.encode_head(registry, epoch, buckets, time.time()))
+
+
+def _is_old(key: bytes, epoch: int, registry: int) -> bool:
+    parts = key.split(b":", 3)
+    if len(parts) < 3:
+        return False
+    if parts[1] == b"registry":
+        return parts[2].isdigit() and int(parts[2]) < registry - 1
+    return parts[1].isdigit() and int(parts[1]) != epoch

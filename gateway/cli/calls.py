@@ -16,6 +16,7 @@ from gateway.cli.common import (
     fail,
     keys_of,
     principal_of,
+    print_table,
     with_database,
 )
 from gateway.settings import Settings
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from gateway.store.sql.calls import CallRow
+
+SHORT_ID = 16
+"""Hex digits of a decision id in the table: enough to find it by."""
 
 evidence = typer.Typer(help="Evidence.", no_args_is_help=True)
 
@@ -174,17 +178,16 @@ def _time(microseconds: int) -> str:
 
 
 def _print(found: list[dict[str, object]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("time (UTC)", "trunk", "caller", "callee", "verdict", "answer", "outcome", "end", "decision"):
-        table.add_column(name, no_wrap=name in ("caller", "callee"))
+        table.add_column(name, no_wrap=True)
     for call in found:
         refused = call["verdict"] != "allow"
         ended = str(call["ended_at"])
         table.add_row(
-            str(call["at"]).replace("T", " ").removesuffix("+00:00"),
+            str(call["at"])[:19].replace("T", " "),
             str(call["trunk"]),
             str(call["caller"]),
             str(call["callee"]),
@@ -192,10 +195,9 @@ def _print(found: list[dict[str, object]]) -> None:
             str(call["status"] or ""),
             str(call["outcome"]),
             f"{ended[11:19]} by {call['ended_by']}" if ended else "",
-            str(call["id"]),
+            str(call["id"])[:SHORT_ID],
         )
-    console = Console(soft_wrap=True)
-    console.print(table)
+    print_table(table)
 
 
 @evidence.command("verify")

@@ -20,9 +20,13 @@ import typer
 from gateway.settings import Settings, make_run_dir
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from gateway.keys import Keys
+
+TABLE_WIDTH = 150
+"""Columns of a table's output at least: ids and numbers are never cut, a narrow terminal folds lines."""
 
 T = TypeVar("T")
 
@@ -141,23 +145,40 @@ def keys_of(settings: Settings) -> Keys:
 
 
 def with_database(config: Path | None, work: Callable[[Settings, AsyncEngine], Awaitable[T]]) -> T:
-    """Run `work` on a migrated database and return what it returns; errors end the command."""
+    """Run `work` on the database and return what it returns; errors end the command."""
     settings = load(config)
     with friendly(), located(settings) as found:
         return asyncio.run(_on_engine(found, work))
 
 
 async def _on_engine(settings: Settings, work: Callable[[Settings, AsyncEngine], Awaitable[T]]) -> T:
-    from gateway.store.sql.engine import make_engine, mapped_errors
-    from gateway.store.sql.migrate import migrate
+    from sqlalchemy import text
 
-    with mapped_errors():
-        await migrate(settings.database.url)
+    from gateway.store.sql.engine import make_engine, mapped_errors
+
     engine = make_engine(settings.database.url, pool_size=2)
     try:
+        with mapped_errors():
+            async with engine.connect() as connection:
+                made = await connection.execute(text("SELECT to_regclass('alembic_version')"))
+                is_new = made.scalar_one() is None
+        if is_new:  # a newer schema for an old database is the control process's business
+            from gateway.store.sql.migrate import migrate
+
+            await migrate(settings.database.url)
         return await work(settings, engine)
     finally:
         await engine.dispose()
+
+
+def print_table(table: Table, *lines: str) -> None:
+    """Print a table as wide as it needs, whatever the terminal, then lines of Rich markup."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    console.width = max(console.width, TABLE_WIDTH)
+    for item in (table, *lines):
+        console.print(item)
 
 
 async def canonical(engine: AsyncEngine, text: str, name: str) -> str:

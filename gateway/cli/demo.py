@@ -18,6 +18,8 @@ from gateway.store.ports import StoreError
 ALPHA_HOST, CARRIER_HOST = "127.0.0.2", "127.0.0.9"
 ALPHA, ALPHA_INBOUND_ONLY, BETA = "+8657112340001", "+864001230001", "+8657156780001"
 CONSENTED, DECLINED, UNKNOWN = "+8613800138000", "+8613800138001", "+8613900139000"
+TABLE_WIDTH = 140
+
 REVOKED = "+8613700137000"
 """A number whose consent the demo itself grants and revokes, through the same functions as the command line."""
 
@@ -90,6 +92,8 @@ class Row:
 def run_demo(settings: Settings) -> int:
     """Place the calls and print the table. Exit code 0 when every call ended as it should, else 1."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=TABLE_WIDTH)  # into a file or a pipe nothing need be wrapped
     with located(settings) as found:
         rows = asyncio.run(_place_all(found, console))
     console.print(_table(rows))
@@ -177,9 +181,9 @@ async def _find_decisions(settings: Settings, rows: list[Row]) -> None:
 
 def _table(rows: list[Row]) -> Table:
     table = Table(title="one call of every kind", title_justify="left")
-    table.add_column("call")
+    table.add_column("call", no_wrap=True)
     table.add_column("answer")
-    table.add_column("rule")
+    table.add_column("rule", no_wrap=True)
     table.add_column("decision id", no_wrap=True)
     table.add_column("added delay", justify="right")
     table.add_column("packets beyond", justify="right")

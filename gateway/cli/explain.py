@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import AsJson, Config, fail, friendly, keys_of, load
+from gateway.cli.common import AsJson, Config, fail, friendly, keys_of, load, print_table
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,20 +124,17 @@ async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> 
 
 
 def _print(found: Explanation) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("rule", "mode", "word", "reason"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     colours = {"ok": "green", "refuse": "red", "would refuse": "yellow"}
     for rule, mode, word, reason in found.words:
         colour = colours.get(word, "dim")
         table.add_row(rule, mode, f"[{colour}]{word}[/{colour}]", reason)
-    console = Console(soft_wrap=True)
-    console.print(table)
     route = f" by {found.route}" if found.allowed and found.route else ""
     reason = f" ({found.reason})" if found.reason else ""
     answer = f", answer {found.status} {found.phrase}" if found.status else ""
     word = "[green]allow[/green]" if found.allowed else "[red]refuse[/red]"
-    console.print(f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}")
+    print_table(table, f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}")

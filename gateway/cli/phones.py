@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field
 from time import perf_counter_ns
-from typing import Self
+from typing import Self, cast
 
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request, Response
@@ -39,7 +39,7 @@ class Phone(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """`asyncio.DatagramProtocol`."""
-        self._transport = transport if isinstance(transport, asyncio.DatagramTransport) else None
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own class is no subclass of it
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         """`asyncio.DatagramProtocol`."""

@@ -61,15 +61,15 @@ class Applier:
         async with raw.transaction():
             if consents:
                 async for held in _chunks(projected.changed_consents(raw, consents)):
-                    await self._writer.guarded(head.epoch, _consents(head, held))
+                    await self._writer.guarded(head, _consents(head, held))
                     entries += len(held)
             if refusals:
                 purposes = await self.purposes(connection)
                 async for declined in _chunks(projected.changed_refusals(raw, refusals)):
                     hashes = {row.callee_hash for row in declined if refusal_category(row, purposes) is None}
                     scoped = await projected.scoped_refusals(raw, list(hashes)) if hashes else []
-                    await self._writer.guarded(head.epoch, _refusals(head, declined, purposes))
-                    await self._writer.guarded(head.epoch, _scoped(head, hashes, scoped))
+                    await self._writer.guarded(head, _refusals(head, declined, purposes))
+                    await self._writer.guarded(head, _scoped(head, hashes, scoped))
         return Applied(entries, registry)
 
 

@@ -58,9 +58,7 @@ class Health:
     async def check(self) -> Report:
         """Ask everything at the same time; takes at most the timeout."""
         names = list(self._stores)
-        *stores, _ = await asyncio.gather(
-            *(self._ping(self._stores[name]) for name in names), self._hub.refresh()
-        )
+        *stores, _ = await asyncio.gather(*(self._ping(self._stores[name]) for name in names), self._hub.refresh())
         workers = [name for name in self._hub.answering if name.startswith(WORKER)]
         parts = {name: self._worker(name) for name in workers}
         parts.update({name: part for name, part in zip(names, stores, strict=True) if part is not None})
@@ -84,7 +82,9 @@ class Health:
         if not version:
             return Part(False, "has no registry yet")
         if not snapshot.value("callgate_redis_up"):
-            return Part(False, "has no link to Redis, or Redis no valid data")
+            return Part(False, "has no link to Redis")
+        if not snapshot.value("callgate_dataset_epoch"):
+            return Part(False, "has seen no complete data set in Redis yet")
         if snapshot.value("callgate_draining"):
             return Part(False, "drains")
         return Part(True, f"registry version {version}")

@@ -19,7 +19,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asyncpg import PostgresError
@@ -178,9 +178,10 @@ class Projector:
             if await self._too_much(raw, [row.id for row in fresh]):
                 await self._rebuild(head, "more has changed than stays")
                 return True
-            await self._apply(connection, raw, head, rows, fresh)
+            head = await self._apply(connection, raw, head, rows, fresh)
         elif time.time() - head.updated >= HEARTBEAT_S:
-            await self._writer.guarded(head.epoch, lambda pipe: self._beat(pipe, head))
+            fields = head_fields(head.registry, head.epoch, head.buckets)
+            await self._writer.guarded(head, lambda pipe: pipe.hset(layout.HEAD_KEY, mapping=fields))
         if len(fresh) < MAX_ROWS:
             self.status.in_step, self.status.in_step_at = True, time.time()
         await self._sweep(connection, raw, head)
@@ -223,7 +224,8 @@ class Projector:
 
     async def _apply(
         self, connection: AsyncConnection, raw: Any, head: Head, rows: list[OutboxRow], fresh: list[OutboxRow]
-    ) -> None:
+    ) -> Head:
+        """Apply `fresh`, move the watermark over the settled ones of `rows`; the head as it is then."""
         changed = await self._applier.apply(connection, raw, head, fresh)
         self._entries += changed.entries
         watermark = head.watermark
@@ -240,14 +242,12 @@ class Projector:
                 pipe.set(layout.watermark_key(head.epoch, SHARD), layout.encode_watermark(*watermark))
             pipe.hset(layout.HEAD_KEY, mapping=head_fields(registry, head.epoch, head.buckets))
 
-        await self._writer.guarded(head.epoch, finish)
+        await self._writer.guarded(head, finish)
         self.status.applied += len(fresh)
         self.status.registry = registry
         if changed.registry:
             self._scan, self._scan_at = 0, time.monotonic() + SWEEP_OLD_S
-
-    def _beat(self, pipe: Any, head: Head) -> None:
-        pipe.hset(layout.HEAD_KEY, mapping=head_fields(head.registry, head.epoch, head.buckets))
+        return replace(head, registry=registry, watermark=watermark)
 
     async def _sweep(self, connection: AsyncConnection, raw: Any, head: Head) -> None:
         """Look at some buckets' markers, clear away a little of what is old, trim the outbox now and then."""
@@ -259,7 +259,7 @@ class Projector:
             purposes = await self._applier.purposes(connection)
             async with raw.transaction():
                 for bucket in wrong:
-                    await repair_bucket(raw, self._writer, head.epoch, bucket, head.buckets, purposes)
+                    await repair_bucket(raw, self._writer, head, bucket, purposes)
             self.status.repairs += len(wrong)
             _log.warning("repaired %d buckets that had lost their markers", len(wrong))
         now = time.monotonic()

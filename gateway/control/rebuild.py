@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.redis_writer import SHARD, RedisWriter, head_fields
+from gateway.control.redis_writer import SHARD, Head, RedisWriter, head_fields
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
 from gateway.store.sql import dataset, outbox, projected
@@ -60,23 +60,21 @@ async def rebuild(engine: AsyncEngine, writer: RedisWriter, old_epoch: int) -> R
         pipe.set(layout.watermark_key(epoch, SHARD), layout.encode_watermark(oldest - 1, MAX_ROW))
         pipe.hset(layout.HEAD_KEY, mapping=head_fields(snapshot.version, epoch, buckets))
 
-    await writer.guarded(0, switch)
+    await writer.guarded(None, switch)
     return Rebuilt(count, frozenset(row.id for row in ahead))
 
 
-async def repair_bucket(
-    raw: Any, writer: RedisWriter, epoch: int, bucket: int, buckets: int, purposes: dict[str, int]
-) -> None:
+async def repair_bucket(raw: Any, writer: RedisWriter, head: Head, bucket: int, purposes: dict[str, int]) -> None:
     """Write one bucket anew, in one step. `raw`: asyncpg connection inside a transaction."""
-    low, high = bucket_range(bucket, buckets)
+    low, high = bucket_range(bucket, head.buckets)
     consents = [row async for row in projected.consents_between(raw, low, high)]
     refusals = [row async for row in projected.refusals_between(raw, low, high)]
 
     def fill(pipe: Any) -> None:
-        for command in bucket_commands(epoch, bucket, consents, refusals, purposes):
+        for command in bucket_commands(head.epoch, bucket, consents, refusals, purposes):
             command(pipe)
 
-    await writer.guarded(epoch, fill)
+    await writer.guarded(head, fill)
 
 
 def bucket_range(bucket: int, buckets: int) -> tuple[bytes, bytes | None]:

@@ -86,15 +86,23 @@ class RedisWriter:
             watermark = None
         return Head(registry, epoch, buckets, updated, watermark, bool(found[1]), fence == self._token)
 
-    async def guarded(self, epoch: int, fill: Callable[[Any], None]) -> None:
-        """Send what `fill` puts into the pipeline as one transaction, if the fence and `epoch` still hold
-        (`epoch` 0: the fence alone). Raises FenceLost."""
+    async def guarded(self, head: Head | None, fill: Callable[[Any], None]) -> None:
+        """Send what `fill` puts into the pipeline as one transaction, if the fence holds and Redis still
+        has the epoch and watermark of `head` (None: the fence alone). Raises FenceLost.
+
+        The watermark is looked at because a failover to a stale replica rolls it back together with the
+        data: moving it on from there would hide what was lost."""
         async with self.client.pipeline(transaction=True) as pipe:
             await pipe.watch(FENCE_KEY, layout.HEAD_KEY)
             if await pipe.get(FENCE_KEY) != self._token:
                 raise FenceLost("another projector took over")
-            if epoch and await pipe.hget(layout.HEAD_KEY, layout.HEAD_EPOCH) != b"%d" % epoch:
-                raise FenceLost("the data set in Redis was exchanged")
+            if head is not None:
+                watermark_key = layout.watermark_key(head.epoch, SHARD)
+                await pipe.watch(watermark_key)
+                epoch = await pipe.hget(layout.HEAD_KEY, layout.HEAD_EPOCH)
+                watermark = await pipe.get(watermark_key)
+                if epoch != b"%d" % head.epoch or watermark != layout.encode_watermark(*(head.watermark or (0, 0))):
+                    raise FenceLost("the data set in Redis was exchanged")
             pipe.multi()  # type: ignore[no-untyped-call]
             fill(pipe)
             try:

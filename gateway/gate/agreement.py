@@ -19,7 +19,17 @@ from gateway.gate.identity_headers import (
 from gateway.gate.isup import SDP, carries_isup
 from gateway.gate.passport import contradiction
 from gateway.gate.privacy import asks_to_hide, display_hides
-from gateway.gate.userpart import FAULT_HIDDEN, UserNumber, is_digits, plain_digits, read_digits, read_target, read_uri
+from gateway.gate.userpart import (
+    FAULT_HIDDEN,
+    NUMBER_PARAMS,
+    UserNumber,
+    is_digits,
+    plain_digits,
+    read_digits,
+    read_target,
+    read_uri,
+    uri_params,
+)
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.errors import ProtocolError, RemoteProtocolError
@@ -166,7 +176,7 @@ def _contact_agrees(value: bytes, own: UserNumber, trunk: Trunk, plan: Numbering
     if value[:5] == b"<sip:" and b"," not in value:
         uri = value[1:].partition(b">")[0]
         user, at, _ = uri[4:].partition(b"@")
-        if not at or user.isalpha() or plain_digits(uri) == own.digits:
+        if plain_digits(uri) == own.digits or ((not at or user.isalpha()) and b";" not in uri and b"?" not in uri):
             return True
         return _call_back_agrees(uri, own, trunk, plan)
     if value == b"*":
@@ -181,9 +191,14 @@ def _call_back_agrees(raw: bytes, own: UserNumber, trunk: Trunk, plan: Numbering
         uri = parse_uri(raw)
     except RemoteProtocolError as error:
         return error.status == 416  # no phone calls a URL back; what is no URI at all might be read somehow
-    text = unescape(uri.user or b"").split(b";", 1)[0].translate(None, _ADORNMENTS)
+    if uri.headers or any(name in NUMBER_PARAMS for name, _ in uri_params(uri)):
+        return False
+    user, extra, _ = unescape(uri.user or b"").partition(b";")
+    text = user.translate(None, _ADORNMENTS)
     if not is_digits(text) or len(text) < MIN_CALL_BACK_DIGITS:
         return True
+    if extra or uri.password is not None:
+        return False
     number = read_digits(text, trunk, plan)
     return number is not None and own.number is not None and number.canonical == own.number.canonical
 

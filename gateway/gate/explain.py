@@ -24,7 +24,7 @@ from gateway.sip.parser import parse
 from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
 from policies.facts import CONSENT_UNREAD, Facts
 
-HOST = b"callgate.invalid"
+HOST = b"callgate.example"
 """Host of the made-up INVITE, which is nobody's."""
 
 

@@ -18,10 +18,11 @@ def quoted_end(value: bytes, start: int) -> int:
         quote = value.find(b'"', position)
         if quote < 0:
             return -1
-        slash = value.find(b"\\", position, quote)
-        if slash < 0:
-            return quote + 1
-        position = slash + 2
+        while position <= quote:
+            slash = value.find(b"\\", position, quote)
+            if slash < 0:
+                return quote + 1
+            position = slash + 2
 
 
 def split_quoted(value: bytes, separator: bytes, limit: int) -> list[bytes]:

@@ -72,9 +72,11 @@ def _vias(values: list[bytes]) -> list[bytes]:
             copy = _via(element)
             if copy:
                 vias.append(copy)
+                if len(vias) == MAX_VIAS:
+                    return vias
             elif not vias:
                 return []
-    return vias[:MAX_VIAS]
+    return vias
 
 
 def _via(element: bytes) -> bytes:

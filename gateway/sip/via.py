@@ -84,7 +84,7 @@ def parse_via(value: bytes) -> Via:
                 if last == b"rport":
                     rport = b""
                 else:
-                    branch, received, rport = _via_params(params)
+                    branch, received, rport = _stamped_params(params)
             if b"=" in branch or not branch:
                 raise bad(b"Bad Via Branch")
             if len(branch) == 7:
@@ -111,6 +111,23 @@ def _read_sender(sender: bytes) -> tuple[bytes, bytes, int]:
             _senders.clear()
         _senders[sender] = read
     return read
+
+
+def _stamped_params(params: bytes) -> tuple[bytes, bytes, bytes | None]:
+    """The same as `_via_params`, for a Via that a proxy stamped: branch, rport and received in token characters."""
+    branch = received = b""
+    rport: bytes | None = None
+    for part in params.split(b";"):
+        name, equal, value = part.partition(b"=")
+        if name == b"branch" and value and not branch and b"=" not in value:
+            branch = value
+        elif name == b"rport" and rport is None and (not equal or (value.isdigit() and len(value) <= 5)):
+            rport = value
+        elif name == b"received" and value and not received and b"=" not in value:
+            received = value
+        else:
+            return _via_params(params)
+    return branch, received, rport
 
 
 def _via_params(params: bytes) -> tuple[bytes, bytes, bytes | None]:

@@ -14,7 +14,10 @@ from gateway.transaction.transactions import (
 )
 
 MAX_SERVER_TRANSACTIONS = 200_000
-"""A stranger's requests stop making state here. 200,000 is 32 s (timers J, L) of 6,000 requests/s, more than one core can pass."""
+"""New calls stop here. 200,000 is 32 s (timers J, L) of 6,000 requests/s, more than one core can pass."""
+
+MAX_DIALOG_TRANSACTIONS = 250_000
+"""Requests inside dialogs stop here: calls that are up can be ended when no new one is taken (DESIGN §7, overload)."""
 
 
 class TransactionLayer:
@@ -34,8 +37,12 @@ class TransactionLayer:
         """Retransmissions received and swallowed."""
 
     def full(self) -> bool:
-        """True when no new server transaction may be made."""
+        """True when no new call may be taken."""
         return len(self.servers) >= MAX_SERVER_TRANSACTIONS
+
+    def exhausted(self) -> bool:
+        """True when no server transaction at all may be made."""
+        return len(self.servers) >= MAX_DIALOG_TRANSACTIONS
 
     def new_server(
         self, key: tuple[bytes, ...], invite: bool, destination: Destination
@@ -77,17 +84,26 @@ class TransactionLayer:
         return self.clients.get((response.via.branch, response.cseq_method))
 
     def forget_server(self, server: ServerTransaction) -> None:
-        """Drop a terminated transaction; its timers keep a small shell of it alive until they run out."""
+        """Drop a terminated transaction; its timers keep a small shell of it alive until they run out.
+
+        Letting go of the user breaks the circle of the two, so that both are freed without a collection.
+        """
         self.servers.pop(server.key, None)
         server.message = b""
+        server.user = None
 
     def forget_client(self, client: ClientTransaction) -> None:
         """Drop a terminated transaction."""
         if self.clients.get(client.key) is client:
             del self.clients[client.key]
         client.message = b""
+        client.user = None
 
     def destination_failed(self, destination: Destination, now: float) -> None:
-        """Nothing could be sent there (§17.1.4): tell every client transaction that still waits for it."""
+        """Nothing could be sent there (§17.1.4): tell every client transaction that still waits for it.
+
+        Server transactions are not told: a response that was lost is sent again when the request is repeated. This
+        looks at every client transaction: call it once per turn and destination, not once per message.
+        """
         for client in [c for c in self.clients.values() if c.destination is destination]:
             client.fire(m.TRANSPORT_ERROR, now)

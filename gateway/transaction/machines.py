@@ -1,8 +1,8 @@
 """The four transaction machines as tables (RFC 3261 §17 figures 5–8, with RFC 6026 §7.1 and §7.2).
 
-A row is `(state, event): (next state, actions)`. Actions run in the order given, after the state has changed. A pair that is
-listed in no row but in a machine's `IGNORED` set is known and without effect; a pair in neither is a programming error
-and raises `LocalProtocolError`. A test holds every pair against the tables.
+A row is `(state, event): (next state, actions)`. Actions run in the order given, after the state has changed. A pair
+that is listed in no row but in a machine's `ignored` set is known and without effect; a pair in neither is a
+programming error and raises `LocalProtocolError`. A test holds every pair against the tables.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ RECEIVE_2XX = 9
 RECEIVE_FINAL = 10
 """INVITE: 300–699. Non-INVITE: 200–699."""
 TRANSPORT_ERROR = 11
+# Event of a non-INVITE server transaction: its user has no final response to send and never will (RFC 4320 §4.2).
+GIVE_UP = 12
 TIMER = 32
 
 # Actions, done by the transactions (transactions.py).
@@ -62,6 +64,7 @@ Transition = tuple[int, tuple[int, ...]]
 Table = dict[int, Transition]
 
 _A, _B, _D, _E, _F, _G, _H, _I, _J, _K, _L, _M = range(TIMER, TIMER + 12)
+_CANCELLED = TIMER + 14
 
 
 def row(state: int, event: int) -> int:
@@ -93,7 +96,8 @@ INVITE_SERVER = _table(
         (COMPLETED, ACK): (CONFIRMED, (DO_START_I,)),
         (COMPLETED, _G): (COMPLETED, (DO_RESEND, DO_START_G_H)),
         (COMPLETED, _H): (TERMINATED, (DO_FORGET, DO_REPORT_NO_ACK)),
-        (COMPLETED, TRANSPORT_ERROR): (TERMINATED, (DO_FORGET, DO_REPORT_ERROR)),
+        # RFC 6026 §7.1: a transport error never ends an INVITE server transaction, its timers do.
+        (COMPLETED, TRANSPORT_ERROR): (COMPLETED, (DO_REPORT_ERROR,)),
         (CONFIRMED, ACK): (CONFIRMED, (DO_ABSORB,)),
         (CONFIRMED, REQUEST): (CONFIRMED, (DO_ABSORB,)),
         (CONFIRMED, _I): (TERMINATED, (DO_FORGET,)),
@@ -122,9 +126,11 @@ NON_INVITE_SERVER = _table(
         (TRYING, REQUEST): (TRYING, (DO_ABSORB,)),
         (TRYING, SEND_1XX): (PROCEEDING, (DO_SEND,)),
         (TRYING, SEND_FINAL): (COMPLETED, (DO_SEND, DO_START_J)),
+        (TRYING, GIVE_UP): (TERMINATED, (DO_FORGET,)),
         (PROCEEDING, REQUEST): (PROCEEDING, (DO_RESEND,)),
         (PROCEEDING, SEND_1XX): (PROCEEDING, (DO_SEND,)),
         (PROCEEDING, SEND_FINAL): (COMPLETED, (DO_SEND, DO_START_J)),
+        (PROCEEDING, GIVE_UP): (TERMINATED, (DO_FORGET,)),
         (PROCEEDING, TRANSPORT_ERROR): (TERMINATED, (DO_FORGET, DO_REPORT_ERROR)),
         (COMPLETED, REQUEST): (COMPLETED, (DO_RESEND,)),
         (COMPLETED, _J): (TERMINATED, (DO_FORGET,)),
@@ -134,7 +140,8 @@ NON_INVITE_SERVER = _table(
         (TRYING, TRANSPORT_ERROR),
         (COMPLETED, SEND_1XX),
         (COMPLETED, SEND_FINAL),
-        *((TERMINATED, e) for e in (REQUEST, SEND_1XX, SEND_FINAL, TRANSPORT_ERROR, _J)),
+        (COMPLETED, GIVE_UP),
+        *((TERMINATED, e) for e in (REQUEST, SEND_1XX, SEND_FINAL, GIVE_UP, TRANSPORT_ERROR, _J)),
     },
 )
 
@@ -150,9 +157,13 @@ INVITE_CLIENT = _table(
         (PROCEEDING, RECEIVE_1XX): (PROCEEDING, (DO_PASS,)),
         (PROCEEDING, RECEIVE_2XX): (ACCEPTED, (DO_START_M, DO_PASS)),
         (PROCEEDING, RECEIVE_FINAL): (COMPLETED, (DO_ACK, DO_START_D, DO_PASS)),
+        # §9.1: cancelled, and no final response came within 64*T1.
+        (PROCEEDING, _CANCELLED): (TERMINATED, (DO_FORGET, DO_REPORT_TIMEOUT)),
         (ACCEPTED, RECEIVE_2XX): (ACCEPTED, (DO_PASS,)),
         (ACCEPTED, _M): (TERMINATED, (DO_FORGET,)),
         (COMPLETED, RECEIVE_FINAL): (COMPLETED, (DO_ACK,)),
+        # A proxy passes every 2xx on, also one that a forking hop sends after its failure (§16.7 step 5).
+        (COMPLETED, RECEIVE_2XX): (COMPLETED, (DO_PASS,)),
         (COMPLETED, _D): (TERMINATED, (DO_FORGET,)),
         (COMPLETED, TRANSPORT_ERROR): (TERMINATED, (DO_FORGET, DO_REPORT_ERROR)),
     },
@@ -163,14 +174,15 @@ INVITE_CLIENT = _table(
         (ACCEPTED, _A),
         (ACCEPTED, _B),
         (ACCEPTED, RECEIVE_1XX),
+        (ACCEPTED, _CANCELLED),
         (ACCEPTED, RECEIVE_FINAL),
         (ACCEPTED, TRANSPORT_ERROR),
         (COMPLETED, _A),
         (COMPLETED, _B),
+        (COMPLETED, _CANCELLED),
         (COMPLETED, RECEIVE_1XX),
-        (COMPLETED, RECEIVE_2XX),
         *((TERMINATED, e) for e in (RECEIVE_1XX, RECEIVE_2XX, RECEIVE_FINAL, TRANSPORT_ERROR)),
-        *((TERMINATED, e) for e in (_A, _B, _D, _M)),
+        *((TERMINATED, e) for e in (_A, _B, _D, _M, _CANCELLED)),
     },
 )
 

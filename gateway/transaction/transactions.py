@@ -1,7 +1,7 @@
 """Server and client transactions: one machine table each, and the actions the tables name.
 
-A transaction keeps only what a retransmission needs: its last message and where that goes. Its *user* (RFC 3261's TU, here the
-proxy's response context) hears of responses, timeouts and transport errors. `layer` gives the tables of live
+A transaction keeps only what a retransmission needs: its last message and where that goes. Its *user* (RFC 3261's TU,
+here the proxy's response context) hears of responses, timeouts and transport errors. `layer` gives the tables of live
 transactions, the timers and the way out.
 """
 
@@ -100,6 +100,10 @@ class ServerTransaction:
         else:
             self.fire(m.SEND_FINAL, now, data)
 
+    def give_up(self, now: float) -> None:
+        """No final response will come for this non-INVITE request; its sender's timer F tells it (RFC 4320 §4.2)."""
+        self.fire(m.GIVE_UP, now)
+
     def timer_fired(self, timer: int, now: float) -> None:
         """`timers.Expiring`."""
         self.fire(m.TIMER + timer, now)
@@ -111,6 +115,7 @@ class ServerTransaction:
             raise LocalProtocolError(f"server transaction: event {event} in {m.STATE_NAMES[self.state]}")
         self.state = transition[0]
         layer = self.layer
+        user = self.user  # forgetting lets go of it, and a report may follow
         for action in transition[1]:
             if action == m.DO_SEND:
                 self.message = data
@@ -132,12 +137,12 @@ class ServerTransaction:
             elif action == m.DO_START_I:
                 self._start(t.TIMER_I, layer.values.t4, now)
             elif action == m.DO_PASS:
-                if self.user is not None and request is not None:
-                    self.user.server_ack(self, request, now)
+                if user is not None and request is not None:
+                    user.server_ack(self, request, now)
             elif action == m.DO_FORGET:
                 layer.forget_server(self)
-            elif self.user is not None:  # DO_REPORT_NO_ACK, DO_REPORT_ERROR
-                self.user.server_failed(self, now)
+            elif user is not None:  # DO_REPORT_NO_ACK, DO_REPORT_ERROR
+                user.server_failed(self, now)
 
     def _start(self, timer: int, delay: float, now: float) -> None:
         # §17.2.1, §17.2.2: timers I and J are zero on reliable transports.
@@ -191,6 +196,14 @@ class ClientTransaction:
         if not self.destination.reliable:
             timers.start(self._interval, now, self, t.TIMER_A if self.invite else t.TIMER_E)
         timers.start(layer.values.timeout, now, self, t.TIMER_B if self.invite else t.TIMER_F)
+
+    def stop_resending(self) -> None:
+        """The proxy has given this request up: late responses still match, but it is not sent again."""
+        self.message = b""
+
+    def cancelled(self, now: float) -> None:
+        """A CANCEL was sent: without a final response this transaction ends after 64*T1 (§9.1)."""
+        self.layer.timers.start(self.layer.values.timeout, now, self, t.TIMER_CANCELLED)
 
     def receive(self, response: Response, now: float) -> None:
         """A response that matched this transaction's key."""

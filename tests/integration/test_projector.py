@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis.asyncio
@@ -51,7 +52,7 @@ class View:
     """Redis as a worker sees it, by the layout alone."""
 
     def __init__(self, url: str) -> None:
-        self.client = redis.asyncio.Redis.from_url(url, socket_timeout=2.0)
+        self.client: Any = redis.asyncio.Redis.from_url(url, socket_timeout=2.0)
 
     async def head(self) -> dict[bytes, int]:
         found = await self.client.hgetall(layout.HEAD_KEY)
@@ -195,6 +196,8 @@ async def test_a_flushed_redis_is_rebuilt_by_itself(migrated_url: str, redis_url
 async def test_a_lost_watermark_or_a_foreign_epoch_is_rebuilt(migrated_url: str, redis_url: str, view: View) -> None:
     async with engine_on(migrated_url) as engine, projecting(engine, redis_url) as projector:
         await grant(engine)
+        await until(lambda: projector.status.applied)
+        await until(lambda: projector.status.in_step)
         for number, spoil in enumerate(("watermark", "garbage", "epoch", "future"), 2):
             epoch = (await view.head())[layout.HEAD_EPOCH]
             key = layout.watermark_key(epoch, "0")
@@ -207,7 +210,8 @@ async def test_a_lost_watermark_or_a_foreign_epoch_is_rebuilt(migrated_url: str,
             else:
                 await view.client.set(key, layout.encode_watermark(1 << 60, 1))
             await until(lambda number=number: projector.status.rebuilds == number)  # type: ignore[misc]
-            await until(lambda: view.is_consent(ALICE, "live"))
+            await until(lambda: projector.status.in_step)
+            assert await view.consent(ALICE) == "live"
 
 
 @pytest.mark.parametrize("kind", ["c", "r", "x"])

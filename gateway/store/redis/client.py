@@ -48,7 +48,7 @@ def check_server(info: bytes) -> None:
 class RedisLink:
     """Up or down. Each time it comes up the server is checked: a failover may have brought another."""
 
-    __slots__ = ("_address", "_connection", "_loop", "connections", "down_reason", "on_up")
+    __slots__ = ("_address", "_connection", "_down_reason", "_loop", "connections", "on_up")
 
     def __init__(self, url: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """`url`: see `address.read_address`, which raises BadAddress."""
@@ -57,8 +57,7 @@ class RedisLink:
         self._connection: Connection | None = None
         self.connections = 0
         """Times the link came up."""
-        self.down_reason = "not connected yet"
-        """Why the link is down; empty while it is up."""
+        self._down_reason = "not connected yet"
         self.on_up: list[Callable[[], None]] = []
         """Called each time the link comes up."""
 
@@ -67,6 +66,11 @@ class RedisLink:
         """The handshake is done and the server is suitable."""
         connection = self._connection
         return connection is not None and not connection.lost.is_set()
+
+    @property
+    def down_reason(self) -> str:
+        """Why the link is down; empty while it is up."""
+        return self._down_reason if self._connection is None else self._connection.reason
 
     def send(self, commands: bytes, n_replies: int, callback: OnReplies) -> bool:
         """As `Connection.send`; False, and no callback, also while the link is down."""
@@ -80,7 +84,7 @@ class RedisLink:
             try:
                 connection = await self._open()
             except StoreError as error:
-                self.down_reason = str(error)
+                self._down_reason = str(error)
             else:
                 backoff = FIRST_BACKOFF_S
                 await self._serve(connection)
@@ -93,7 +97,6 @@ class RedisLink:
 
     async def _serve(self, connection: Connection) -> None:
         self._connection = connection
-        self.down_reason = ""
         self.connections += 1
         try:
             for callback in self.on_up:
@@ -102,7 +105,7 @@ class RedisLink:
         finally:
             self._connection = None
             connection.cut("link closed")
-            self.down_reason = connection.reason
+            self._down_reason = connection.reason
 
     async def _open(self) -> Connection:
         connection = Connection(self._loop)

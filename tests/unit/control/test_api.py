@@ -19,7 +19,7 @@ from gateway.telemetry.stats_socket import serve_stats
 @pytest.fixture
 def stats() -> WorkerStats:
     stats = WorkerStats(0)
-    stats.registry_version, stats.redis_up = 4, True
+    stats.registry_version, stats.dataset_epoch, stats.redis_up = 4, 1, True
     stats.calls["cc-alpha", "outbound", "refuse", "consent-missing"] = 3
     stats.peers["<b>carrier</b>", "127.0.0.9:5060"] = True
     return stats

@@ -35,7 +35,7 @@ async def check(tmp_path: Path, stats: WorkerStats | None, **stores: object) -> 
 
 def good() -> WorkerStats:
     stats = WorkerStats(0)
-    stats.registry_version, stats.redis_up = 4, True
+    stats.registry_version, stats.dataset_epoch, stats.redis_up = 4, 1, True
     return stats
 
 
@@ -53,14 +53,16 @@ async def test_ready_when_everything_answers(tmp_path: Path) -> None:
 
 
 async def test_each_fault_is_named(tmp_path: Path) -> None:
-    no_registry, no_redis, drains = good(), good(), good()
+    no_registry, no_redis, no_data, drains = good(), good(), good(), good()
     no_registry.registry_version = 0
     no_redis.redis_up = False
+    no_data.dataset_epoch = 0
     drains.draining = True
     for stats, detail in (
         (None, "does not answer"),
         (no_registry, "has no registry yet"),
-        (no_redis, "has no link to Redis, or Redis no valid data"),
+        (no_redis, "has no link to Redis"),
+        (no_data, "has seen no complete data set in Redis yet"),
         (drains, "drains"),
     ):
         report = await check(tmp_path, stats)

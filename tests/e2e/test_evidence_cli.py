@@ -1,0 +1,114 @@
+"""One refused call, found by `callgate calls` in every way, masked unless revealed, and proven whole."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import asyncpg
+import pytest
+
+from gateway.store.embedded.servers import read_endpoints
+from tests.support.gateway_process import GatewayProcess
+
+CALLER, CALLEE = "+8657112340001", "+8613900139000"
+MASKED = "+86139****9000"
+
+
+def place_call(gateway: GatewayProcess, call_id: str) -> bytes:
+    """An INVITE from cc-alpha; the final answer."""
+    invite = (
+        f"INVITE sip:{CALLEE}@127.0.0.1:{gateway.sip_port} SIP/2.0\r\n"
+        "Via: SIP/2.0/UDP 127.0.0.2:{port};branch=z9hG4bK%s\r\n"
+        f"From: <sip:{CALLER}@127.0.0.2>;tag=a1\r\nTo: <sip:{CALLEE}@127.0.0.1>\r\n"
+        f"Call-ID: {call_id}\r\nCSeq: 1 INVITE\r\nContact: <sip:127.0.0.2:{{port}}>\r\nMax-Forwards: 70\r\n"
+        "Content-Length: 0\r\n\r\n"
+    ) % call_id
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.2", 0))
+        phone.settimeout(5)
+        text = invite.replace("{port}", str(phone.getsockname()[1]))
+        phone.sendto(text.encode(), ("127.0.0.1", gateway.sip_port))
+        while True:
+            answer = phone.recv(65_536)
+            if not answer.startswith(b"SIP/2.0 1"):
+                to = next(line for line in answer.decode().split("\r\n") if line.startswith("To:"))
+                head = text.split("\r\n", 1)[0].replace("INVITE", "ACK", 1)
+                ack = "\r\n".join(
+                    [head, *(to if line.startswith("To:") else line for line in text.split("\r\n")[1:])]
+                ).replace("1 INVITE", "1 ACK")
+                phone.sendto(ack.encode(), ("127.0.0.1", gateway.sip_port))
+                return answer
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway with one refused call in its evidence."""
+    with GatewayProcess(tmp_path_factory.mktemp("evidence") / "state") as process:
+        answer = place_call(process, "one-call")
+        assert answer.startswith(b"SIP/2.0 470 "), answer
+        deadline = time.monotonic() + 10
+        while '"id"' not in process.cli("calls", "--json").stdout:
+            assert time.monotonic() < deadline, process.output()
+        yield process
+
+
+def found(gateway: GatewayProcess, *arguments: str) -> list[dict[str, object]]:
+    done = gateway.cli("calls", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, object]] = json.loads(done.stdout)
+    return rows
+
+
+def test_found_in_every_way_and_masked(gateway: GatewayProcess) -> None:
+    (call,) = found(gateway)
+    assert (call["caller"], call["callee"]) == (CALLER, MASKED)
+    assert (call["rule"], call["status"], call["trunk"]) == ("consent-missing", 470, "cc-alpha")
+    for arguments in (
+        ("--caller", CALLER), ("--callee", CALLEE), ("--call-id", "one-call"), ("--decision", str(call["id"])[:8]),
+        ("--since", "2020-01-01"),
+    ):  # fmt: skip
+        assert found(gateway, *arguments) == [call], arguments
+    for arguments in (
+        ("--caller", CALLEE), ("--callee", CALLER), ("--call-id", "another"), ("--until", "2020-01-01"),
+    ):  # fmt: skip
+        assert found(gateway, *arguments) == [], arguments
+
+
+def test_the_table_holds_no_subscriber_number(gateway: GatewayProcess) -> None:
+    done = gateway.cli("calls")
+    assert MASKED in done.stdout
+    assert CALLEE not in done.stdout
+    assert "consent-missing" in done.stdout
+
+
+async def test_a_reveal_is_in_the_audit_trail(gateway: GatewayProcess) -> None:
+    (call,) = found(gateway, "--reveal", "--principal", "auditor@example")
+    assert call["callee"] == CALLEE
+    endpoints = read_endpoints(gateway.state_dir)
+    assert endpoints is not None
+    connection = await asyncpg.connect(endpoints.database_url)
+    try:
+        rows = await connection.fetch("SELECT principal, object FROM audit WHERE action = 'call.reveal'")
+    finally:
+        await connection.close()
+    assert [tuple(row) for row in rows] == [("auditor@example", call["id"])]
+
+
+def test_a_number_that_is_none(gateway: GatewayProcess) -> None:
+    done = gateway.cli("calls", "--callee", "bob")
+    assert done.returncode == 1
+    assert "number = 'bob': not a number; fix: write it as +8613800138000" in done.stderr
+
+
+def test_the_evidence_is_whole(gateway: GatewayProcess) -> None:
+    done = gateway.cli("evidence", "verify")
+    assert done.returncode == 0, done.stdout
+    assert "node-1-0: whole; " in done.stdout
+
+
+def test_replay_says_the_same(gateway: GatewayProcess) -> None:
+    done = gateway.cli("replay")
+    assert done.stdout == "1 decisions judged again with example@1: 0 differ, 0 cannot be judged again\n"

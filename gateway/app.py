@@ -74,7 +74,8 @@ def _check_ports(settings: Settings) -> None:
             except OSError as error:
                 raise StartError(
                     f"listener[{number}].port = {listener.port}: cannot listen on {listener.address}:"
-                    f"{listener.port}: {os.strerror(error.errno or 0)}; fix: stop what holds it, or set another address or port"
+                    f"{listener.port}: {os.strerror(error.errno or 0)}; "
+                    "fix: stop what holds it, or set another address or port"
                 ) from None
 
 

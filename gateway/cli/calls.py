@@ -178,6 +178,7 @@ def _time(microseconds: int) -> str:
 
 
 def _print(found: list[dict[str, object]]) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -188,10 +189,10 @@ def _print(found: list[dict[str, object]]) -> None:
         ended = str(call["ended_at"])
         table.add_row(
             str(call["at"])[:19].replace("T", " "),
-            str(call["trunk"]),
+            escape(str(call["trunk"])),
             str(call["caller"]),
             str(call["callee"]),
-            f"[red]{call['rule']}[/red]" if refused else f"[green]{call['rule']}[/green]",
+            f"[{'red' if refused else 'green'}]{escape(str(call['rule']))}[/]",
             str(call["status"] or ""),
             str(call["outcome"]),
             f"{ended[11:19]} by {call['ended_by']}" if ended else "",

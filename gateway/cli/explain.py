@@ -124,6 +124,7 @@ async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> 
 
 
 def _print(found: Explanation) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -132,9 +133,9 @@ def _print(found: Explanation) -> None:
     colours = {"ok": "green", "refuse": "red", "would refuse": "yellow"}
     for rule, mode, word, reason in found.words:
         colour = colours.get(word, "dim")
-        table.add_row(rule, mode, f"[{colour}]{word}[/{colour}]", reason)
+        table.add_row(rule, mode, f"[{colour}]{word}[/]", escape(reason))
     route = f" by {found.route}" if found.allowed and found.route else ""
-    reason = f" ({found.reason})" if found.reason else ""
+    reason = f" ({escape(found.reason)})" if found.reason else ""
     answer = f", answer {found.status} {found.phrase}" if found.status else ""
     word = "[green]allow[/green]" if found.allowed else "[red]refuse[/red]"
     print_table(table, f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}")

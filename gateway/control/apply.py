@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control.rebuild import consent_field, consent_value, refusal_category
@@ -39,11 +38,6 @@ class Applier:
     def __init__(self, writer: RedisWriter) -> None:
         self._writer = writer
 
-    async def purposes(self, connection: AsyncConnection) -> dict[str, int]:
-        """Purpose name to number."""
-        found = await connection.execute(text("SELECT name, number FROM purposes"))
-        return {row[0]: int(row[1]) for row in found}
-
     async def count(self, raw: Any, changes: Sequence[int], limit: int) -> int:
         """How many rows these outbox rows changed, counted up to `limit`."""
         return await projected.changed_count(raw, changes, limit)
@@ -54,7 +48,9 @@ class Applier:
         refusals = [row.id for row in rows if row.kind == outbox.REFUSALS]
         registry = 0
         if not head.has_blob or any(row.kind == outbox.REGISTRY for row in rows):
-            snapshot = await load_snapshot(connection)
+            # One view of all its tables: another import may commit between two of the queries.
+            async with raw.transaction(isolation="repeatable_read", readonly=True):
+                snapshot = await load_snapshot(connection)
             await self._writer.publish_registry(snapshot.version, layout.encode_snapshot(snapshot))
             registry = snapshot.version
         entries = 0
@@ -64,7 +60,7 @@ class Applier:
                     await self._writer.guarded(head, _consents(head, held))
                     entries += len(held)
             if refusals:
-                purposes = await self.purposes(connection)
+                purposes = await projected.purpose_numbers(connection)
                 async for declined in _chunks(projected.changed_refusals(raw, refusals)):
                     hashes = {row.callee_hash for row in declined if refusal_category(row, purposes) is None}
                     scoped = await projected.scoped_refusals(raw, list(hashes)) if hashes else []

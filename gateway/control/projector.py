@@ -30,8 +30,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.control.apply import Applier
 from gateway.control.importer.subscriber import Subscribers
-from gateway.control.rebuild import rebuild, repair_bucket
+from gateway.control.rebuild import rebuild
 from gateway.control.redis_writer import SHARD, FenceLost, Head, RedisWriter, head_fields
+from gateway.control.sweep import Sweeper
 from gateway.keys import Keys
 from gateway.store.ports import Conflict, StoreError
 from gateway.store.redis import layout
@@ -52,12 +53,6 @@ MAX_ROWS = 500
 """Outbox rows of one cycle."""
 HEARTBEAT_S = 1.0
 """How often the head's `updated` moves where nothing changes."""
-SWEEP_CYCLES = 600
-"""All buckets are looked at within so many cycles: a minute."""
-SWEEP_MIN = 16
-SWEEP_OLD_S = 5.0
-"""Keys of an old epoch stay this long after a switch: workers learn of it within 200 ms."""
-TRIM_S = 3_600.0
 _FAILURES = (StoreError, SQLAlchemyError, PostgresError, RedisError, FenceLost, OSError, TimeoutError)
 
 _log = logging.getLogger("callgate.projector")
@@ -97,15 +92,12 @@ class Projector:
         self._engine = engine
         self._writer = RedisWriter(redis_url)
         self._applier = Applier(self._writer)
+        self._sweeper = Sweeper(engine, self._writer)
         self._key_check = Subscribers(keys).check
         self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._ahead: set[int] = set()
         self._entries = -1
-        self._swept = 0
-        self._scan = 0
-        self._scan_at = 0.0
-        self._trim_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Project until `stop`; failures are logged, counted and tried again. Raises Conflict where the
@@ -184,7 +176,7 @@ class Projector:
             await self._writer.guarded(head, lambda pipe: pipe.hset(layout.HEAD_KEY, mapping=fields))
         if len(fresh) < MAX_ROWS:
             self.status.in_step, self.status.in_step_at = True, time.time()
-        await self._sweep(connection, raw, head)
+        self.status.repairs += await self._sweeper.step(connection, raw, head)
         return len(fresh) >= MAX_ROWS
 
     async def _distrust(self, connection: AsyncConnection, head: Head | None, data: dataset.Dataset) -> str:
@@ -209,7 +201,7 @@ class Projector:
         built = await rebuild(self._engine, self._writer, head.epoch if head else 0)
         self._entries, self._ahead = built.entries, set(built.ahead)
         self.status.rebuilds += 1
-        self._scan, self._scan_at = 0, time.monotonic() + SWEEP_OLD_S
+        self._sweeper.switched()
         _log.info("rebuilt the projection: %d entries in %.2f s", self._entries, time.monotonic() - began)
 
     async def _too_much(self, raw: Any, changes: list[int]) -> bool:
@@ -246,29 +238,8 @@ class Projector:
         self.status.applied += len(fresh)
         self.status.registry = registry
         if changed.registry:
-            self._scan, self._scan_at = 0, time.monotonic() + SWEEP_OLD_S
+            self._sweeper.switched()
         return replace(head, registry=registry, watermark=watermark)
-
-    async def _sweep(self, connection: AsyncConnection, raw: Any, head: Head) -> None:
-        """Look at some buckets' markers, clear away a little of what is old, trim the outbox now and then."""
-        size = min(head.buckets, max(SWEEP_MIN, head.buckets // SWEEP_CYCLES))
-        slice_ = [(self._swept + step) % head.buckets for step in range(size)]
-        self._swept = (self._swept + size) % head.buckets
-        wrong = await self._writer.wrong_buckets(head.epoch, slice_)
-        if wrong:
-            purposes = await self._applier.purposes(connection)
-            async with raw.transaction():
-                for bucket in wrong:
-                    await repair_bucket(raw, self._writer, head, bucket, purposes)
-            self.status.repairs += len(wrong)
-            _log.warning("repaired %d buckets that had lost their markers", len(wrong))
-        now = time.monotonic()
-        if self._scan_at and now >= self._scan_at:
-            self._scan = await self._writer.sweep_old(self._scan, head.epoch, head.registry)
-            self._scan_at = now if self._scan else 0.0
-        if now >= self._trim_at and head.watermark:
-            self._trim_at = now + TRIM_S
-            await outbox.trim(connection, head.watermark[0])
 
     async def _look(self) -> None:
         """Without the lock, the lag is told by how long ago the working projector wrote the head."""

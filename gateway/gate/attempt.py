@@ -34,8 +34,8 @@ class CallAttempt:
     `number`: the call centre's number, None where there is none to read. `subscriber`: canonical number of the other
     side, "" for none: it is personal data and stands in no fact. `emergency`: the plan's digits, or "". `range`: of
     `number`. `routes`: trunks the call may leave by, in order; `facts.route` is the first one's id. `target`: user
-    part of the Request-URI that leaves, b"" where the call cannot. `proven`: an emergency caller's number is this
-    trunk's to present.
+    part of the Request-URI that leaves, b"" where the call cannot. `proven`: outbound, the caller number is verified
+    and this trunk's to present: only then it is asserted, whatever the rules in force say.
     """
 
     __slots__ = (
@@ -111,11 +111,11 @@ def _outbound(request: Request, trunk: Trunk, registry: Registry, at: float) -> 
         _add_stretched(attempt, registry)
     elif attempt.range is not None:
         attempt.routes = registry.route_outbound(attempt.range)
+    attempt.proven = _proven(attempt, at)
     if callee.number is not None:
         _add_subscriber(attempt, callee.number, registry)
     if callee.emergency:
         attempt.subscriber = callee.emergency
-        attempt.proven = _proven(attempt, at)
         attempt.routes = attempt.routes or tuple(
             other for other in registry.trunks if other.side == "core" and other.state == "active"
         )
@@ -214,7 +214,8 @@ def _localise(attempt: CallAttempt, route: Trunk) -> None:
 
 
 def _proven(attempt: CallAttempt, at: float) -> bool:
-    """May this caller be asserted, were the rules asked? Emergency calls go before them."""
+    """May this caller be asserted? Asked apart from the rules: emergency calls go before them, and a rule in shadow
+    mode lets a caller pass whom nobody vouches for."""
     row = attempt.range
     trunk = attempt.trunk
     return (

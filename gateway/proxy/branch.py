@@ -39,8 +39,8 @@ def derive(secret: bytes, key: tuple[bytes, ...], request: Request, loop: bytes)
 
 
 def loop_hash(request: Request, trunk: bytes) -> bytes:
-    """Hash of everything that decides where an out-of-dialog request goes. It includes the source trunk, so that a lawful
-    spiral through the carrier (out by one trunk, in again by another) is not taken for a loop."""
+    """Hash of everything that decides where an out-of-dialog request goes. It includes the source trunk, so that a
+    lawful spiral through the carrier (out by one trunk, in again by another) is not taken for a loop."""
     material = b"\0".join(
         (
             trunk,
@@ -51,7 +51,7 @@ def loop_hash(request: Request, trunk: bytes) -> bytes:
             request.to.tag,
             request.call_id,
             b"%d" % request.cseq,
-            *request.get_all(b"Route"),
+            *[value for name, value in request.headers if name == b"Route"],
         )
     )
     return blake2b(material, digest_size=8).hexdigest().encode()
@@ -60,7 +60,7 @@ def loop_hash(request: Request, trunk: bytes) -> bytes:
 def is_loop(request: Request, sent_bys: tuple[bytes, ...], loop: bytes) -> bool:
     """True when one of our own Vias carries the same loop hash: the request came back unchanged (RFC 5393 §4.2.2)."""
     marker = b"-" + loop
-    for value in request.get_all(b"Via"):
-        if marker in value and any(sent_by in value for sent_by in sent_bys):
+    for name, value in request.headers:
+        if name == b"Via" and marker in value and any(sent_by in value for sent_by in sent_bys):
             return True
     return False

@@ -1,12 +1,13 @@
 """The dialog cookie: what a dialog must remember, in Record-Route under a keyed MAC (DESIGN §5).
 
-A dialog has two. The *callee's* travels in the forwarded request, so the callee's route set holds it; the *caller's* replaces
-it in each 1xx and 2xx on the way back (RFC 3261 §16.7 step 8). Each is valid only from the trunk it was made for, and lets a
-request leave only towards the other trunk of its dialog.
+A dialog has two. The *callee's* travels in the forwarded request, so the callee's route set holds it; the *caller's*
+replaces it in each 1xx and 2xx on the way back (RFC 3261 §16.7 step 8). Each is valid only from the trunk it was made
+for, and lets a request leave only towards the other trunk of its dialog.
 
-Layout before base64url (60 bytes): key id 1 · kind 1 · issue time 4 (epoch seconds) · decision id 16 · own trunk 4 · peer trunk 4
-· From hash 6 · To hash 6 · Contact hash 6 · MAC 12. The MAC (keyed BLAKE2b, RFC 7693) covers all of that and the dialog
-identifiers, which are not repeated in the cookie: Call-ID, caller tag and, for the caller's cookie, callee tag.
+Layout before base64url (60 bytes): key id 1 · kind 1 · issue time 4 (epoch seconds) · decision id 16 · own trunk 4 ·
+peer trunk 4 · From hash 6 · To hash 6 · Contact hash 6 · MAC 12. The MAC (keyed BLAKE2b, RFC 7693) covers all of that
+and the dialog identifiers, which are not repeated in the cookie: Call-ID, caller tag and, for the caller's cookie,
+callee tag.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ PARAMETER = b"cg"
 
 _BODY = struct.Struct("!BBI16s4s4s6s6s6s")
 _MAC_LENGTH = 12
-_TEXT = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_TEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 class Cookie:
@@ -60,7 +61,7 @@ class Cookie:
         """`uri_hash` of the initial INVITE's From URI as this side saw it."""
         self.to_hash = to_hash
         self.contact_hash = contact_hash
-        """Hash of the number in the callee's Contact (caller's cookie only)."""
+        """Hash of the user part in the other side's Contact, where that side is the core; else `NO_HASH`."""
 
 
 class CookieRing:
@@ -92,7 +93,7 @@ class CookieRing:
 
     def read(self, text: bytes, call_id: bytes, from_tag: bytes, to_tag: bytes) -> Cookie | None:
         """The cookie in an in-dialog request with these tags, or None when it is not one of ours for this dialog."""
-        if len(text) != COOKIE_LENGTH or not _TEXT.issuperset(text):
+        if len(text) != COOKIE_LENGTH or text.translate(None, _TEXT):
             return None
         raw = urlsafe_b64decode(text)
         body = raw[:-_MAC_LENGTH]
@@ -117,5 +118,5 @@ def _mac(key: bytes, body: bytes, call_id: bytes, caller_tag: bytes, callee_tag:
 
 
 def short_hash(value: bytes) -> bytes:
-    """Six bytes that stand for a canonical URI or number inside a MACed cookie; `NO_HASH` for nothing."""
+    """Six bytes that stand for a canonical URI or user part inside a MACed cookie; `NO_HASH` for nothing."""
     return blake2b(value, digest_size=6).digest() if value else NO_HASH

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.proxy.cookie import PARAMETER
+from gateway.proxy.peer import Destination
 from gateway.sip.message import Headers
 
 DEFAULT_MAX_FORWARDS = 70
@@ -9,10 +11,10 @@ DEFAULT_MAX_FORWARDS = 70
 
 
 def forwarded_headers(
-    headers: Headers, our_via: bytes, top_via: bytes, max_forwards: int, record_routes: list[bytes]
+    headers: Headers, our_via: bytes, top_via: bytes, max_forwards: int, record_routes: list[bytes], own_routes: int = 0
 ) -> Headers:
     """Headers of the request as it leaves: our Via on top, our Record-Routes, the sender's Via stamped, Max-Forwards
-    one less. `max_forwards` is the received value, -1 where there was none."""
+    one less, the first `own_routes` Route values gone. `max_forwards`: as received, -1 where there was none."""
     out: Headers = [(b"Via", our_via)]
     for route in record_routes:
         out.append((b"Record-Route", route))
@@ -23,6 +25,8 @@ def forwarded_headers(
         if name == b"Via" and not stamped:
             out.append((b"Via", top_via))
             stamped = True
+        elif own_routes and name == b"Route":
+            own_routes -= 1
         elif name != b"Max-Forwards":
             out.append(header)
     out.append((b"Max-Forwards", b"%d" % left))
@@ -42,6 +46,31 @@ def without_own_routes(headers: Headers, own_routes: int) -> Headers:
     return out
 
 
+def record_routes(towards: Destination, back: Destination, cookie: bytes) -> list[bytes]:
+    """Our Record-Route values (§16.6 step 4), outgoing side first; two where the request leaves by another listener or
+    transport than it came by (RFC 5658)."""
+    routes = [_record_route(towards, cookie)]
+    if towards.via != back.via:
+        routes.append(_record_route(back, cookie))
+    return routes
+
+
+def _record_route(destination: Destination, cookie: bytes) -> bytes:
+    transport = b";transport=tcp" if destination.reliable else b""
+    return b"<sip:" + destination.sent_by + transport + b";lr;" + PARAMETER + b"=" + cookie + b">"
+
+
+def has_sender_via(headers: Headers) -> bool:
+    """True when a response has a Via below ours: without one it was meant for this element (§16.7 step 3)."""
+    found = 0
+    for header in headers:
+        if header[0] == b"Via":
+            found += 1
+            if found == 2:
+                return True
+    return False
+
+
 def returned_headers(headers: Headers, old_cookie: bytes, new_cookie: bytes) -> tuple[Headers, int]:
     """Headers of a response on its way back: without our Via (§16.7 step 3), and with the cookie in our Record-Route
     values replaced (step 8; nothing is when `old_cookie` is empty). Also returns how many values were."""
@@ -52,20 +81,17 @@ def returned_headers(headers: Headers, old_cookie: bytes, new_cookie: bytes) -> 
         name = header[0]
         if ours and name == b"Via":
             ours = False
-            continue
-        if old_cookie and name == b"Record-Route" and old_cookie in header[1]:
+        elif old_cookie and name == b"Record-Route" and old_cookie in header[1]:
             out.append((name, header[1].replace(old_cookie, new_cookie)))
             replaced += 1
-            continue
-        out.append(header)
+        else:
+            out.append(header)
     return out, replaced
 
 
-def hop_by_hop(
-    method: bytes, sent: Headers, to: bytes, cseq: int, extra: Headers
-) -> Headers:
+def hop_by_hop(method: bytes, sent: Headers, to: bytes, cseq: int, extra: Headers) -> Headers:
     """Headers of an ACK (§17.1.1.3) or CANCEL (§9.1) that belongs to the request sent with headers `sent`: the same top
-    Via, From, Call-ID and Routes, the given To."""
+    Via, From, Call-ID and Routes, the given To (empty: the same)."""
     out: Headers = []
     via = False
     for name, value in sent:

@@ -1,7 +1,7 @@
 """Peers and the addresses they are reached at, as the proxy sees them.
 
-The registry's trunks are turned into `Peer`s by the composition root, the sockets into `Destination`s by the network edge:
-the proxy itself knows neither.
+The registry's trunks are turned into `Peer`s by the composition root, the sockets into `Destination`s by the network
+edge: the proxy itself knows neither.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Destination:
         self.sent_by = sent_by
         """Our advertised host:port towards this peer."""
         self.via = b"SIP/2.0/" + transport + b" " + sent_by + b";branch="
-        """A Via value up to the branch (§16.6 step 8)."""
+        """A Via value up to the branch (§16.6 step 8). Equal for two destinations reached the same way (RFC 5658)."""
         self.reliable = reliable
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         self.host_port = f"{host}:{address[1]}".encode()
@@ -51,10 +51,10 @@ class Peer:
     __slots__ = ("access", "code", "hops", "id", "key", "reach", "trunk")
 
     def __init__(
-        self, id: str, code: bytes, access: bool, hops: tuple[Hop, ...], reach: Reach, trunk: object
+        self, peer_id: str, code: bytes, access: bool, hops: tuple[Hop, ...], reach: Reach, trunk: object
     ) -> None:
-        self.id = id
-        self.key = id.encode()
+        self.id = peer_id
+        self.key = peer_id.encode()
         self.code = code
         """Four bytes that stand for the trunk in cookies."""
         self.access = access

@@ -45,10 +45,8 @@ class Gate(Protocol):
         """True for an emergency call, which passes where others are shed."""
         ...
 
-    def refused(
-        self, rule: str, detail: str, request: Request, source: Source, decision: bytes
-    ) -> Refused:
-        """Record a refusal that the proxy itself makes (`method`, `dialog-forged`, `draining` …) and word the answer."""
+    def refused(self, rule: str, detail: str, request: Request, source: Source, decision: bytes) -> Refused:
+        """Record a refusal that the proxy itself makes (`method`, `dialog-forged` …), and word the answer."""
         ...
 
     def screen_request(self, request: Request, from_peer: Peer, to_peer: Peer) -> Screened:

@@ -7,6 +7,7 @@ from gateway.sip.message import Headers, Request
 from gateway.sip.via import Via
 from gateway.sip.writer import write_response
 
+
 def reply_address(via: Via, source: Source) -> tuple[str, int]:
     """Where responses to a request go over UDP (§18.2.2, RFC 3581 §4): always back to the source host; `maddr` is never
     followed. Without `rport` the port is the Via's."""
@@ -23,22 +24,18 @@ def local_response(
     tag: bytes,
     extra: Headers,
 ) -> bytes:
-    """A response to `request`. `top_via`: its stamped top Via; `tag`: our To tag, not used for 100 or where one is there."""
+    """A response to `request`. `top_via`: its stamped top Via; `tag`: our To tag, not used for 100 or where one is
+    there; `extra`: headers after those that are copied."""
     headers: Headers = []
-    to: bytes = b""
     first = True
     for name, value in request.headers:
         if name == b"Via":
             headers.append((name, top_via if first else value))
             first = False
         elif name == b"To":
-            to = value
-            if status != 100 and not request.to.tag:
-                to = value + b";tag=" + tag
-            headers.append((name, to))
-        elif name == b"From" or name == b"Call-ID" or name == b"CSeq":
-            headers.append((name, value))
-        elif name == b"Timestamp" and status == 100:
+            tagged = status == 100 or request.to.tag
+            headers.append((name, value if tagged else value + b";tag=" + tag))
+        elif name == b"From" or name == b"Call-ID" or name == b"CSeq" or (name == b"Timestamp" and status == 100):
             headers.append((name, value))
     headers.extend(extra)
     return write_response(status, phrase, headers, b"")
@@ -50,6 +47,4 @@ def answer_destination(request: Request, source: Source) -> Destination:
     address = reply_address(request.via, source)
     if reply.reliable or address == reply.address:
         return reply
-    return Destination(
-        reply.listener, address, request.via.transport, reply.sent_by, False
-    )
+    return Destination(reply.listener, address, request.via.transport, reply.sent_by, False)

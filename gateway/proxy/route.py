@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from gateway.proxy.cookie import PARAMETER
+from gateway.proxy.cookie import COOKIE_LENGTH, PARAMETER
 from gateway.proxy.peer import Destination, Peer
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import parse_name_addr
-from gateway.sip.uri import Uri, parse_uri
+from gateway.sip.uri import Uri, parse_host_port, parse_uri
 
 MAX_OWN_ROUTES = 4
 """Own Route values taken off one request: two per pass (RFC 5658), twice as many to be liberal."""
 
 OwnHosts = frozenset[tuple[bytes, int]]
 """(host, port) pairs that are ours; port 5060 stands for an absent port as well."""
+
+_WRITTEN = b"lr;" + PARAMETER + b"="
+_WRITTEN_LENGTH = len(_WRITTEN) + COOKIE_LENGTH + 1
 
 
 class Routing:
@@ -32,11 +35,20 @@ class Routing:
         """The Request-URI."""
 
 
-def own_cookie(uri: Uri, own: OwnHosts) -> bytes | None:
-    """The cookie in a URI of ours (b"" when it has none), or None when the URI is not ours."""
-    if (uri.host, uri.port or 5060) not in own or uri.user is not None:
+def own_cookie(value: bytes, own: OwnHosts) -> bytes | None:
+    """The cookie in a Route or Record-Route value of ours (b"" when it has none), or None when the value is not ours
+    or cannot be read."""
+    try:
+        # As we wrote it (UAs echo it as it is, §12.1): <sip:host:port;lr;cg=…>
+        if value[:5] == b"<sip:" and value[-1:] == b">":
+            host_port, _, rest = value[5:].partition(b";")
+            if len(rest) == _WRITTEN_LENGTH and rest.startswith(_WRITTEN) and b"@" not in host_port:
+                host, port = parse_host_port(host_port)
+                return rest[len(_WRITTEN) : -1] if (host, port or 5060) in own else None
+        uri = parse_uri(parse_name_addr(value).uri)
+    except RemoteProtocolError:
         return None
-    if not uri.has_param(b"lr"):
+    if (uri.host, uri.port or 5060) not in own or uri.user is not None or not uri.has_param(b"lr"):
         return None
     return uri.param(PARAMETER) or b""
 
@@ -45,16 +57,13 @@ def read_routes(request: Request, own: OwnHosts) -> Routing:
     """Take our own Routes off the top. A Route that cannot be read ends the search: it is not ours.
 
     A Request-URI that is one of our Record-Route values means a strict router sent this (§16.4). We depart: nothing
-    is moved up from the Route set; such a request has no valid target and is refused by its Request-URI.
+    is moved up from the Route set; such a request carries no cookie in a Route and is refused for that.
     """
-    routes = request.get_all(b"Route")
+    routes = [value for name, value in request.headers if name == b"Route"]
     taken = 0
     cookie = b""
     for value in routes[:MAX_OWN_ROUTES]:
-        try:
-            found = own_cookie(parse_uri(parse_name_addr(value).uri), own)
-        except RemoteProtocolError:
-            break
+        found = own_cookie(value, own)
         if found is None:
             break
         taken += 1
@@ -63,8 +72,8 @@ def read_routes(request: Request, own: OwnHosts) -> Routing:
 
 
 def dialog_target(routing: Routing, peer: Peer) -> Destination | None:
-    """Where an in-dialog request goes: the next Route, else the Request-URI; both must belong to `peer`, and so must every
-    other Route (DESIGN §5, Dialog cookies). None: it names a stranger."""
+    """Where an in-dialog request goes: the next Route, else the Request-URI. Both must belong to `peer`, and so must
+    every other Route (DESIGN §5, Dialog cookies). None: one names a stranger."""
     target = routing.target
     if target.scheme != b"sip" or target.headers or target.has_param(b"maddr"):
         return None
@@ -82,11 +91,3 @@ def dialog_target(routing: Routing, peer: Peer) -> Destination | None:
         if destination is None:
             return None
     return destination
-
-
-def digits_of(user: bytes | None) -> bytes:
-    """The digits of a user part that reads as a telephone number, else b"". Escapes were decoded by the caller."""
-    if not user:
-        return b""
-    digits = user.translate(None, b"+-.()")
-    return digits if len(digits) >= 3 and digits.isdigit() else b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.proxy import forward
+from gateway.proxy import forward, reply
 from gateway.proxy.peer import Peer
 from gateway.sip.message import Request, Response
 from gateway.sip.writer import write_response
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 class Transit:
     """`ServerUser` and `ClientUser` of one forwarded non-INVITE request."""
 
-    __slots__ = ("core", "from_peer", "request", "server", "to_peer")
+    __slots__ = ("core", "from_peer", "request", "server", "tag", "to_peer", "top_via")
 
     def __init__(
-        self, core: ProxyCore, request: Request, server: ServerTransaction, from_peer: Peer, to_peer: Peer
+        self,
+        core: ProxyCore,
+        request: Request,
+        server: ServerTransaction,
+        top_via: bytes,
+        tag: bytes,
+        from_peer: Peer,
+        to_peer: Peer,
     ) -> None:
         self.core = core
         self.request = request
         self.server = server
+        self.top_via = top_via
+        self.tag = tag
         self.from_peer = from_peer
         self.to_peer = to_peer
 
@@ -43,10 +52,14 @@ class Transit:
         self.server.respond(status, write_response(status, reason, headers, screened.body), now)
 
     def client_timeout(self, client: ClientTransaction, now: float) -> None:
-        """`ClientUser`: RFC 4320 §4.2 forbids a 408 to a non-INVITE request; the caller's own timer F ends it."""
+        """`ClientUser`: RFC 4320 §4.2 forbids a 408 to a non-INVITE request; the sender's own timer F ends it."""
+        self.server.give_up(now)
 
     def client_error(self, client: ClientTransaction, now: float) -> None:
-        """`ClientUser`: as a timeout: a proxy that cannot reach the next hop lets the sender's timer run."""
+        """`ClientUser`: as if a 503 had come (§16.9), which goes on as a 500 (§16.7 step 6)."""
+        self.core.counters.sent_responses[5] += 1
+        data = reply.local_response(self.request, self.top_via, 500, b"Server Internal Error", self.tag, [])
+        self.server.respond(500, data, now)
 
     def client_ack(self, client: ClientTransaction, response: Response) -> bytes:
         """`ClientUser`: non-INVITE requests have no ACK."""

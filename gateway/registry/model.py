@@ -58,7 +58,7 @@ class Trunk:
     area: str = ""
     """Area code that local forms are read in; empty: local forms are refused."""
     emergency_cli: str = ""
-    """Canonical number put into From and asserted when an emergency caller is unproven."""
+    """Canonical number put into From, never asserted, when the caller of an emergency call is unproven."""
     answers: tuple[tuple[str, int, str], ...] = ()
     """Per-trunk answers: (rule id, status, phrase), over the pack's."""
     needs_asserted: bool = False

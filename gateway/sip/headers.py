@@ -102,6 +102,8 @@ def _sort_out(headers: Headers) -> tuple[Headers, dict[bytes, bytes]]:
         name, value = header
         kind = kind_of(name)
         if kind is None:
+            if name == CONTACT and name in first:  # several are one list (RFC 3261 §7.3.1), all of which is checked
+                value = first[name] + b", " + value
             first[name] = value
             sorted_out.append(header)
         elif kind == _SINGLE:

@@ -228,7 +228,8 @@ def _check_version(version: bytes) -> None:
 
 def _check_contacts(contact: bytes, headers: Headers) -> None:
     """Every Contact reads as an address, so that no `?` or `;` of one moves from the URI to the header."""
-    if contact[:5] != b"<sip:" or contact[-1] != 0x3E or contact[1:-1].translate(URI) != contact[1:-1]:
+    inner = contact[1:-1]
+    if contact[:5] != b"<sip:" or contact[-1] != 0x3E or inner.translate(URI) != inner:
         for name, value in headers:
             if name == CONTACT and value != b"*":
                 for element in split_list(value):

@@ -44,9 +44,7 @@ class TransactionLayer:
         """True when no server transaction at all may be made."""
         return len(self.servers) >= MAX_DIALOG_TRANSACTIONS
 
-    def new_server(
-        self, key: tuple[bytes, ...], invite: bool, destination: Destination
-    ) -> ServerTransaction:
+    def new_server(self, key: tuple[bytes, ...], invite: bool, destination: Destination) -> ServerTransaction:
         """Start a server transaction for a request that matched none."""
         server = ServerTransaction(self, key, invite, destination)
         self.servers[key] = server

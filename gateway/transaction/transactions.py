@@ -73,9 +73,7 @@ class ServerTransaction:
 
     __slots__ = ("_interval", "destination", "invite", "key", "layer", "message", "state", "table", "user")
 
-    def __init__(
-        self, layer: TransactionLayer, key: tuple[bytes, ...], invite: bool, destination: Destination
-    ) -> None:
+    def __init__(self, layer: TransactionLayer, key: tuple[bytes, ...], invite: bool, destination: Destination) -> None:
         self.layer = layer
         self.key = key
         self.invite = invite
@@ -246,9 +244,7 @@ class ClientTransaction:
                     self.message = user.client_ack(self, response)
                 layer.send(self.destination, self.message)
             elif action == m.DO_START_D:
-                layer.timers.start(
-                    0.0 if self.destination.reliable else layer.values.timeout, now, self, t.TIMER_D
-                )
+                layer.timers.start(0.0 if self.destination.reliable else layer.values.timeout, now, self, t.TIMER_D)
             elif action == m.DO_START_A:
                 self._interval *= 2
                 layer.timers.start(self._interval, now, self, t.TIMER_A)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import monotonic, time
 
 from gateway.gate.attempt import CallAttempt
+from gateway.gate.callee import read_callee
 from gateway.gate.decision import Verdict, refusal_headers
 from gateway.gate.gate import Gate
 from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
@@ -110,7 +111,7 @@ class Gatekeeper:
         registry = self._registry
         if registry is None or not peer.access:
             return False
-        return registry.emergency_callee(request.target.user or b"")
+        return bool(read_callee(request, trunk_of(peer), registry).emergency)
 
     def refused(self, rule: str, detail: str, request: Request, source: Source, decision: bytes) -> Refused:
         """See `proxy.ports.Gate`."""
@@ -174,15 +175,16 @@ class Gatekeeper:
 def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:
     """Headers and body of an allowed INVITE as they leave. The caller is asserted towards the core when it was verified; an
     emergency call's unproven caller is replaced by the trunk's emergency CLI, and never asserted (DESIGN §5)."""
-    asserted = attempt.number if attempt.direction == OUTBOUND else None
+    # A number that was allowed by a rule in shadow mode is not proven, and is not asserted.
+    asserted = attempt.number if attempt.direction == OUTBOUND and attempt.proven else None
     from_uri = b""
-    if attempt.emergency and not attempt.proven:
-        asserted = None
-        if attempt.trunk.emergency_cli:
-            from_uri = emergency_uri(attempt.trunk.emergency_cli, host)
+    if attempt.emergency and not attempt.proven and attempt.trunk.emergency_cli:
+        from_uri = emergency_uri(attempt.trunk.emergency_cli, host)
     # Several trunks may take the call: identity is shown only if each of them is trusted with it.
     to_trunk = next((trunk for trunk in attempt.routes if not trunk.trusted), attempt.routes[0])
-    return screen_request(attempt.request, attempt.trunk, to_trunk, asserted, registry.plan, host, from_uri)
+    return screen_request(
+        attempt.request, attempt.trunk, to_trunk, asserted, registry.plan, host, from_uri, bool(attempt.emergency)
+    )
 
 
 def trunk_of(peer: Peer) -> Trunk:

@@ -47,6 +47,10 @@ RECOVER_SECONDS = 240.0
 
 HOUSEKEEPING_S = 1.0
 
+MAX_LOGGED = 10
+"""Faults of one kind logged with a traceback; after that every thousandth: a flood must not fill the disk."""
+MAX_LOGGED_EACH = 1_000
+
 GC_THRESHOLDS = (50_000, 20, 50)
 """Messages and transactions are freed by their reference counts; a full collection every 700 objects would only walk the
 transaction tables."""
@@ -241,17 +245,18 @@ class Worker:
     # -- faults of our own -----------------------------------------------------------------------------------------
 
     def _failed(self, error: BaseException) -> None:
-        self.stats.errors["message"] = self.stats.errors.get("message", 0) + 1
-        _log.error("message failed", exc_info=error)
+        count = self.stats.errors["message"] = self.stats.errors.get("message", 0) + 1
+        if count <= MAX_LOGGED or count % MAX_LOGGED_EACH == 0:
+            _log.error("message failed", count=count, exc_info=error)
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         self.stats.errors[name] = self.stats.errors.get(name, 0) + 1
         _log.error("task failed", task=name, exc_info=error)
 
     def _rule_failed(self, rule: str, error: Exception) -> None:
-        self.stats.rule_errors[rule] = self.stats.rule_errors.get(rule, 0) + 1
-        if self.stats.rule_errors[rule] <= 10:
-            _log.error("rule failed", rule=rule, exc_info=error)
+        count = self.stats.rule_errors[rule] = self.stats.rule_errors.get(rule, 0) + 1
+        if count <= MAX_LOGGED or count % MAX_LOGGED_EACH == 0:
+            _log.error("rule failed", rule=rule, count=count, exc_info=error)
 
 
 def own_hosts(settings: Settings) -> list[bytes]:

@@ -67,12 +67,12 @@ def test_found_in_every_way_and_masked(gateway: GatewayProcess) -> None:
     assert (call["caller"], call["callee"]) == (CALLER, MASKED)
     assert (call["rule"], call["status"], call["trunk"]) == ("consent-missing", 470, "cc-alpha")
     for arguments in (
-        ("--caller", CALLER), ("--callee", CALLEE), ("--call-id", "one-call"), ("--decision", str(call["id"])[:8]),
-        ("--since", "2020-01-01"),
+        ("--caller", CALLER, "--callee", CALLEE), ("--call-id", "one-call"),
+        ("--decision", str(call["id"])[:8], "--since", "2020-01-01"),
     ):  # fmt: skip
         assert found(gateway, *arguments) == [call], arguments
     for arguments in (
-        ("--caller", CALLEE), ("--callee", CALLER), ("--call-id", "another"), ("--until", "2020-01-01"),
+        ("--caller", CALLEE), ("--call-id", "another", "--until", "2020-01-01"),
     ):  # fmt: skip
         assert found(gateway, *arguments) == [], arguments
 

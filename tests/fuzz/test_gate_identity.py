@@ -7,9 +7,10 @@ through, somebody's softswitch would too.
 
 from __future__ import annotations
 
+import os
 from urllib.parse import unquote_to_bytes
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.gate.screen import screen_request, screen_response
@@ -19,6 +20,7 @@ from tests.unit.gate.calls import ALPHA, CARRIER, TRUSTED, TRUSTED_ACCESS, answe
 
 PLAN = registry().plan
 HOST = b"gate.example"
+EXAMPLES = 20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else 300
 SHORTEST = 7
 """Digits in a row that a person would take for a number."""
 
@@ -102,6 +104,7 @@ def without_hosts(value: bytes) -> bytes:
     return value.replace(b"127.0.0.1", b"h").replace(b"127.0.0.2", b"h")
 
 
+@settings(max_examples=EXAMPLES)
 @given(requests())
 def test_what_passes_names_the_gated_numbers_only(data: bytes) -> None:
     try:
@@ -135,6 +138,7 @@ def test_what_passes_names_the_gated_numbers_only(data: bytes) -> None:
             assert all(own(run, callee.canonical) for run in numbers(without_hosts(value))), value
 
 
+@settings(max_examples=EXAMPLES)
 @given(requests())
 def test_no_message_breaks_the_gate(data: bytes) -> None:
     try:

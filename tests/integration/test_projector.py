@@ -333,7 +333,7 @@ async def test_postgres_restarted(tmp_path: Path, redis_url: str, view: View) ->
 async def test_a_large_import_is_switched_at_once_and_old_keys_go(
     migrated_url: str, redis_url: str, view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.control.projector.SWEEP_OLD_S", 0.2)
+    monkeypatch.setattr("gateway.control.sweep.SWEEP_OLD_S", 0.2)
     path = tmp_path / "many.csv"
     rows = "".join(f"+86138{number:08d},alpha,consultation,2024-01-01T00:00:00Z,,\n" for number in range(10_000))
     path.write_text("callee,operator,purpose,granted_at,expires_at,evidence_uri\n" + rows)

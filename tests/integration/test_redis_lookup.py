@@ -117,10 +117,9 @@ async def test_a_stopped_server_costs_the_deadline_then_nothing(redis_process: R
             assert isinstance(answer, Unavailable) and "in time" in str(answer)
         assert min(waited) >= 0.049 and sorted(waited)[1] < 0.1
         assert lookup.breaker_open and lookup.breaker_opened == 1 and lookup.timeouts == FAILURES_TO_OPEN
-        started = loop.time()
-        answer = await ask(lookup)
+        answer = await ask(lookup)  # at once: not sent at all
         assert isinstance(answer, Unavailable) and "lately" in str(answer)
-        assert loop.time() - started < 0.04 and lookup.breaker_refused == 1
+        assert lookup.breaker_refused == 1 and lookup.timeouts == FAILURES_TO_OPEN
         redis_process.resume()
         await until(lambda: not lookup.breaker_open)
         assert await _live_again(lookup)

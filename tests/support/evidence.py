@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from gateway.store.embedded.servers import read_endpoints
 from gateway.store.sql.engine import make_engine
@@ -68,7 +69,10 @@ def wait_for(gateway: GatewayProcess, decisions: int, ends: int, timeout_s: floa
     """Look until that many distinct decisions and end records are there, or time is up; what was there last."""
     deadline = time.monotonic() + timeout_s
     while True:
-        records = read_records(gateway)
+        try:
+            records = read_records(gateway)
+        except (DBAPIError, OSError):  # the server is being killed or started by the test
+            records = Records()
         if len(records.decisions) >= decisions and len(records.ends) >= ends:
             time.sleep(0.5)  # a doubled record would still be on its way
             return read_records(gateway)

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,11 @@ class _Table:
             if not value:
                 return 0.0
             value = parse_time(value)
-        if value is None or value.tzinfo is None:
+        # From 1970 on: 0 stands for "open", and what lies before has no use here.
+        if value is None or value.tzinfo is None or value.timestamp() <= 0:
             self.wrong(key, str(self._content.get(key)), TIME_FIX)
             return 0.0
-        return float(value.astimezone(UTC).timestamp())
+        return float(value.timestamp())
 
     def has(self, key: str) -> bool:
         return key in self._content

@@ -22,9 +22,9 @@ def parse_time(text: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text.upper())
-    except ValueError:
+        return None if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the second: year 1 or 9999 moved over the edge by its zone
         return None
-    return None if found.tzinfo is None else found.astimezone(UTC)
 
 
 def canonical_number(plan: NumberingPlan, text: str) -> tuple[str, str]:

@@ -68,9 +68,7 @@ class EmbeddedRedis:
     def await_ready(self) -> None:
         """The second half of `start`."""
         if self._process is not None:
-            wait_ready(
-                self._process, lambda: _answers(str(self.socket_path)), START_S, "redis-server", self._log
-            )
+            wait_ready(self._process, lambda: _answers(str(self.socket_path)), START_S, "redis-server", self._log)
 
     def stop(self) -> None:
         """End it and take its socket away. Nothing happens where it does not run."""

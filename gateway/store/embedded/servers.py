@@ -28,9 +28,7 @@ class Endpoints:
 class EmbeddedServers:
     """The servers a supervisor starts where no URL is configured."""
 
-    def __init__(
-        self, state_dir: str | os.PathLike[str], *, redis: bool = True, postgres: bool = True
-    ) -> None:
+    def __init__(self, state_dir: str | os.PathLike[str], *, redis: bool = True, postgres: bool = True) -> None:
         self.state_dir = Path(state_dir).resolve()
         self.redis = EmbeddedRedis(self.state_dir) if redis else None
         self.postgres = EmbeddedPostgres(self.state_dir) if postgres else None
@@ -85,8 +83,7 @@ class EmbeddedServers:
         except OSError:
             lock.close()
             raise EmbeddedError(
-                f"another gateway runs on the state directory {self.state_dir}: "
-                "stop it, or set another node.state_dir"
+                f"another gateway runs on the state directory {self.state_dir}: stop it, or set another node.state_dir"
             ) from None
         os.set_inheritable(lock.fileno(), False)
         self._lock = lock

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 BATCH = 1_000
 """Rows per fetch of a server-side cursor."""
 
@@ -71,6 +74,11 @@ async def refusals_between(raw: Any, low: bytes, high: bytes | None) -> AsyncIte
     """Refusals with low <= hash < high (None: no upper bound), in hash order."""
     async for row in raw.cursor(_REFUSAL + _RANGE + ", scope, value", low, high, prefetch=BATCH):
         yield RefusalRow(*row)
+
+
+async def purpose_numbers(connection: AsyncConnection) -> dict[str, int]:
+    """Purpose name to number."""
+    return {row[0]: int(row[1]) for row in await connection.execute(text("SELECT name, number FROM purposes"))}
 
 
 async def entries(raw: Any) -> int:

@@ -327,3 +327,12 @@ def test_short_code_towards_another_country() -> None:
 def test_suspended_trunk_and_operator() -> None:
     assert attempt(invite()).facts.trunk_state == "active"
     assert attempt(invite(), replace(ALPHA, state="suspended")).facts.trunk_state == "suspended"
+
+
+def test_only_a_number_of_this_trunk_is_proven() -> None:
+    assert attempt(invite()).proven
+    assert not attempt(invite(b"P-Asserted-Identity: <sip:+8613900139000@x>")).proven
+    assert not attempt(invite(b"Privacy: id")).proven
+    for user in (b"+8657156780001", b"+8613900139000", b"+86571123400011", b"alice"):
+        assert not attempt(invite(from_=b"<sip:" + user + b"@h>;tag=a")).proven
+    assert not attempt(invite(uri=b"sip:+8657112340001@127.0.0.1"), CARRIER).proven

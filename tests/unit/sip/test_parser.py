@@ -230,6 +230,9 @@ def test_contact_forms(contact: bytes) -> None:
 
 def test_second_contact_line_is_checked_too() -> None:
     assert refused(request(b"m: sip:a@b?x=y", contact=b"<sip:a@b>")).status == 400
+    assert refused(request(b"m: <sip:a@b>", contact=b"sip:a@b?x=y")).status == 400
+    assert refused(request(b"m: <sip:a@b>", b"m: <sip:a@b", contact=b"<sip:a@b>")).status == 400
+    assert parsed(request(b"m: <sip:c@d>", contact=b"<sip:a@b>")).get_all(b"Contact") == [b"<sip:a@b>", b"<sip:c@d>"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""A response to an INVITE on its way back to the caller (RFC 3261 §16.7 steps 3, 5, 8 and 9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.proxy import forward
+from gateway.sip.message import Response
+from gateway.sip.writer import write_response
+from gateway.transaction import machines as m
+
+if TYPE_CHECKING:
+    from gateway.proxy.call import Call
+    from gateway.proxy.invite_branch import Branch
+
+
+def pass_response(call: Call, branch: Branch, response: Response, now: float) -> None:
+    """Pass a response of `branch` to the caller: our Via gone, our Record-Routes with the caller's cookie."""
+    core = call.core
+    screened = core.gate.screen_response(response, call.request, branch.peer, call.source.peer)
+    status = response.status
+    new = old = b""
+    if branch.cookie and status < 300 and response.to.tag:
+        old = branch.cookie
+        new = branch.caller_cookie(response)
+    headers, replaced = forward.returned_headers(screened.headers, old, new)
+    if old and not replaced:
+        old = core.dialogs.earlier_cookie(call, response)
+        if old:
+            headers, _ = forward.returned_headers(screened.headers, old, new)
+        else:
+            core.counters.record_route_lost += 1
+    core.counters.sent_responses[status // 100] += 1
+    data = write_response(status, response.reason, headers, screened.body)
+    server = call.server
+    if 200 <= status < 300 and server.state >= m.COMPLETED:
+        # §16.7 step 5: a 2xx is always passed on, also after another final response.
+        core.layer.send(server.destination, data)
+    else:
+        server.respond(status, data, now)

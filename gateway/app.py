@@ -110,7 +110,8 @@ class Gateway:
         """Everything up, until told to stop, everything down. 0, or 1 when a part could not start."""
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(sign, self._told_to_stop)
+            if sign != signal.SIGHUP or signal.getsignal(sign) != signal.SIG_IGN:  # nohup(1) is respected
+                loop.add_signal_handler(sign, self._told_to_stop)
         async with asyncio.TaskGroup() as tasks:
             keepers = [
                 tasks.create_task(self._keep(child), name=child.name)

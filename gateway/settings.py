@@ -33,7 +33,7 @@ class Node:
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
     name: Annotated[str, MinLen(1), "the node's name; it is written into every evidence record"] = "node-1"
     state_dir: Annotated[str, MinLen(1), "directory for journals, keys and the embedded servers"] = "var"
-    workers: Annotated[int, Ge(1), Le(64), "SIP worker processes, at most one per CPU core"] = 1
+    workers: Annotated[int, Ge(0), Le(64), "SIP workers, at most one per CPU core; 0 = none here"] = 1
     drain_s: Annotated[float, Ge(0), Le(3600), "seconds live transactions get to finish at shutdown"] = 32.0
 
 
@@ -227,7 +227,5 @@ def make_run_dir(settings: Settings) -> Path:
     path = settings.run_dir
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.stat().st_uid != os.getuid():
-        raise PermissionError(
-            f"{path} belongs to another user: remove it or set node.state_dir to a shorter path"
-        )
+        raise PermissionError(f"{path} belongs to another user: remove it or set node.state_dir to a shorter path")
     return path

@@ -60,7 +60,11 @@ class Child:
         backoff = 0.0
         while not self._stopping.is_set():
             started = clock()
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except OSError as error:  # no memory, no process to be had: the others go on
+                _log.error("child could not be started", child=self.name, error=str(error))
+                code = -1
             if self._stopping.is_set():
                 return
             if code > 0 and not settled():

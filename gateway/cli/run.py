@@ -32,7 +32,13 @@ def worker(
     index: Annotated[int, typer.Option(min=0, max=63, help="Number of this worker on its node.")] = 0,
 ) -> None:
     """Run one SIP worker alone."""
-    _part("worker", config_of(load(config)), index)
+    settings = config_of(load(config))
+    if not settings.keys_file.exists():
+        fail(
+            f"keys.file = {str(settings.keys_file)!r}: no such file; fix: copy it from a node that has it "
+            "(the first `callgate run` or `callgate control` makes it)"
+        )
+    _part("worker", settings, index)
 
 
 def ship(config: Config = None) -> None:

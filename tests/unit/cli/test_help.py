@@ -96,3 +96,15 @@ def test_explain_without_a_gateway(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, arguments, env=environ)
     assert done.exit_code == 1
     assert "no gateway runs on" in done.output
+
+
+def test_a_worker_alone_makes_no_keys_of_its_own(tmp_path: Path) -> None:
+    environ = {
+        "CALLGATE_NODE__STATE_DIR": str(tmp_path),
+        "CALLGATE_REDIS__URL": "redis://127.0.0.1:1/0",
+        "CALLGATE_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/none",
+    }
+    done = CliRunner().invoke(app, ["worker"], env=environ)
+    assert done.exit_code == 1
+    assert f"keys.file = '{tmp_path}/keys.json': no such file; fix: copy it" in done.output
+    assert not (tmp_path / "keys.json").exists()

@@ -195,7 +195,8 @@ class Playbook:
     def expect(self, *wanted: str) -> list[Request | Response]:
         """Everything sent since the last call, as "INVITE >carrier" or "200 >caller", in order."""
         sent, self._sent = self._sent, []
-        assert [f"{_kind(message)} >{name}" for name, message, _ in sent] == list(wanted)
+        got = [f"{_kind(message)} >{name}" for name, message, _ in sent]
+        assert got == list(wanted), f"sent {got}, expected {list(wanted)}"
         self.wire = [data for _, _, data in sent]
         return [message for _, message, _ in sent]
 

@@ -1,4 +1,4 @@
-"""`callgate demo`: one call of every kind against the running gateway, placed by real telephones on the example's addresses."""
+"""`callgate demo`: one call of every kind against the running gateway, by telephones on the example's addresses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The evidence of one worker: records made, held to the journal, floods folded.
 
-Everything noted in a turn of the loop is written by one `commit` at its end. What the disk refuses is told to the caller
-for decisions (a call without evidence is not placed) and kept in memory, bounded, for outcomes, ends and emergency calls.
+Everything noted in a turn of the loop is written by one `commit` at its end. What the disk refuses is told to the
+caller for decisions (a call without evidence is not placed) and kept in memory, bounded, for outcomes, ends and
+emergency calls.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ MAX_FLOOD_KEYS = 2_000
 MAX_KEPT = 50_000
 """Records kept in memory while the disk takes none: about 30 MB. The oldest are given up, and counted."""
 
+RETRY_S = 1.0
+"""Seconds between two attempts to write what is kept while the disk takes nothing: the queue may be long."""
+
 MAX_ENDED = 100_000
 """Decision ids whose end was seen lately, so that crossed or repeated BYEs give one end record."""
 
@@ -38,6 +42,7 @@ class Evidence:
         self._counts: dict[tuple[str, str], int] = {}
         self._flooded: dict[tuple[str, str], tuple[str, int]] = {}
         self._ended: dict[str, None] = {}
+        self._retry_at = 0.0
         self.given_up = 0
         """Records lost because the disk took none for too long."""
         self.failed_commits = 0
@@ -47,20 +52,24 @@ class Evidence:
         """Records waiting in memory."""
         return len(self._others)
 
-    def decision(self, record: Record) -> None:
-        """A decision of this turn: `commit` says whether it is written."""
-        self._decisions.append(self._encoder.encode(record))
+    def encode(self, record: Record) -> bytes:
+        """A record as it stands in the journal."""
+        return self._encoder.encode(record)
 
-    def keep(self, record: Record) -> None:
+    def decision(self, payload: bytes) -> None:
+        """A decision of this turn: `commit` says whether it is written."""
+        self._decisions.append(payload)
+
+    def keep(self, payload: bytes) -> None:
         """A record that is written when it can be."""
         if len(self._others) >= MAX_KEPT:
             self._others.popleft()
             self.given_up += 1
-        self._others.append(self._encoder.encode(record))
+        self._others.append(payload)
 
     def outcome(self, decision: str, at: float, result: str, status: int, hop: str) -> None:
         """How the set-up of an allowed call ended."""
-        self.keep(OutcomeRecord(decision, int(at * 1e6), result, status, hop))
+        self.keep(self.encode(OutcomeRecord(decision, int(at * 1e6), result, status, hop)))
 
     def note_ended(self, decision: str) -> None:
         """A call whose end record is in the journal already."""
@@ -74,7 +83,7 @@ class Evidence:
             for oldest in list(self._ended)[: MAX_ENDED // 2]:
                 del self._ended[oldest]
         self._ended[decision] = None
-        self.keep(EndRecord(decision, int(at * 1e6), by, cause))
+        self.keep(self.encode(EndRecord(decision, int(at * 1e6), by, cause)))
         return True
 
     def flooded(self, source: str, trunk: str, rule: str, status: int, at: float) -> bool:
@@ -95,7 +104,8 @@ class Evidence:
     def _fold(self, second: int) -> None:
         for key, (trunk, status) in self._flooded.items():
             count = self._counts[key] - FLOOD_LIMIT
-            self.keep(FloodRecord(self._second * 1_000_000, key[0], trunk, key[1], status, count))
+            record = FloodRecord(self._second * 1_000_000, key[0], trunk, key[1], status, count)
+            self.keep(self.encode(record))
         self._flooded.clear()
         self._counts.clear()
         self._second = second
@@ -105,18 +115,21 @@ class Evidence:
         this turn have no evidence and are forgotten here, the rest stays queued."""
         if self._flooded and int(at) != self._second:
             self._fold(int(at))
-        if not self._decisions and not self._others:
+        others = self._others if at >= self._retry_at else ()
+        if not self._decisions and not others:
             return True
         journal = self._journal
         for payload in self._decisions:
             journal.append(payload)
-        for payload in self._others:
+        for payload in others:
             journal.append(payload)
         self._decisions.clear()
         try:
             journal.commit()
         except OSError:
             self.failed_commits += 1
+            self._retry_at = at + RETRY_S
             return False
-        self._others.clear()
+        if others:
+            self._others.clear()
         return True

@@ -1,7 +1,7 @@
 """Why a call would pass or not: a made-up INVITE through the live gate, and every rule's word on it.
 
-The INVITE is written as a call centre's exchange would write it, parsed by the SIP parser, and decided by `gate.Gate` with
-the registry, the pack and the store that live calls use. Only the journal is another: nothing is recorded.
+The INVITE is written as a call centre's exchange would write it, parsed by the SIP parser, and decided by `gate.Gate`
+with the registry, the pack and the store that live calls use. Only the journal is another: nothing is recorded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate, applying_refusals
 from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.recorder import Recorder
 from gateway.gate.seal import Sealer
+from gateway.gate.waiting import deliver
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.errors import RemoteProtocolError
@@ -91,23 +93,13 @@ async def explain(
         known = ", ".join(one.id for one in registry.trunks)
         raise ExplainError(f"trunk: {trunk_id!r}: no such trunk: use one of {known}")
     request = made_up_invite(trunk, caller, callee)
-    gate = Gate(
-        "explain",
-        lookup,
-        Evidence(_Nowhere()),
-        pseudonymizer,
-        sealer,
-        _Uncounted(),
-        frozenset((HOST,)),
-        clock,
-        lambda: None,
-    )
+    recorder = Recorder("explain", Evidence(_Nowhere()), pseudonymizer, sealer)
+    gate = Gate(lookup, recorder, _Uncounted(), frozenset((HOST,)), clock, lambda: None)
     gate.switch(registry, engine)
     decided: list[Verdict] = []
     gate.decide(request, trunk, "0" * 32, "explain", clock(), at, decided.append)
     while not decided:
-        gate.commit(at)
-        gate.deliver(gate.take_ready())
+        deliver(gate.commit(at))
         if not decided:
             await asyncio.sleep(0.001)  # the store answers from the loop
     verdict = decided[0]
@@ -147,7 +139,7 @@ async def _read_store(
 
 
 def made_up_invite(trunk: Trunk, caller: str, callee: str) -> Request:
-    """The INVITE of a call from `caller` to `callee`, as numbers or user parts. Raises ExplainError if they are none."""
+    """The INVITE of a call from `caller` to `callee`, numbers or user parts. Raises ExplainError if they are none."""
     text = (
         f"INVITE sip:{callee}@{HOST.decode()} SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP {HOST.decode()};branch=z9hG4bKexplain\r\n"

@@ -1,27 +1,22 @@
 """The gate: a call attempt goes in, a recorded verdict comes out (DESIGN §1).
 
 Emergency first, then the rules on memory, then one question to the store and the rules on its answer. The verdict is
-delivered at the end of the turn it was reached in, after its record was written; with `journal.sync = always` after the
-record is on disk. Which registry and pack decide is fixed when the attempt arrives: versions never mix in one decision.
+delivered at the end of the turn it was reached in, after its record was written; with `journal.sync = always` after
+the record is on disk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 from gateway.gate.attempt import CallAttempt, read_attempt
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
-from gateway.gate.evidence import Evidence
 from gateway.gate.pack import trunk_answer
-from gateway.gate.pseudonym import Pseudonymizer
-from gateway.gate.records import DecisionRecord
-from gateway.gate.seal import Sealer
-from gateway.gate.sealed import sealed_content
+from gateway.gate.recorder import Recorder
+from gateway.gate.waiting import Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
-from gateway.registry.numbering import mask
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
 from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
@@ -29,7 +24,7 @@ from policies.base import Answer
 from policies.facts import INBOUND, OUTBOUND
 
 MAX_PARKED = 10_000
-"""Attempts that may wait for the store at once: one deadline (50 ms) of 200,000 calls/s; more than that is overload."""
+"""Attempts that may wait for the store at once: one deadline (50 ms) of 200,000 calls/s; more is overload."""
 
 MAX_REFUSED = 10_000
 """Decision ids of refusals made without a transaction, remembered so that a retransmission is not a second record."""
@@ -37,55 +32,12 @@ MAX_REFUSED = 10_000
 RECOVERY_SECONDS = 64.0
 """How long decisions of a worker that died are remembered: twice the time a caller retransmits an INVITE (64*T1)."""
 
-Deliver = Callable[[Verdict], None]
 Recovered = dict[str, tuple[str, str, int]]
 """Decision id to (verdict, rule, status), read back from the journal at start."""
 
 
-class Observer(Protocol):
-    """A histogram."""
-
-    def observe(self, seconds: float) -> None:
-        """Count one value."""
-        ...
-
-
-class Counts(Protocol):
-    """The counters the gate adds to."""
-
-    calls: dict[tuple[str, str, str, str], int]
-    shadow: dict[str, int]
-    journal_errors: int
-
-    @property
-    def decision(self) -> Observer:
-        """INVITE received to verdict."""
-        ...
-
-    @property
-    def lookup(self) -> Observer:
-        """Question to the store to its answer."""
-        ...
-
-
-class Waiting:
-    """One attempt on its way through the gate."""
-
-    __slots__ = (
-        *("asked_at", "deliver", "engine", "lookup_us", "party", "received_at", "registry", "shadow", "source", "verdict"),
-    )
-
-    def __init__(self, engine: Engine, registry: Registry, received_at: float, source: str, deliver: Deliver) -> None:
-        self.engine = engine
-        self.registry = registry
-        self.received_at = received_at
-        self.source = source
-        self.deliver = deliver
-        self.shadow: list[str] = []
-        self.party = b""
-        self.asked_at = 0.0
-        self.lookup_us = 0
-        self.verdict: Verdict | None = None
+class NoRegistry(RuntimeError):
+    """The gate was asked before there was a registry: a fault of ours, nothing is received until there is one."""
 
 
 class Gate:
@@ -93,24 +45,19 @@ class Gate:
 
     def __init__(
         self,
-        node: str,
         lookup: SubscriberLookup,
-        evidence: Evidence,
-        pseudonymizer: Pseudonymizer,
-        sealer: Sealer,
+        recorder: Recorder,
         counts: Counts,
         own_hosts: frozenset[bytes],
         clock: Callable[[], float],
         wake: Callable[[], None],
         evidence_required: bool = True,
     ) -> None:
-        """`clock`: monotonic seconds; the store's answers come without a time of their own. `wake`: called when a verdict
-        was reached, so that the turn is ended soon."""
-        self._node = node
+        """`clock`: monotonic seconds; the store's answers come without a time of their own. `wake`: called when a
+        verdict was reached, so that the turn is ended soon."""
         self._lookup = lookup
-        self.evidence = evidence
-        self._pseudonymizer = pseudonymizer
-        self._sealer = sealer
+        self._recorder = recorder
+        self.evidence = recorder.evidence
         self._counts = counts
         self._own_hosts = own_hosts
         self._clock = clock
@@ -123,32 +70,41 @@ class Gate:
         self.parked = 0
         """Attempts that wait for the store."""
         self.draining = False
-        self.registry: Registry | None = None
-        self.engine: Engine | None = None
+        self._registry: Registry | None = None
+        self._engine: Engine | None = None
 
     def switch(self, registry: Registry, engine: Engine) -> None:
         """Put a new registry and pack in force for the attempts that arrive from now on."""
-        self.registry = registry
-        self.engine = engine
+        self._registry = registry
+        self._engine = engine
 
     def recover(self, decisions: Recovered, now: float) -> None:
         """Decisions that are in the journal already: their retransmitted INVITEs are the same calls."""
         self._recovered = decisions
         self._recovered_until = now + RECOVERY_SECONDS
 
+    def _in_force(self) -> tuple[Registry, Engine]:
+        if self._registry is None or self._engine is None:
+            raise NoRegistry
+        return self._registry, self._engine
+
     # -- deciding --------------------------------------------------------------------------------------------------
 
     def decide(
-        self, request: Request, trunk: Trunk, decision: str, source: str, received_at: float, at: float, deliver: Deliver
+        self,
+        request: Request,
+        trunk: Trunk,
+        decision: str,
+        source: str,
+        received_at: float,
+        at: float,
+        deliver: Deliver,
     ) -> None:
-        """Decide one initial INVITE; `deliver` is called once, by a later `commit`. `source`: `address:port/transport`."""
-        registry, engine = self.registry, self.engine
-        if registry is None or engine is None:
-            raise RuntimeError("the gate has no registry yet")
+        """Decide one initial INVITE; `deliver` is called once, after a later `commit`. `decision`: its id, 32 hex
+        digits. `source`: `address:port/transport`."""
+        registry, engine = self._in_force()
         attempt = read_attempt(request, trunk, registry, at, self._own_hosts)
-        waiting = Waiting(engine, registry, received_at, source, deliver)
-        if attempt.subscriber:
-            waiting.party = self._pseudonymizer.hash(attempt.subscriber)
+        waiting = Waiting(engine, registry, received_at, source, self._recorder.party(attempt), deliver)
         if self._recovered:
             known = self._known(decision, received_at)
             if known is not None:
@@ -179,7 +135,8 @@ class Gate:
         self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
 
     def _blocked(self, attempt: CallAttempt) -> str:
-        """What stops an attempt before the rules are asked: a rule id, or empty. Emergency calls stop only at a Route."""
+        """What stops an attempt before the rules are asked: a rule id, or empty. Emergency calls stop only at a
+        Route."""
         if attempt.emergency:
             return "route-forced" if attempt.facts.forced_route else ""
         if self.draining:
@@ -212,94 +169,59 @@ class Gate:
             answer = trunk_answer(ruling.rule, ruling.answer, attempt.trunk.answers)
             verdict = Verdict(attempt, decision, ruling.rule, ruling.reason, answer, tuple(waiting.shadow))
         waiting.verdict = verdict
-        self._count(verdict, waiting)
-        self._ready.append(waiting)
-        self._wake()
-        if ruling is not None and self.evidence.flooded(
-            waiting.source.rpartition(":")[0], attempt.trunk.id, ruling.rule, ruling.answer.status, attempt.facts.at
-        ):
-            return
-        self.evidence.decision(self._record(waiting, verdict))
-
-    def _count(self, verdict: Verdict, waiting: Waiting) -> None:
-        attempt = verdict.attempt
-        word = ALLOW if verdict.allowed else REFUSE
-        key = (attempt.trunk.id, attempt.direction, word, verdict.rule)
-        self._counts.calls[key] = self._counts.calls.get(key, 0) + 1
+        self._count(attempt.trunk.id, attempt.direction, verdict.allowed, verdict.rule)
         for rule in verdict.shadow:
             self._counts.shadow[rule] = self._counts.shadow.get(rule, 0) + 1
-        self._counts.decision.observe(self._clock() - waiting.received_at)
+        elapsed = self._clock() - waiting.received_at
+        self._counts.decision.observe(elapsed)
+        self._ready.append(waiting)
+        self._wake()
+        if verdict.answer is not None and self._flooded(
+            waiting.source, attempt.trunk.id, verdict.rule, verdict.answer.status, attempt.facts.at
+        ):
+            return
+        self.evidence.decision(self._record(waiting, verdict, elapsed))
 
-    def _record(self, waiting: Waiting, verdict: Verdict) -> DecisionRecord:
-        attempt = verdict.attempt
-        request = attempt.request
-        facts = attempt.facts
-        answer = verdict.answer
-        return DecisionRecord(
-            id=verdict.decision,
-            at=int(facts.at * 1e6),
-            node=self._node,
-            trunk=attempt.trunk.id,
-            direction=attempt.direction,
-            verdict=REFUSE if answer is not None else ALLOW,
-            rule=verdict.rule,
-            status=answer.status if answer is not None else 0,
-            reason=verdict.reason,
-            source=waiting.source,
-            call_id=request.call_id.decode("utf-8", "replace"),
-            from_tag=request.from_.tag.decode("ascii", "replace"),
-            operator=facts.range_operator or facts.trunk_operator,
-            number=facts.number,
-            party=waiting.party.hex(),
-            party_mask=mask(attempt.subscriber) if attempt.subscriber else "",
-            route=facts.route,
-            pack=waiting.engine.pack.label,
-            registry=waiting.registry.version,
-            shadow=verdict.shadow,
-            decide_us=int((self._clock() - waiting.received_at) * 1e6),
-            lookup_us=waiting.lookup_us,
-            facts=facts,
-            sealed=self._sealer.seal(sealed_content(request, attempt.subscriber)),
+    def _record(self, waiting: Waiting, verdict: Verdict, elapsed: float) -> bytes:
+        record = self._recorder.verdict(
+            verdict,
+            waiting.engine.pack,
+            waiting.registry,
+            waiting.source,
+            waiting.party,
+            int(elapsed * 1e6),
+            waiting.lookup_us,
         )
+        return self.evidence.encode(record)
+
+    def _count(self, trunk: str, direction: str, allowed: bool, rule: str) -> None:
+        key = (trunk, direction, ALLOW if allowed else REFUSE, rule)
+        self._counts.calls[key] = self._counts.calls.get(key, 0) + 1
+
+    def _flooded(self, source: str, trunk: str, rule: str, status: int, at: float) -> bool:
+        return self.evidence.flooded(source.rpartition(":")[0], trunk, rule, status, at)
 
     # -- refusals the proxy makes ----------------------------------------------------------------------------------
 
-    def refuse(self, rule: str, detail: str, request: Request, trunk: Trunk, decision: str, source: str, at: float) -> Answer:
-        """Record a refusal that needs no decision (`method`, `dialog-forged`, `route-forced` …); its answer. A repeated
-        request (same decision id) makes no second record, and one without decision id (OPTIONS while draining) none."""
-        if self.engine is None or self.registry is None:
-            raise RuntimeError("the gate has no registry yet")
-        answer = self.engine.pack.answer(rule, trunk.answers)
+    def refuse(
+        self, rule: str, detail: str, request: Request, trunk: Trunk, decision: str, source: str, at: float
+    ) -> Answer:
+        """Record a refusal that needs no decision (`method`, `dialog-forged`, `route-forced` …); its answer. A
+        repeated request (same decision id) makes no second record, and one without id (OPTIONS while draining) none."""
+        registry, engine = self._in_force()
+        answer = engine.pack.answer(rule, trunk.answers)
         if not decision or decision in self._refused:
             return answer
         if len(self._refused) >= MAX_REFUSED:
             self._refused.clear()
         self._refused[decision] = None
         direction = OUTBOUND if trunk.side == "access" else INBOUND
-        key = (trunk.id, direction, REFUSE, rule)
-        self._counts.calls[key] = self._counts.calls.get(key, 0) + 1
-        if self.evidence.flooded(source.rpartition(":")[0], trunk.id, rule, answer.status, at):
-            return answer
-        record = DecisionRecord(
-            id=decision,
-            at=int(at * 1e6),
-            node=self._node,
-            trunk=trunk.id,
-            direction=direction,
-            verdict=REFUSE,
-            rule=rule,
-            status=answer.status,
-            reason=detail,
-            source=source,
-            call_id=request.call_id.decode("utf-8", "replace"),
-            from_tag=request.from_.tag.decode("ascii", "replace"),
-            method=request.method.decode("ascii", "replace"),
-            operator=trunk.operator,
-            pack=self.engine.pack.label,
-            registry=self.registry.version,
-            sealed=self._sealer.seal(sealed_content(request, "")),
-        )
-        self.evidence.keep(record)
+        self._count(trunk.id, direction, False, rule)
+        if not self._flooded(source, trunk.id, rule, answer.status, at):
+            record = self._recorder.refusal(
+                rule, detail, answer.status, request, trunk, direction, decision, engine.pack, registry, source, at
+            )
+            self.evidence.keep(self.evidence.encode(record))
         return answer
 
     # -- a worker that came back -----------------------------------------------------------------------------------
@@ -310,15 +232,13 @@ class Gate:
             return None
         return self._recovered.pop(decision, None)
 
-    def _repeat(
-        self, waiting: Waiting, attempt: CallAttempt, decision: str, known: tuple[str, str, int]
-    ) -> None:
+    def _repeat(self, waiting: Waiting, attempt: CallAttempt, decision: str, known: tuple[str, str, int]) -> None:
         """Deliver a recorded verdict again, without a second record."""
         word, rule, status = known
         answer = None
         if word != ALLOW:
-            pack = waiting.engine.pack
-            answer = trunk_answer(rule, pack.answers.get(rule, pack.answers["overload"]), attempt.trunk.answers)
+            answers = waiting.engine.pack.answers
+            answer = trunk_answer(rule, answers.get(rule, answers["overload"]), attempt.trunk.answers)
             answer = replace(answer, status=status)
         waiting.verdict = Verdict(attempt, decision, rule, "", answer, ())
         self._ready.append(waiting)
@@ -326,34 +246,23 @@ class Gate:
 
     # -- the end of a turn -----------------------------------------------------------------------------------------
 
-    def commit(self, at: float) -> bool:
-        """Write the records of this turn; the verdicts are then ready for `deliver`. False: the disk took nothing."""
-        written = self.evidence.commit(at)
-        if not written:
-            self._counts.journal_errors += 1
-            self._without_evidence()
-        return written
-
-    def take_ready(self) -> list[Waiting]:
-        """The verdicts of this turn, in order; the caller hands them to `deliver` when their records are safe."""
+    def commit(self, at: float) -> list[Waiting]:
+        """Write the records of this turn; the verdicts reached in it, for `waiting.deliver` once they are safe."""
         ready, self._ready = self._ready, []
+        if not self.evidence.commit(at):
+            self._counts.journal_errors += 1
+            self._without_evidence(ready)
         return ready
 
-    @staticmethod
-    def deliver(ready: list[Waiting]) -> None:
-        """Tell the callers."""
+    def _without_evidence(self, ready: list[Waiting]) -> None:
+        """DESIGN §7, disk full: a call without evidence is not placed; an emergency call is, its record kept in
+        memory."""
         for waiting in ready:
-            if waiting.verdict is not None:
-                waiting.deliver(waiting.verdict)
-
-    def _without_evidence(self) -> None:
-        """DESIGN §7, disk full: a call without evidence is not placed; an emergency call is, its record kept in memory."""
-        for waiting in self._ready:
             verdict = waiting.verdict
             if verdict is None or not verdict.allowed:
                 continue
             if verdict.attempt.emergency or not self._required:
-                self.evidence.keep(self._record(waiting, verdict))
+                self.evidence.keep(self._record(waiting, verdict, 0.0))
                 continue
             answer = waiting.engine.pack.answers["overload"]
             waiting.verdict = Verdict(
@@ -361,9 +270,7 @@ class Gate:
             )
 
 
-def applying_refusals(
-    answer: SubscriberFacts, number: str, operator: str, purpose: str
-) -> tuple[str, ...]:
+def applying_refusals(answer: SubscriberFacts, number: str, operator: str, purpose: str) -> tuple[str, ...]:
     """The callee's refusals that meet this call, as `scope` or `scope:value`."""
     found: list[str] = []
     if answer.refuses_all:
@@ -379,4 +286,3 @@ def applying_refusals(
         ):
             found.append(f"{scope}:{value}")
     return tuple(found)
-

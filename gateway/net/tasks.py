@@ -1,4 +1,4 @@
-"""The only place that spawns tasks: it keeps a reference (the loop's own is weak), names the task and reports its death."""
+"""The only place that spawns tasks: it keeps a reference (the loop's own is weak), names it, reports its death."""
 
 from __future__ import annotations
 

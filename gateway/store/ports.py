@@ -64,5 +64,5 @@ class Journal(Protocol):
         ...
 
     def commit(self) -> None:
-        """Write everything queued with one write(2); raises OSError, with nothing of the batch kept, when that fails."""
+        """Write everything queued with one write(2). Raises OSError, and keeps nothing of the batch, if that fails."""
         ...

@@ -10,6 +10,7 @@ from gateway.gate.callee import read_callee
 from gateway.gate.decision import Verdict, refusal_headers
 from gateway.gate.gate import Gate
 from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
+from gateway.gate.waiting import deliver
 from gateway.proxy.call import Call
 from gateway.proxy.peer import Peer, Source
 from gateway.proxy.ports import Refused
@@ -29,10 +30,15 @@ class Gatekeeper:
     """One worker's `proxy.ports.Gate`."""
 
     def __init__(
-        self, gate: Gate, stats: WorkerStats, host: bytes, max_call_s: float, when_safe: Callable[[Callable[[], None]], None]
+        self,
+        gate: Gate,
+        stats: WorkerStats,
+        host: bytes,
+        max_call_s: float,
+        when_safe: Callable[[Callable[[], None]], None],
     ) -> None:
-        """`host`: our name in Warning headers and in P-Asserted-Identity. `when_safe`: runs its argument once everything
-        committed to the journal is as durable as the settings ask."""
+        """`host`: our name in Warning headers and in P-Asserted-Identity. `when_safe`: runs its argument once
+        everything committed to the journal is as durable as the settings ask."""
         self._gate = gate
         self._stats = stats
         self._host = host
@@ -61,10 +67,9 @@ class Gatekeeper:
     def before_send(self, now: float) -> None:
         """Write the evidence of this turn, then let its verdicts act (DESIGN §1)."""
         gate = self._gate
-        gate.commit(now + self._offset())
-        ready = gate.take_ready()
+        ready = gate.commit(now + self._offset())
         if ready:
-            self._when_safe(lambda: gate.deliver(ready))
+            self._when_safe(lambda: deliver(ready))
 
     @staticmethod
     def _offset() -> float:
@@ -76,7 +81,7 @@ class Gatekeeper:
         """See `proxy.ports.Gate`."""
         source = call.source
 
-        def deliver(verdict: Verdict) -> None:
+        def tell(verdict: Verdict) -> None:
             self._deliver(call, verdict)
 
         self._gate.decide(
@@ -86,7 +91,7 @@ class Gatekeeper:
             source.reply.name,
             call.received_at,
             now + self._offset(),
-            deliver,
+            tell,
         )
 
     def _deliver(self, call: Call, verdict: Verdict) -> None:
@@ -173,8 +178,8 @@ class Gatekeeper:
 
 
 def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:
-    """Headers and body of an allowed INVITE as they leave. The caller is asserted towards the core when it was verified; an
-    emergency call's unproven caller is replaced by the trunk's emergency CLI, and never asserted (DESIGN §5)."""
+    """Headers and body of an allowed INVITE as they leave. The caller is asserted towards the core when it was
+    verified; an emergency call's unproven caller is replaced by the trunk's emergency CLI, not asserted (DESIGN §5)."""
     # A number that was allowed by a rule in shadow mode is not proven, and is not asserted.
     asserted = attempt.number if attempt.direction == OUTBOUND and attempt.proven else None
     from_uri = b""

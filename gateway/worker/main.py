@@ -16,6 +16,7 @@ from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate
 from gateway.gate.pack import PackError, load_pack
 from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.recorder import Recorder
 from gateway.gate.records import RestartRecord
 from gateway.gate.seal import Sealer
 from gateway.keys import load
@@ -52,7 +53,7 @@ MAX_LOGGED = 10
 MAX_LOGGED_EACH = 1_000
 
 GC_THRESHOLDS = (50_000, 20, 50)
-"""Messages and transactions are freed by their reference counts; a full collection every 700 objects would only walk the
+"""Messages and transactions are freed by their reference counts; a collection every 700 objects would only walk the
 transaction tables."""
 
 _log = get_logger(__name__)
@@ -100,12 +101,15 @@ class Worker:
         self.link = RedisLink(settings.redis.url, loop)
         self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop)
         self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self._failed)
-        self.gate = Gate(
+        recorder = Recorder(
             settings.node.name,
-            self.lookup,
             Evidence(self.journal),
             Pseudonymizer(keys.pseudonym),
             Sealer(keys.seal_id, keys.seal, keys.older_seals),
+        )
+        self.gate = Gate(
+            self.lookup,
+            recorder,
             self.stats,
             frozenset(own_hosts(settings)),
             monotonic,
@@ -162,7 +166,7 @@ class Worker:
         """No new calls; what is being set up may finish, bounded by `node.drain_s`; then everything is on disk."""
         self.gate.draining = self.core.draining = self.stats.draining = True
         deadline = monotonic() + self._settings.node.drain_s
-        while monotonic() < deadline and self._in_progress():
+        while monotonic() < deadline and self._in_progress():  # noqa: ASYNC110 - tables have no event
             await asyncio.sleep(0.05)
         self._housekeeping.cancel()
         self.watcher.stop()
@@ -188,9 +192,10 @@ class Worker:
             self.stats.outcomes["", "lost"] += 1
         for decision in recovery.ended:
             evidence.note_ended(decision)
-        evidence.keep(
-            RestartRecord(int(at * 1e6), self._settings.node.name, recovery.torn_bytes, len(recovery.open_calls))
+        record = RestartRecord(
+            int(at * 1e6), self._settings.node.name, recovery.torn_bytes, len(recovery.open_calls)
         )
+        evidence.keep(evidence.encode(record))
         known = {decision: (found.verdict, found.rule, found.status) for decision, found in recovery.decided.items()}
         self.gate.recover(known, monotonic())
         self.gate.commit(at)

@@ -1,4 +1,4 @@
-"""Any bytes on the SIP port: a 400 that says what, or silence; no exception, nothing malformed beyond, the next call good."""
+"""Any bytes on the SIP port: a 400 that says what, or silence; no exception, nothing beyond, the next call good."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from tests.support.telephony import CONSENTED, phones
 DATA = Path(__file__).parents[1] / "data"
 JUNK = 3_000
 
-_FOREIGN = re.compile(rb"(?<![0-9A-Za-z.])(?:\d{1,3}\.){3}\d{1,3}|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|invalid)\b", re.I)
+_FOREIGN = re.compile(
+    rb"(?<![0-9A-Za-z.])(?:\d{1,3}\.){3}\d{1,3}|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.(?:com|net|org|invalid)\b", re.I
+)
 _FOREIGN_V6 = re.compile(rb"2001:db8[0-9a-f:]*", re.I)
 
 

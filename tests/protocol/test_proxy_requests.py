@@ -121,9 +121,10 @@ def test_stray_acks_are_dropped(play: Playbook) -> None:
 
 
 def test_broken_requests_get_a_400_and_everything_else_silence(play: Playbook) -> None:
-    play.caller(invite(extra=((b"From", b"<sip:other@127.0.0.1>;tag=x"),)))
+    play.caller(invite(extra=((b"Max-Forwards", b"9"),)))
     refused = play.response("400 >caller")
-    assert refused.reason == b"Second From"
+    assert refused.reason == b"Second Max-Forwards"
+    assert refused.to.tag
     assert refused.get(b"Via") == b"SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bK-1"
     for silent in (b"", b"\r\n\r\n"):
         play.caller(silent)

@@ -1,0 +1,109 @@
+"""Writes decision records: what was decided, on which facts, under which versions (RULES Part 2e, proposed record)."""
+
+from __future__ import annotations
+
+from gateway.gate.attempt import CallAttempt
+from gateway.gate.decision import ALLOW, REFUSE, Verdict
+from gateway.gate.evidence import Evidence
+from gateway.gate.pack import Pack
+from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.records import DecisionRecord
+from gateway.gate.seal import Sealer
+from gateway.gate.sealed import sealed_content
+from gateway.registry.model import Trunk
+from gateway.registry.numbering import mask
+from gateway.registry.registry import Registry
+from gateway.sip.message import Request
+
+
+class Recorder:
+    """Makes the records of one node. Subscriber numbers leave here hashed, masked or sealed only."""
+
+    __slots__ = ("_node", "_pseudonymizer", "_sealer", "evidence")
+
+    def __init__(self, node: str, evidence: Evidence, pseudonymizer: Pseudonymizer, sealer: Sealer) -> None:
+        self._node = node
+        self.evidence = evidence
+        self._pseudonymizer = pseudonymizer
+        self._sealer = sealer
+
+    def party(self, attempt: CallAttempt) -> bytes:
+        """The subscriber's keyed hash; empty where no number was read."""
+        return self._pseudonymizer.hash(attempt.subscriber) if attempt.subscriber else b""
+
+    def verdict(
+        self,
+        verdict: Verdict,
+        pack: Pack,
+        registry: Registry,
+        source: str,
+        party: bytes,
+        decide_us: int,
+        lookup_us: int,
+    ) -> DecisionRecord:
+        """The record of a verdict. `source`: `address:port/transport`; times in microseconds."""
+        attempt = verdict.attempt
+        request = attempt.request
+        facts = attempt.facts
+        answer = verdict.answer
+        return DecisionRecord(
+            id=verdict.decision,
+            at=int(facts.at * 1e6),
+            node=self._node,
+            trunk=attempt.trunk.id,
+            direction=attempt.direction,
+            verdict=REFUSE if answer is not None else ALLOW,
+            rule=verdict.rule,
+            status=answer.status if answer is not None else 0,
+            reason=verdict.reason,
+            source=source,
+            call_id=request.call_id.decode("utf-8", "replace"),
+            from_tag=request.from_.tag.decode("ascii", "replace"),
+            operator=facts.range_operator or facts.trunk_operator,
+            number=facts.number,
+            party=party.hex(),
+            party_mask=mask(attempt.subscriber) if attempt.subscriber else "",
+            route=facts.route,
+            pack=pack.label,
+            registry=registry.version,
+            shadow=verdict.shadow,
+            decide_us=decide_us,
+            lookup_us=lookup_us,
+            facts=facts,
+            sealed=self._sealer.seal(sealed_content(request, attempt.subscriber)),
+        )
+
+    def refusal(
+        self,
+        rule: str,
+        detail: str,
+        status: int,
+        request: Request,
+        trunk: Trunk,
+        direction: str,
+        decision: str,
+        pack: Pack,
+        registry: Registry,
+        source: str,
+        at: float,
+    ) -> DecisionRecord:
+        """The record of a refusal that needed no facts: `method`, `dialog-forged` … `at`: epoch seconds."""
+        return DecisionRecord(
+            id=decision,
+            at=int(at * 1e6),
+            node=self._node,
+            trunk=trunk.id,
+            direction=direction,
+            verdict=REFUSE,
+            rule=rule,
+            status=status,
+            reason=detail,
+            source=source,
+            call_id=request.call_id.decode("utf-8", "replace"),
+            from_tag=request.from_.tag.decode("ascii", "replace"),
+            method=request.method.decode("ascii", "replace"),
+            operator=trunk.operator,
+            pack=pack.label,
+            registry=registry.version,
+            sealed=self._sealer.seal(sealed_content(request, "")),
+        )

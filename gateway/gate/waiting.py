@@ -1,0 +1,71 @@
+"""One attempt on its way through the gate, and the counters it adds to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from gateway.gate.decision import Verdict
+from gateway.gate.engine import Engine
+from gateway.registry.registry import Registry
+
+Deliver = Callable[[Verdict], None]
+
+
+class Observer(Protocol):
+    """A histogram."""
+
+    def observe(self, seconds: float) -> None:
+        """Count one value."""
+        ...
+
+
+class Counts(Protocol):
+    """The counters the gate adds to."""
+
+    calls: dict[tuple[str, str, str, str], int]
+    """By trunk, direction, verdict and rule."""
+    shadow: dict[str, int]
+    journal_errors: int
+
+    @property
+    def decision(self) -> Observer:
+        """INVITE received to verdict."""
+        ...
+
+    @property
+    def lookup(self) -> Observer:
+        """Question to the store to its answer."""
+        ...
+
+
+class Waiting:
+    """Registry and pack are those in force when the attempt arrived: versions never mix in one decision."""
+
+    __slots__ = (
+        *("asked_at", "deliver", "engine", "lookup_us", "party", "received_at", "registry", "shadow", "source"),
+        "verdict",
+    )
+
+    def __init__(
+        self, engine: Engine, registry: Registry, received_at: float, source: str, party: bytes, deliver: Deliver
+    ) -> None:
+        self.engine = engine
+        self.registry = registry
+        self.received_at = received_at
+        """Monotonic seconds."""
+        self.source = source
+        self.party = party
+        """Keyed hash of the subscriber's number; empty for none."""
+        self.deliver = deliver
+        self.shadow: list[str] = []
+        self.asked_at = 0.0
+        self.lookup_us = 0
+        self.verdict: Verdict | None = None
+
+
+def deliver(ready: list[Waiting]) -> None:
+    """Tell the callers their verdicts."""
+    for waiting in ready:
+        if waiting.verdict is not None:
+            waiting.deliver(waiting.verdict)

@@ -1,0 +1,91 @@
+"""Callgate as `callgate run` starts it: worker, shipper, control, embedded Redis and PostgreSQL, everything on default."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.bench.deployment import write_example
+from tests.bench.subject import POSTGRES, REDIS, Subject
+from tests.bench.usage import Groups, tree
+from tests.support.gateway_process import GatewayProcess
+
+BACKLOG = "callgate_journal_backlog_records"
+SETTLE_POLL_S = 0.25
+
+_PARTS = {
+    "gateway.child worker": "worker",
+    "gateway.child shipper": "shipper",
+    "gateway.child control": "control",
+    "gateway.cli run": "supervisor",
+    "redis-server": REDIS,
+}
+"""Words of a command line to the part it is; what has none of them belongs to PostgreSQL."""
+
+
+class Callgate(Subject):
+    """One gateway on a state directory that is kept from start to start."""
+
+    warm_s = 33.0  # timers H, J, L and M: 32 s
+
+    def __init__(self, directory: Path, name: str = "callgate", tree: Path | None = None, workers: int = 1) -> None:
+        """`tree`: another source tree to run, to compare two builds or versions."""
+        super().__init__(directory)
+        self.name = name
+        self.workers = workers
+        example = write_example(directory / "config")
+        env = {"CALLGATE_EXAMPLE__DIRECTORY": str(example), "CALLGATE_NODE__WORKERS": str(workers)}
+        if tree is not None:
+            # The command is started in this tree; a safe path keeps it from coming before the other one.
+            env |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(tree)}
+        self._gateway = GatewayProcess(directory / "state", env=env)
+        self._log = directory / "callgate.log"
+
+    def start(self) -> None:
+        self._gateway.start()
+        self._gateway.wait_ready()
+        if f"{BACKLOG}{{" not in self._gateway.get("/metrics")[1]:
+            self.settle(10.0)
+
+    def stop(self) -> None:
+        self._gateway.close()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return "127.0.0.1", self._gateway.sip_port
+
+    def groups(self) -> Groups:
+        groups: dict[str, list[int]] = {part: [] for part in (*_PARTS.values(), POSTGRES)}
+        for pid, command in self._gateway.processes().items():
+            part = next((part for words, part in _PARTS.items() if words in command), POSTGRES)
+            groups[part].append(pid)
+        # PostgreSQL's own children have other command lines.
+        groups[POSTGRES] = sorted({pid for root in groups[POSTGRES] for pid in tree(root)})
+        return groups
+
+    def describe(self) -> str:
+        code = "import gateway.sip.parser as p, sys; print(p.__file__, sys.version.split()[0])"
+        shown = subprocess.run(
+            [sys.executable, "-c", code], env=self._gateway.env, cwd=Path(__file__).parents[2],
+            capture_output=True, text=True, check=True, timeout=30,
+        )  # fmt: skip
+        path, version = shown.stdout.split()
+        return f"Python {version}, {'plain' if path.endswith('.py') else 'compiled'}, {self.workers} worker(s)"
+
+    def scrape(self) -> None:
+        self._gateway.get("/metrics")
+
+    def settle(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while (left := self.backlog()) != 0:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{left} journal records not shipped after {timeout_s} s")
+            time.sleep(SETTLE_POLL_S)
+
+    def backlog(self) -> int:
+        """Journal records that are not in PostgreSQL yet; -1 while nothing is said of them."""
+        status, text = self._gateway.get("/metrics")
+        values = [float(line.split()[-1]) for line in text.splitlines() if line.startswith(BACKLOG)]
+        return int(sum(values)) if status == 200 and values else -1

@@ -58,7 +58,8 @@ def refusal_headers(answer: Answer, rule: str, decision: str, host: bytes, calle
     headers: Headers = []
     if answer.cause:
         text = CAUSE_TEXT.get(answer.cause, "")
-        headers.append((b"Reason", f'Q.850;cause={answer.cause};text="{text}"'.encode()))
+        quoted = f';text="{text}"' if text else ""
+        headers.append((b"Reason", f"Q.850;cause={answer.cause}{quoted}".encode()))
     headers.append((b"Warning", b'399 %b "%b %b"' % (host, rule.encode(), decision.encode())))
     if answer.retry_after:
         headers.append((b"Retry-After", b"%d" % answer.retry_after))

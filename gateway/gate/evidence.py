@@ -115,7 +115,8 @@ class Evidence:
         this turn have no evidence and are forgotten here, the rest stays queued."""
         if self._flooded and int(at) != self._second:
             self._fold(int(at))
-        others = self._others if at >= self._retry_at else ()
+        # A clock that was set back must not turn the second into an hour.
+        others = () if self._retry_at - RETRY_S <= at < self._retry_at else self._others
         if not self._decisions and not others:
             return True
         journal = self._journal
@@ -133,3 +134,9 @@ class Evidence:
         if others:
             self._others.clear()
         return True
+
+    def flush(self, at: float) -> bool:
+        """`commit` for the last time: what is folded or kept does not wait for its second."""
+        self._fold(int(at))
+        self._retry_at = 0.0
+        return self.commit(at)

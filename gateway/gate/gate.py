@@ -125,7 +125,6 @@ class Gate:
             # Nothing to ask with, and no memory rule in force that refuses it: fail closed.
             self._settle(waiting, attempt, decision, engine.unavailable(facts))
             return
-        self.parked += 1
         waiting.asked_at = self._clock()
 
         def reply(answer: SubscriberFacts | Unavailable) -> None:
@@ -133,6 +132,7 @@ class Gate:
 
         purpose = registry.purpose_number(facts.purpose)
         self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
+        self.parked += 1  # not before: an ask that raises is answered by nobody
 
     def _blocked(self, attempt: CallAttempt) -> str:
         """What stops an attempt before the rules are asked: a rule id, or empty. Emergency calls stop only at a
@@ -169,18 +169,16 @@ class Gate:
             answer = trunk_answer(ruling.rule, ruling.answer, attempt.trunk.answers)
             verdict = Verdict(attempt, decision, ruling.rule, ruling.reason, answer, tuple(waiting.shadow))
         waiting.verdict = verdict
-        self._count(attempt.trunk.id, attempt.direction, verdict.allowed, verdict.rule)
         for rule in verdict.shadow:
             self._counts.shadow[rule] = self._counts.shadow.get(rule, 0) + 1
         elapsed = self._clock() - waiting.received_at
         self._counts.decision.observe(elapsed)
-        self._ready.append(waiting)
-        self._wake()
-        if verdict.answer is not None and self._flooded(
+        if verdict.answer is None or not self._flooded(
             waiting.source, attempt.trunk.id, verdict.rule, verdict.answer.status, attempt.facts.at
         ):
-            return
-        self.evidence.decision(self._record(waiting, verdict, elapsed))
+            self.evidence.decision(self._record(waiting, verdict, elapsed))
+        self._ready.append(waiting)  # after the record: a verdict that could not be recorded is not delivered
+        self._wake()
 
     def _record(self, waiting: Waiting, verdict: Verdict, elapsed: float) -> bytes:
         record = self._recorder.verdict(
@@ -241,6 +239,7 @@ class Gate:
             answer = trunk_answer(rule, answers.get(rule, answers["overload"]), attempt.trunk.answers)
             answer = replace(answer, status=status)
         waiting.verdict = Verdict(attempt, decision, rule, "", answer, ())
+        waiting.repeated = True
         self._ready.append(waiting)
         self._wake()
 
@@ -252,22 +251,43 @@ class Gate:
         if not self.evidence.commit(at):
             self._counts.journal_errors += 1
             self._without_evidence(ready)
+        for waiting in ready:
+            verdict = waiting.verdict
+            if verdict is not None and not waiting.repeated:
+                attempt = verdict.attempt
+                self._count(attempt.trunk.id, attempt.direction, verdict.allowed, verdict.rule)
         return ready
+
+    def unsynced(self, ready: list[Waiting], at: float) -> None:
+        """`journal.sync = always`, and the disk did not take what `commit` wrote: the calls of this turn have no
+        evidence that lasts. They are refused as if it had not been written, with an outcome that says so."""
+        for waiting in ready:
+            verdict = waiting.verdict
+            if verdict is None or not verdict.allowed or waiting.repeated:
+                continue
+            if self._required and not verdict.attempt.emergency:
+                status = self._withdraw(waiting, verdict).status
+                self.evidence.outcome(verdict.decision, at, "failed", status, "")
 
     def _without_evidence(self, ready: list[Waiting]) -> None:
         """DESIGN §7, disk full: a call without evidence is not placed; an emergency call is, its record kept in
         memory."""
         for waiting in ready:
             verdict = waiting.verdict
-            if verdict is None or not verdict.allowed:
+            if verdict is None or not verdict.allowed or waiting.repeated:
                 continue
             if verdict.attempt.emergency or not self._required:
                 self.evidence.keep(self._record(waiting, verdict, 0.0))
-                continue
-            answer = waiting.engine.pack.answers["overload"]
-            waiting.verdict = Verdict(
-                verdict.attempt, verdict.decision, "overload", "evidence cannot be written", answer, verdict.shadow
-            )
+            else:
+                self._withdraw(waiting, verdict)
+
+    @staticmethod
+    def _withdraw(waiting: Waiting, verdict: Verdict) -> Answer:
+        answer = waiting.engine.pack.answer("overload", verdict.attempt.trunk.answers)
+        waiting.verdict = Verdict(
+            verdict.attempt, verdict.decision, "overload", "evidence cannot be written", answer, verdict.shadow
+        )
+        return answer
 
 
 def applying_refusals(answer: SubscriberFacts, number: str, operator: str, purpose: str) -> tuple[str, ...]:

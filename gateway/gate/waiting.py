@@ -43,8 +43,8 @@ class Waiting:
     """Registry and pack are those in force when the attempt arrived: versions never mix in one decision."""
 
     __slots__ = (
-        *("asked_at", "deliver", "engine", "lookup_us", "party", "received_at", "registry", "shadow", "source"),
-        "verdict",
+        *("asked_at", "deliver", "engine", "lookup_us", "party", "received_at", "registry", "repeated", "shadow"),
+        *("source", "verdict"),
     )
 
     def __init__(
@@ -62,10 +62,19 @@ class Waiting:
         self.asked_at = 0.0
         self.lookup_us = 0
         self.verdict: Verdict | None = None
+        self.repeated = False
+        """The verdict is in the journal since before the worker died: no second record, not counted again."""
 
 
 def deliver(ready: list[Waiting]) -> None:
-    """Tell the callers their verdicts."""
+    """Tell the callers their verdicts. One that raises does not leave the others untold: the first exception is raised
+    once all were told."""
+    fault: Exception | None = None
     for waiting in ready:
         if waiting.verdict is not None:
-            waiting.deliver(waiting.verdict)
+            try:
+                waiting.deliver(waiting.verdict)
+            except Exception as error:
+                fault = fault or error
+    if fault is not None:
+        raise fault

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
 
 from gateway.net.udp import UdpListener
@@ -26,6 +27,10 @@ MAX_SOURCES = 20_000
 
 TICK = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
+
+ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
+"""Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
+every transaction that waits for the same hop."""
 
 Identify = Callable[[str, str], Peer | None]
 """(listener name, source IP) to the peer, or None for a stranger."""
@@ -71,7 +76,8 @@ class Edge:
             self._loop.add_reader(listener.socket.fileno(), self._readable, listener)
 
     def stop(self) -> None:
-        """Stop reading and close the sockets."""
+        """Stop reading and close the sockets. What is still to be sent is dropped."""
+        self._core = None
         if self._timer is not None:
             self._timer.cancel()
         for listener in self.listeners:
@@ -108,14 +114,12 @@ class Edge:
                 continue
             self.received += 1
             host, port = address[0], address[1]
-            source = sources.get((name, host, port))
-            if source is None:
-                source = self._source(listener, host, port)
+            try:
+                source = sources.get((name, host, port)) or self._source(listener, host, port)
                 if source is None:
                     self.strangers += 1
-                    continue
-            try:
-                core.receive(data, source, now)
+                else:
+                    core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
         self.end_turn(now)
@@ -133,23 +137,35 @@ class Edge:
     def end_turn(self, now: float) -> None:
         """Write the evidence, send what is to be sent, set the timer."""
         self.last_turn = now
-        self._before_send(now)
+        try:
+            self._before_send(now)
+        except Exception as error:  # what other messages of this turn queued still leaves
+            self._on_error(error)
         self._in_turn = False
-        out = self._out
-        if out:
-            self._out = []
-            for destination, data in out:
-                listener = destination.listener  # type: ignore[attr-defined]
-                try:
-                    if not listener.send(data, destination.address) and not listener.writing:
-                        listener.writing = True
-                        self._loop.add_writer(listener.socket.fileno(), self._writable, listener)
-                except OSError:
-                    self.send_errors += 1
-                    self._loop.call_soon(self._failed, destination)
         core = self._core
-        if core is not None and core.layer.timers.earliest < self._armed:
+        if core is None:
+            self._out.clear()
+            return
+        if self._out:
+            self._send_all()
+        if core.layer.timers.earliest < self._armed:
             self._arm(core.layer.timers.earliest, now)
+
+    def _send_all(self) -> None:
+        out, self._out = self._out, []
+        failed: list[Destination] = []
+        for destination, data in out:
+            listener = destination.listener  # type: ignore[attr-defined]
+            try:
+                if not listener.send(data, destination.address) and not listener.writing:
+                    listener.writing = True
+                    self._loop.add_writer(listener.socket.fileno(), self._writable, listener)
+            except OSError as error:
+                self.send_errors += 1
+                if error.errno not in ABOUT_MESSAGE and destination not in failed:
+                    failed.append(destination)
+        for destination in failed:
+            self._loop.call_soon(self._failed, destination)
 
     def wake(self) -> None:
         """Something is to be sent that no datagram and no timer brought: end a turn soon."""
@@ -191,5 +207,8 @@ class Edge:
         core = self._core
         if core is not None:
             now = monotonic()
-            core.layer.destination_failed(destination, now)
+            try:
+                core.layer.destination_failed(destination, now)
+            except Exception as error:
+                self._on_error(error)
             self.end_turn(now)

@@ -42,7 +42,7 @@ def own_cookie(value: bytes, own: OwnHosts) -> bytes | None:
         # As we wrote it (UAs echo it as it is, §12.1): <sip:host:port;lr;cg=…>
         if value[:5] == b"<sip:" and value[-1:] == b">":
             host_port, _, rest = value[5:].partition(b";")
-            if len(rest) == _WRITTEN_LENGTH and rest.startswith(_WRITTEN) and b"@" not in host_port:
+            if len(rest) == _WRITTEN_LENGTH and rest.startswith(_WRITTEN):
                 host, port = parse_host_port(host_port)
                 return rest[len(_WRITTEN) : -1] if (host, port or 5060) in own else None
         uri = parse_uri(parse_name_addr(value).uri)

@@ -35,10 +35,11 @@ class Gatekeeper:
         stats: WorkerStats,
         host: bytes,
         max_call_s: float,
-        when_safe: Callable[[Callable[[], None]], None],
+        when_safe: Callable[[Callable[[OSError | None], None]], None],
     ) -> None:
         """`host`: our name in Warning headers and in P-Asserted-Identity. `when_safe`: runs its argument once
-        everything committed to the journal is as durable as the settings ask."""
+        everything committed to the journal is as durable as the settings ask, or with the error that kept it from
+        being so."""
         self._gate = gate
         self._stats = stats
         self._host = host
@@ -68,8 +69,15 @@ class Gatekeeper:
         """Write the evidence of this turn, then let its verdicts act (DESIGN §1)."""
         gate = self._gate
         ready = gate.commit(now + self._offset())
-        if ready:
-            self._when_safe(lambda: deliver(ready))
+        if not ready:
+            return
+
+        def act(error: OSError | None) -> None:
+            if error is not None:
+                gate.unsynced(ready, monotonic() + self._offset())
+            deliver(ready)
+
+        self._when_safe(act)
 
     @staticmethod
     def _offset() -> float:
@@ -96,6 +104,14 @@ class Gatekeeper:
 
     def _deliver(self, call: Call, verdict: Verdict) -> None:
         now = monotonic()
+        try:
+            self._tell(call, verdict, now)
+        except Exception:
+            # A fault of ours must not leave the caller waiting and the call parked for ever.
+            call.refuse(Refused(500, b"Server Internal Error", []), now)
+            raise
+
+    def _tell(self, call: Call, verdict: Verdict, now: float) -> None:
         answer = verdict.answer
         if answer is not None:
             call.refuse(self._refused(answer, verdict.rule, verdict.decision, call.request), now)
@@ -147,9 +163,12 @@ class Gatekeeper:
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         """See `proxy.ports.Gate`."""
         decision = call.ids.decision.hex()
-        hop = call.client.destination.address if call.client is not None else None
+        hop = ""
+        if call.client is not None:
+            host, port = call.client.destination.address
+            hop = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         at = now + self._offset()
-        self._gate.evidence.outcome(decision, at, result, status, f"{hop[0]}:{hop[1]}" if hop else "")
+        self._gate.evidence.outcome(decision, at, result, status, hop)
         key = (call.source.peer.id, result)
         self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
         if result == "answered":
@@ -185,8 +204,10 @@ def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:
     from_uri = b""
     if attempt.emergency and not attempt.proven and attempt.trunk.emergency_cli:
         from_uri = emergency_uri(attempt.trunk.emergency_cli, host)
-    # Several trunks may take the call: identity is shown only if each of them is trusted with it.
-    to_trunk = next((trunk for trunk in attempt.routes if not trunk.trusted), attempt.routes[0])
+    # Several trunks may take the call: identity is shown only if each of them is trusted with it. None may take it
+    # where a verdict from before a restart meets a registry in which they are suspended: it then fails, as 500.
+    routes = attempt.routes or (attempt.trunk,)
+    to_trunk = next((trunk for trunk in routes if not trunk.trusted), routes[0])
     return screen_request(
         attempt.request, attempt.trunk, to_trunk, asserted, registry.plan, host, from_uri, bool(attempt.emergency)
     )

@@ -144,7 +144,7 @@ class Worker:
     async def start(self) -> None:
         """Recover, take up the last registry known, and begin to receive as soon as there is one."""
         self._recover(self._recovery)
-        spawn(self.link.run(), "redis link", self._task_failed)
+        self._linking = spawn(self.link.run(), "redis link", self._task_failed)
         self.stats.before_snapshot.append(lambda: refresh_stats(self))
         path = self._settings.worker_socket(self._index)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -170,11 +170,12 @@ class Worker:
             await asyncio.sleep(0.05)
         self._housekeeping.cancel()
         self.watcher.stop()
+        self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         if self._listening:
             self.edge.stop()
-        self.lookup.close()
-        self.gate.commit(time())
+        self._linking.cancel()
+        self.gate.evidence.flush(time())
         self._server.close()
         self.journal.close()
 
@@ -230,14 +231,17 @@ class Worker:
     def _before_send(self, now: float) -> None:
         self.keeper.before_send(now)
 
-    def _when_safe(self, act: Callable[[], None]) -> None:
+    def _when_safe(self, act: Callable[[OSError | None], None]) -> None:
         if not self.journal.waits_for_sync:
-            act()
+            act(None)
             return
 
         def synced(error: OSError | None) -> None:
             self.stats.journal_errors += error is not None
-            act()
+            try:
+                act(error)
+            except Exception as fault:  # what the others' verdicts queued still leaves
+                self._failed(fault)
             self.edge.end_turn(monotonic())
 
         self.journal.on_synced(synced)

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.dialogs import call_up
 from tests.support.playbook import Playbook
+from tests.support.sip_text import Party
 
 
 @pytest.fixture
@@ -31,3 +33,9 @@ def play(playbook: Callable[..., Playbook]) -> Playbook:
 def play2(playbook: Callable[..., Playbook]) -> Playbook:
     """A carrier with two next hops."""
     return playbook(hops=2)
+
+
+@pytest.fixture
+def caller(play: Playbook) -> Party:
+    """The caller of an answered outbound call."""
+    return call_up(play)[0]

@@ -10,6 +10,7 @@ import pytest
 from gateway.proxy.call import Call
 from gateway.proxy.invite_branch import Branch
 from gateway.transaction.transactions import ClientTransaction, ServerTransaction
+from tests.support.dialogs import call_up
 from tests.support.playbook import Playbook
 from tests.support.sip_text import CALLEE, Party, answer, callee_party, caller_party, invite
 
@@ -20,14 +21,6 @@ Make = Callable[..., Playbook]
 def dialog(play: Playbook) -> tuple[Party, Party]:
     """(caller, callee) of an answered outbound call."""
     return call_up(play)
-
-
-def call_up(play: Playbook, **changes: object) -> tuple[Party, Party]:
-    text = invite(**changes)
-    play.caller(text)
-    sent = play.last("100 >caller", "INVITE >carrier")
-    play.carrier(answer(sent, 200))
-    return caller_party(text, play.response("200 >caller")), callee_party(sent)
 
 
 METHODS = [b"BYE", b"UPDATE", b"INFO", b"PRACK", b"OPTIONS", b"NOTIFY", b"XYZZY"]

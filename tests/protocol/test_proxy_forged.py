@@ -4,26 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.protocol.test_proxy_dialog import call_up
+from tests.support.dialogs import call_up, refused
 from tests.support.playbook import Passed, Playbook
-from tests.support.sip_text import CALLEE, CALLER, Party, answer, callee_party, caller_party, inbound, invite
-
-
-def refused(play: Playbook, party: Party, rule: str, status: int, **changes: object) -> None:
-    """A BYE is refused with this rule, and an ACK dropped."""
-    play.gate.refusals.clear()
-    branch = b"z9hG4bK-f%d" % party.cseq
-    play.caller(party.request(b"BYE", branch, **changes))
-    assert play.response(f"{status} >caller").to.tag
-    assert [name for name, _ in play.gate.refusals] == [rule]
-    play.caller(party.request(b"ACK", branch + b"a", **changes))
-    play.dropped("ack-" + rule)
-    assert play.gate.byes == []
-
-
-@pytest.fixture
-def caller(play: Playbook) -> Party:
-    return call_up(play)[0]
+from tests.support.sip_text import CALLEE, CALLER, Party, answer, callee_party, caller_party, invite
 
 
 def test_no_route(play: Playbook, caller: Party) -> None:
@@ -182,111 +165,6 @@ def test_a_changed_address_from_the_callee(play: Playbook) -> None:
     assert play.gate.refusals == [("dialog-identity", "UPDATE")]
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        b"sip:+8613800138000@192.0.2.1",  # a stranger's host
-        b"sip:+8613800138000@127.0.0.3",  # another trunk's
-        b"sip:+8613800138000@127.0.0.2",  # our own side's
-        b"sip:+8613800138000@carrier.example",
-        b"sip:+8613800138000@127.0.0.9;maddr=192.0.2.1",
-        b"sip:+8613800138000@127.0.0.9;MADDR=127.0.0.9",
-        b"sips:+8613800138000@127.0.0.9",
-        b"tel:+8613800138000",
-        b"sip:127.0.0.1",
-    ],
-)
-def test_a_request_uri_that_names_a_stranger(play: Playbook, caller: Party, target: bytes) -> None:
-    refused(play, caller, "route-forced", 403, target=target)
-
-
-@pytest.mark.parametrize(
-    "route",
-    [
-        b"<sip:192.0.2.1;lr>",
-        b"<sip:127.0.0.3;lr>",
-        b"<sip:127.0.0.9>",  # strict
-        b"<sip:127.0.0.9;lr;maddr=192.0.2.1>",
-        b"<sips:127.0.0.9;lr>",
-        b"<sip:127.0.0.9;lr?Route=x>",
-        b"<tel:+8613800138000>",
-        b"<mailto:x@127.0.0.9>",
-        b"<sip:127.0.0.9;lr",
-    ],
-)
-@pytest.mark.parametrize("first", [True, False])
-def test_a_route_below_ours_that_names_a_stranger(play: Playbook, caller: Party, route: bytes, first: bool) -> None:
-    if route == b"<sip:127.0.0.9;lr":
-        # A value that ends in the middle of an address is no address at all: the parser lets Route pass unread.
-        play.caller(caller.request(b"BYE", b"z9hG4bK-b", routes=[*caller.routes, route]))
-        play.response("403 >caller")
-        return
-    lawful = b"<sip:127.0.0.9:5070;lr>"
-    refused(play, caller, "route-forced", 403, routes=[*caller.routes, *((route, lawful) if first else (lawful, route))])
-
-
-@pytest.mark.parametrize(
-    "user",
-    [
-        b"+8613900139000",
-        b"13900139000",
-        b"%2B8613900139000",
-        b"+86-139-0013-9000",
-        b"*6713900139000",
-        b"+8613900139000;phone-context=+86",
-        b"+8613800138000;ext=1",
-        b"110",
-        b"139x",
-    ],
-)
-def test_a_foreign_number_toward_the_core(play: Playbook, caller: Party, user: bytes) -> None:
-    refused(play, caller, "route-forced", 403, target=b"sip:" + user + b"@127.0.0.9")
-
-
-@pytest.mark.parametrize("user", [b"+8613800138000", b"8613800138000", b"+86.138.0013.8000", b"gw", b"gw-13900139000"])
-def test_the_gated_number_or_no_number_toward_the_core(play: Playbook, caller: Party, user: bytes) -> None:
-    play.caller(caller.request(b"INFO", b"z9hG4bK-i", target=b"sip:" + user + b"@127.0.0.9"))
-    play.carrier(answer(play.request("INFO >carrier"), 200))
-    play.response("200 >caller")
-
-
-@pytest.mark.parametrize("contact", [b"<sip:013800138000@127.0.0.9>", b"sip:7000@127.0.0.9;expires=3", b"<sip:1a%32b@127.0.0.9>"])
-def test_the_number_in_the_bound_contact(play: Playbook, contact: bytes) -> None:
-    text = invite()
-    play.caller(text)
-    sent = play.last("100 >caller", "INVITE >carrier")
-    play.carrier(answer(sent, 200, contact=contact))
-    caller = caller_party(text, play.response("200 >caller"))
-    target = contact.strip(b"<>").partition(b";")[0]
-    play.caller(caller.request(b"BYE", b"z9hG4bK-b", target=target))
-    play.carrier(answer(play.request("BYE >carrier"), 200))
-    play.response("200 >caller")
-    play.gate.byes.clear()
-    refused(play, caller, "route-forced", 403, target=target.replace(b"sip:", b"sip:999"))
-
-
-def test_inbound_the_callers_contact_is_bound_and_another_number_is_not(play: Playbook) -> None:
-    play.carrier(inbound())
-    sent = play.last("100 >carrier", "INVITE >caller")
-    play.caller(answer(sent, 200, contact=b"<sip:agent@127.0.0.2:5060>"))
-    play.response("200 >carrier")
-    agent = callee_party(sent, via=b"SIP/2.0/UDP 127.0.0.2:5060")
-    assert agent.target == b"sip:13800138000@127.0.0.9:5060"  # not the From's form
-    play.caller(agent.request(b"INVITE", b"z9hG4bK-re", target=b"sip:13900139000@127.0.0.9"))
-    play.response("403 >caller")
-    assert play.gate.refusals == [("route-forced", "in-dialog target")]
-    play.caller(agent.request(b"BYE", b"z9hG4bK-b"))
-    play.carrier(answer(play.request("BYE >carrier"), 200))
-    play.response("200 >caller")
-
-
-def test_toward_access_any_user_of_the_trunk_will_do(play: Playbook) -> None:
-    _, callee = call_up(play)
-    play.carrier(callee.request(b"INFO", b"z9hG4bK-i", target=b"sip:13900139000@127.0.0.2:5099"))
-    play.caller(answer(play.request("INFO >127.0.0.2:5099"), 200))
-    play.response("200 >carrier")
-
-
 def test_addresses_that_the_screen_rewrote_are_bound_as_the_callee_sees_them(play: Playbook) -> None:
     def plain(request: object) -> Passed:
         headers = [
@@ -321,10 +199,3 @@ def test_what_the_screen_refuses(play: Playbook, caller: Party, method: bytes) -
     assert play.gate.refusals == [("transfer", "Replaces")]
     play.caller(caller.request(b"ACK", b"z9hG4bK-a", cseq=1))
     play.dropped("ack-transfer")
-
-
-def test_a_route_of_ours_on_an_initial_invite_is_taken_off(play: Playbook) -> None:
-    play.caller(invite(extra=((b"Route", b"<sip:127.0.0.1;lr>"), (b"Route", b"<sip:192.0.2.1;lr>"))))
-    sent = play.last("100 >caller", "INVITE >carrier")
-    assert sent.get_all(b"Route") == [b"<sip:192.0.2.1;lr>"]  # what is left is the gate's to refuse (route-forced)
-    assert sent.uri == b"sip:" + CALLEE + b"@127.0.0.9:5060;user=phone"

@@ -125,8 +125,8 @@ MACHINES = {
     "non-INVITE client": (m.NON_INVITE_CLIENT, NON_INVITE_CLIENT),
 }
 
-# What can happen while a machine is in a state: messages, the TU's orders and transport errors always; a timer only once
-# the state that starts it was passed, for a timer is never taken back.
+# What can happen while a machine is in a state: messages, the TU's orders and transport errors always; a timer once the
+# state that starts it was passed, for a timer is never taken back.
 POSSIBLE = {
     "INVITE server": {
         "Proceeding": "request, ACK, send 1xx, send 2xx, send final, transport error",

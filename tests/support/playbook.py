@@ -3,8 +3,8 @@
     play.caller(invite())
     play.expect("100 >caller", "INVITE >carrier")
 
-`expect` must name everything that was sent since the last one, in order; a playbook that ends with something unasserted,
-or with a transaction that never ends, fails.
+`expect` must name everything that was sent since the last one, in order; a playbook that ends with something
+unasserted, or with a transaction that never ends, fails.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class ScriptedGate:
         self.refusals: list[tuple[str, str]] = []
         """(rule, detail) of what the proxy refused itself."""
         self.outcomes: list[tuple[str, int]] = []
+        self.outcome_hops: list[str] = []
+        """Address of the hop each outcome names."""
         self.byes: list[tuple[bytes, str]] = []
         """(decision, peer)."""
         self.emergency = False
@@ -93,6 +95,7 @@ class ScriptedGate:
 
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         self.outcomes.append((result, status))
+        self.outcome_hops.append(call.client.destination.address[0] if call.client is not None else "")
 
     def ended(self, decision: bytes, by: Peer, request: Request) -> None:
         self.byes.append((decision, by.id))
@@ -117,7 +120,7 @@ class Playbook:
         self.access_peer = self._peer("cc-alpha", b"AAAA", True, ["127.0.0.2"], 1)
         self.beta_peer = self._peer("cc-beta", b"BBBB", True, ["127.0.0.3"], 1)
         self.core_peer = self._peer("carrier", b"CCCC", False, addresses, hops)
-        self.peers = (self.access_peer, self.beta_peer, self.core_peer)
+        self.peers: tuple[Peer, ...] = (self.access_peer, self.beta_peer, self.core_peer)
         self.gate = ScriptedGate(self)
         self.keys = {7: b"k" * 32}
         self.layer = TransactionLayer(self._send, values or TimerValues())
@@ -223,6 +226,10 @@ class Playbook:
         self.expect()
         assert self.core.counters.dropped == {reason: 1}
         self.core.counters.dropped.clear()
+
+    def forget(self) -> None:
+        """Whatever was sent, it does not matter."""
+        self._sent.clear()
 
     def close(self) -> None:
         """The end: nothing unasserted, and nothing that outlives its timers."""

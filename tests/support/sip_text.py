@@ -74,9 +74,8 @@ def answer(
     """What the element that received a request from the gateway answers (RFC 3261 §8.2.6). `vias`: how many to copy."""
     headers: list[tuple[bytes, bytes]] = []
     for name, value in received.headers:
-        if name in (b"Via", b"From", b"Call-ID", b"CSeq"):
-            headers.append((name, value))
-        elif name == b"Record-Route" and 100 < status < 300:
+        copied = name in (b"Via", b"From", b"Call-ID", b"CSeq")
+        if copied or (name == b"Record-Route" and 100 < status < 300):
             headers.append((name, value))
         elif name == b"To":
             tagged = received.to.tag or not tag or status == 100

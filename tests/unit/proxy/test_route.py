@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from gateway.proxy.route import MAX_OWN_ROUTES, dialog_target, own_cookie, read_routes
+from tests.unit.proxy.messages import COOKIE, OWN, peer, with_routes
+
+OURS = b"<sip:127.0.0.1:5060;lr;cg=" + COOKIE + b">"
+THEIRS = b"<sip:127.0.0.9;lr>"
+
+
+@pytest.mark.parametrize(
+    ("value", "want"),
+    [
+        (OURS, COOKIE),
+        (b"<sip:127.0.0.1;lr;cg=" + COOKIE + b">", COOKIE),
+        (b"<sip:127.0.0.1;lr;cg=x>", b"x"),
+        (b"<sip:GATE.example:5070;LR;CG=x;y>", b"x"),
+        (b"sip:127.0.0.1", None),  # no lr: in a bare addr-spec parameters are the header's
+        (b"<sip:127.0.0.1;lr>", b""),
+        (b"<sip:127.0.0.1;lr;cg>", b""),
+        (b'"us" <sip:127.0.0.1;lr;cg=x>;p=1', b"x"),
+        (b"<sip:127.0.0.1;cg=" + COOKIE + b">", None),
+        (b"<sip:u@127.0.0.1;lr;cg=" + COOKIE + b">", None),
+        (b"<sip:127.0.0.1:5061;lr;cg=" + COOKIE + b">", None),
+        (b"<sip:gate.example;lr;cg=" + COOKIE + b">", None),
+        (b"<sip:127.0.0.9:5060;lr;cg=" + COOKIE + b">", None),
+        (b"<sip::5060;lr;cg=" + COOKIE + b">", None),
+        (b"<sip:127.0.0.1:x;lr;cg=" + COOKIE + b">", None),
+        (b"<sip:127.0.0.1;lr;cg=" + COOKIE, None),
+        (b"<tel:127;lr>", None),
+        (b"<mailto:x@127.0.0.1>", None),
+        (b"", None),
+        (b">", None),
+    ],
+)
+def test_own_cookie(value: bytes, want: bytes | None) -> None:
+    assert own_cookie(value, OWN) == want
+
+
+def test_own_routes_are_taken_off_the_top_only() -> None:
+    routing = read_routes(with_routes(b"<sip:127.0.0.1;lr>", OURS, THEIRS, OURS), OWN)
+    assert routing.own_routes == 2
+    assert routing.cookie == COOKIE
+    assert routing.rest == [THEIRS, OURS]
+
+
+def test_the_first_cookie_counts() -> None:
+    other = OURS.replace(COOKIE, b"B" * 80)
+    assert read_routes(with_routes(OURS, other), OWN).cookie == COOKIE
+
+
+def test_no_routes() -> None:
+    routing = read_routes(with_routes(), OWN)
+    assert (routing.own_routes, routing.cookie, routing.rest) == (0, b"", [])
+    assert routing.target.host == b"127.0.0.9"
+
+
+def test_not_more_than_a_bound() -> None:
+    assert read_routes(with_routes(*[OURS] * 9), OWN).own_routes == MAX_OWN_ROUTES
+
+
+def test_the_target_is_the_top_route_below_ours_or_the_request_uri() -> None:
+    carrier = peer("127.0.0.9", "127.0.0.10")
+    found = dialog_target(read_routes(with_routes(OURS), OWN), carrier)
+    assert found is not None
+    assert found.address == ("127.0.0.9", 5060)
+    found = dialog_target(read_routes(with_routes(OURS, b"<sip:127.0.0.10:5070;lr>", THEIRS), OWN), carrier)
+    assert found is not None
+    assert found.address == ("127.0.0.10", 5070)
+
+
+@pytest.mark.parametrize(
+    "uri", [b"sip:b@192.0.2.1", b"sips:b@127.0.0.9", b"tel:+8613800138000", b"sip:b@127.0.0.9;maddr=127.0.0.9"]
+)
+@pytest.mark.parametrize("routes", [(), (THEIRS,)])
+def test_a_stranger_in_the_request_uri(uri: bytes, routes: tuple[bytes, ...]) -> None:
+    assert dialog_target(read_routes(with_routes(OURS, *routes, uri=uri), OWN), peer("127.0.0.9")) is None
+
+
+@pytest.mark.parametrize(
+    "bad", [b"<sip:192.0.2.1;lr>", b"<sip:127.0.0.9>", b"<sips:127.0.0.9;lr>", b"<sip:127.0.0.9;lr", b"x"]
+)
+def test_a_stranger_in_any_route(bad: bytes) -> None:
+    for routes in ((bad,), (bad, THEIRS), (THEIRS, bad), (THEIRS, bad, THEIRS)):
+        assert dialog_target(read_routes(with_routes(OURS, *routes), OWN), peer("127.0.0.9")) is None

@@ -172,8 +172,7 @@ class Worker:
         self.watcher.stop()
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
-        if self._listening:
-            self.edge.stop()
+        self.edge.stop()
         self._linking.cancel()
         self.gate.evidence.flush(time())
         self._server.close()

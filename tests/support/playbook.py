@@ -16,6 +16,7 @@ from gateway.proxy.cookie import CookieRing
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Destination, Hop, Peer, Source
 from gateway.proxy.ports import Refused
+from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.parser import parse
 from gateway.transaction.layer import TransactionLayer
@@ -24,6 +25,8 @@ from gateway.transaction.transactions import Destination as Any
 
 EPOCH = 1_800_000_000.0
 """Epoch seconds at the playbook's time 0."""
+
+UNREADABLE = (b"SIP/2.0 400 ", b"SIP/2.0 416 ", b"SIP/2.0 501 ", b"SIP/2.0 505 ")
 
 NAMES = {"caller": "127.0.0.2", "beta": "127.0.0.3", "carrier": "127.0.0.9", "carrier2": "127.0.0.10"}
 STATUS = {"method": 405, "route-forced": 403, "dialog-identity": 403, "transfer": 403, "overload": 503, "draining": 503}
@@ -156,7 +159,12 @@ class Playbook:
     def _send(self, destination: Any, data: bytes) -> None:
         host, port = destination.address
         name = next((name for name, address in NAMES.items() if address == host and port == 5060), f"{host}:{port}")
-        self._sent.append((name, parse(data), data))
+        try:
+            self._sent.append((name, parse(data), data))
+        except RemoteProtocolError:
+            # The answer to a request that could not be read copies what it can of it, and may be as unreadable.
+            if not data.startswith(UNREADABLE):
+                raise
 
     # -- events ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,577 @@
+"""The gate: what is asked in which order, what waits, what is recorded before it is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.gate import gate as gate_module
+from gateway.gate.gate import MAX_PARKED, NoRegistry, applying_refusals
+from gateway.gate.pack import BoundRule, Pack
+from gateway.registry.model import Snapshot, Trunk
+from gateway.registry.plan_csv import load_plan_csv
+from gateway.registry.registry import Registry
+from gateway.sip.message import Request
+from gateway.store.ports import ScopedRefusal, SubscriberFacts, Unavailable
+from tests.unit.gate.calls import ALPHA, AT, BETA, CALLEE, CARRIER, RANGES, invite, registry
+from tests.unit.gate.house import CONSENT, House
+from tests.unit.gate.test_engine import Failing, example, failing, with_modes
+
+HIDDEN = b'"Anonymous" <sip:anonymous@anonymous.invalid>;tag=a1'
+URI_110 = b"sip:110@127.0.0.1"
+TO_110 = b"<sip:110@127.0.0.1>"
+PLAN = load_plan_csv(Path("config/plans/cn.csv").read_text(encoding="utf-8"))
+NO_CONSENT = SubscriberFacts("none")
+
+
+def emergency(*lines: bytes, from_: bytes = b"<sip:+8657112340001@127.0.0.2>;tag=a1") -> Request:
+    return invite(*lines, uri=URI_110, to=TO_110, from_=from_)
+
+
+def lenient(**on_unavailable: str) -> Pack:
+    """The example's pack, in which store rules do without facts (`consent_missing="pass"`)."""
+    pack = example()
+    named = {name.replace("_", "-"): word for name, word in on_unavailable.items()}
+    rules = tuple(replace(bound, on_unavailable=named.get(bound.id, bound.on_unavailable)) for bound in pack.rules)
+    return replace(pack, rules=rules)
+
+
+def inbound_invite(callee: bytes = b"+8657112340001") -> Request:
+    return invite(
+        uri=b"sip:" + callee + b"@127.0.0.1",
+        to=b"<sip:" + callee + b"@127.0.0.1>",
+        from_=b"<sip:+8613900139000@127.0.0.9>;tag=n1",
+    )
+
+
+def suspended_core() -> Registry:
+    return registry(replace(CARRIER, state="suspended"))
+
+
+# -- the ordinary ways ---------------------------------------------------------------------------------------------
+
+
+def test_without_a_registry_nothing_is_decided() -> None:
+    house = House()
+    house.gate._registry = None
+    with pytest.raises(NoRegistry):
+        house.place(invite())
+    with pytest.raises(NoRegistry):
+        house.gate.refuse("method", "", invite(), ALPHA, "1" * 32, "s", AT)
+
+
+def test_a_call_with_consent_waits_once_and_passes_after_its_record() -> None:
+    house = House()
+    decision = house.place(invite())
+    party = house.pseudonymizer.hash(CALLEE.decode())
+    assert house.lookup.asked == [(party, 1, 1, AT)]
+    assert (house.gate.parked, house.wakes) == (1, 0)
+    house.now += 0.004
+    house.lookup.answer(CONSENT)
+    assert (house.gate.parked, house.wakes) == (0, 1)
+    assert not house.verdicts, "told before its record is written"
+    ready = house.gate.commit(AT)
+    assert [record.id for record in house.journal.decisions()] == [decision]
+    assert not house.verdicts
+    ready[0].deliver(ready[0].verdict)  # type: ignore[arg-type]
+    assert (house.verdict.allowed, house.verdict.rule, house.verdict.decision) == (True, "allow", decision)
+    assert house.record.lookup_us == house.record.decide_us == pytest.approx(4_000, abs=2)
+    assert house.counts.calls == {("cc-alpha", "outbound", "allow", "allow"): 1}
+    assert house.counts.lookup.values == house.counts.decision.values == [pytest.approx(0.004)]
+
+
+def test_a_refusal_on_memory_asks_no_store() -> None:
+    house = House()
+    house.place(invite(from_=HIDDEN))
+    house.turn()
+    assert house.lookup.asked == []
+    assert (house.verdict.rule, house.verdict.answer) == ("caller-hidden", example().answers["caller-hidden"])
+    assert (house.record.verdict, house.record.rule, house.record.status) == ("refuse", "caller-hidden", 433)
+    assert house.counts.calls == {("cc-alpha", "outbound", "refuse", "caller-hidden"): 1}
+    assert house.counts.lookup.values == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule", "status"),
+    [
+        (NO_CONSENT, "consent-missing", 470),
+        (SubscriberFacts("revoked"), "consent-missing", 470),
+        (SubscriberFacts("expired"), "consent-missing", 470),
+        (SubscriberFacts("live", refuses_all=True), "callee-refused", 603),
+        (SubscriberFacts("live", refuses_category=True), "callee-refused", 603),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("operator", "alpha"),)), "callee-refused", 603),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("operator", "beta"),)), "allow", 0),
+    ],
+)
+def test_store_rules(answer: SubscriberFacts, rule: str, status: int) -> None:
+    house = House()
+    house.place(invite())
+    house.lookup.answer(answer)
+    house.turn()
+    assert (house.verdict.rule, house.record.rule, house.record.status) == (rule, rule, status)
+    assert house.record.facts is not None
+    assert house.record.facts.consent == answer.consent
+
+
+def test_a_trunk_words_its_own_answers() -> None:
+    trunk = replace(ALPHA, answers=(("consent-missing", 488, "Ask First"), ("overload", 500, "Disk")))
+    house = House()
+    house.place(invite(), trunk)
+    house.lookup.answer(NO_CONSENT)
+    house.turn()
+    answer = house.verdict.answer
+    assert answer is not None
+    assert (answer.status, answer.phrase, house.record.status) == (488, "Ask First", 488)
+    house.journal.full = True
+    house.place(invite(), trunk)
+    house.lookup.answer(CONSENT)
+    house.turn()
+    answer = house.verdict.answer
+    assert answer is not None
+    assert (answer.status, answer.phrase) == (500, "Disk")
+
+
+def test_inbound_asks_no_store() -> None:
+    house = House()
+    house.place(inbound_invite(), CARRIER)
+    house.turn()
+    assert (house.verdict.rule, house.lookup.asked) == ("allow", [])
+    house.place(inbound_invite(b"+8657182340001"), CARRIER)
+    house.turn()
+    assert (house.verdict.rule, house.record.direction) == ("callee-unknown", "inbound")
+
+
+def test_versions_never_mix_in_one_decision() -> None:
+    house = House()
+    house.place(invite())
+    house.switch(replace(with_modes(consent_missing="off"), version=2), suspended_core())
+    house.lookup.answer(NO_CONSENT)
+    house.turn()
+    assert (house.verdict.rule, house.record.pack) == ("consent-missing", "example@1")
+    house.place(invite())
+    house.lookup.answer(NO_CONSENT)
+    house.turn()
+    assert (house.verdict.rule, house.record.pack) == ("trunk-capacity", "example@2")
+
+
+def test_no_active_trunk_to_leave_by() -> None:
+    house = House(over=suspended_core())
+    verdict = house.decide(invite())
+    assert verdict.answer is not None
+    assert (verdict.rule, verdict.reason, verdict.answer.status) == ("trunk-capacity", "no active trunk", 503)
+    assert (verdict.answer.cause, verdict.answer.retry_after) == (34, 0)
+    assert house.decide(emergency()).rule == "trunk-capacity"
+
+
+# -- without facts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pack", "rule"),
+    [
+        (example(), "store-unavailable"),
+        (lenient(consent_missing="pass"), "store-unavailable"),
+        (lenient(callee_refused="pass"), "store-unavailable"),
+        (lenient(consent_missing="pass", callee_refused="pass"), "allow"),
+        (with_modes(consent_missing="shadow", callee_refused="shadow"), "allow"),
+    ],
+)
+def test_unavailable(pack: Pack, rule: str) -> None:
+    house = House(pack)
+    house.place(invite())
+    house.lookup.answer(Unavailable("redis did not answer in time"))
+    house.turn()
+    assert (house.verdict.rule, house.record.rule, house.gate.parked) == (rule, rule, 0)
+    assert house.counts.lookup.values == [], "a lookup that failed has no latency"
+    if rule != "allow":
+        assert house.verdict.answer is not None
+        assert (house.verdict.answer.status, house.verdict.answer.retry_after) == (503, 0)
+
+
+def test_a_pack_without_store_rules_asks_no_store() -> None:
+    house = House(with_modes(consent_missing="off", callee_refused="off"))
+    house.place(invite())
+    house.turn()
+    assert (house.verdict.rule, house.lookup.asked) == ("allow", [])
+
+
+def test_nothing_to_ask_with_is_as_no_facts() -> None:
+    """The rule that refuses an unreadable callee is in shadow mode: there is no hash to ask the store for."""
+    house = House(with_modes(callee_malformed="shadow", callee_mismatch="shadow"))
+    house.place(invite(uri=b"sip:bob@127.0.0.1", to=b"<sip:bob@127.0.0.1>"))
+    house.turn()
+    assert (house.verdict.rule, house.lookup.asked) == ("store-unavailable", [])
+    assert house.record.shadow == ("callee-malformed",)
+
+
+def test_an_unknown_operator_is_as_no_facts() -> None:
+    """No operator, no number that stands for it in the store."""
+    snapshot = Snapshot(
+        1, trunks=(ALPHA, CARRIER), ranges=RANGES[:1], plan=PLAN, emergency=("110",), purposes={"consultation": 1}
+    )
+    house = House(over=Registry(snapshot))
+    house.place(invite())
+    house.turn()
+    assert (house.verdict.rule, house.lookup.asked) == ("store-unavailable", [])
+
+
+def test_an_ask_that_raises_parks_nothing() -> None:
+    house = House()
+    house.lookup.broken = True
+    with pytest.raises(ValueError, match="no room"):
+        house.place(invite())
+    house.turn()
+    assert (house.gate.parked, house.verdicts) == (0, [])
+
+
+# -- shadow, rules that fail ---------------------------------------------------------------------------------------
+
+
+def test_shadow_rules_are_counted_and_recorded_and_refuse_nothing() -> None:
+    house = House(with_modes(direction_outbound="shadow", consent_missing="shadow", callee_refused="shadow"))
+    house.place(invite())
+    house.lookup.answer(SubscriberFacts("none", refuses_all=True))
+    house.turn()
+    assert (house.verdict.rule, house.verdict.shadow) == ("allow", ("consent-missing", "callee-refused"))
+    assert house.record.shadow == ("consent-missing", "callee-refused")
+    assert house.counts.shadow == {"consent-missing": 1, "callee-refused": 1}
+
+
+def test_shadow_before_a_refusal_is_recorded_with_it() -> None:
+    house = House(with_modes(caller_hidden="shadow"))
+    house.place(invite(from_=HIDDEN))
+    house.turn()
+    assert (house.verdict.rule, house.record.shadow) == ("number-unassigned", ("caller-hidden",))
+    assert house.counts.shadow == {"caller-hidden": 1}
+
+
+@pytest.mark.parametrize(("request_", "trunk"), [(invite(), ALPHA), (inbound_invite(), CARRIER)])
+def test_a_rule_that_raises_refuses_and_is_counted(request_: Request, trunk: Trunk) -> None:
+    house = House(failing("enforce"))
+    house.place(request_, trunk)
+    house.turn()
+    assert (house.verdict.rule, house.verdict.reason) == ("failing", "rule failed")
+    assert (house.rule_errors, house.lookup.asked) == (["failing"], [])
+    assert (house.record.status, house.record.reason) == (403, "rule failed")
+
+
+def test_a_store_rule_that_raises_refuses() -> None:
+    class FailingAfter(Failing):
+        needs = "store"
+
+    pack = example()
+    bound = BoundRule("failing", FailingAfter({}), "enforce", Failing.answer, "refuse")
+    house = House(replace(pack, rules=(*pack.rules, bound)))
+    house.place(invite())
+    house.lookup.answer(CONSENT)
+    house.turn()
+    assert (house.verdict.rule, house.rule_errors) == ("failing", ["failing"])
+
+
+# -- emergency -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("from_", [HIDDEN, b"<sip:bob@127.0.0.2>;tag=a1", b"<sip:+8657156780001@127.0.0.2>;tag=a1"])
+def test_emergency_passes_with_an_unproven_caller(from_: bytes) -> None:
+    house = House()
+    house.place(emergency(from_=from_))
+    house.turn()
+    assert (house.verdict.rule, house.verdict.attempt.proven, house.lookup.asked) == ("emergency", False, [])
+    assert (house.record.verdict, house.record.rule, house.record.status) == ("allow", "emergency", 0)
+    assert house.counts.calls == {("cc-alpha", "outbound", "allow", "emergency"): 1}
+
+
+def test_emergency_passes_before_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "MAX_PARKED", 0)
+    house = House(failing("enforce"), Registry(Snapshot(1, trunks=(ALPHA, CARRIER), plan=PLAN, emergency=("110",))))
+    house.gate.draining = True
+    house.place(emergency())
+    house.turn()
+    assert house.verdict.rule == "emergency"
+    assert [trunk.id for trunk in house.verdict.attempt.routes] == ["carrier"]
+    assert house.rule_errors == [], "no rule is asked"
+
+
+def test_emergency_stops_at_a_forced_route() -> None:
+    house = House()
+    house.place(emergency(b"Route: <sip:192.0.2.7;lr>"))
+    house.turn()
+    assert (house.verdict.rule, house.verdict.reason) == ("route-forced", "Route")
+    assert house.record.status == 403
+
+
+# -- the gateway's own state ---------------------------------------------------------------------------------------
+
+
+def test_draining() -> None:
+    house = House()
+    house.gate.draining = True
+    house.place(invite())
+    house.turn()
+    answer = house.verdict.answer
+    assert answer is not None
+    assert (house.verdict.rule, answer.status, answer.cause, answer.retry_after) == ("draining", 503, 42, 3)
+    assert (house.record.rule, house.lookup.asked) == ("draining", [])
+
+
+def test_what_was_parked_before_the_drain_is_decided() -> None:
+    house = House()
+    house.place(invite())
+    house.gate.draining = True
+    house.lookup.answer(CONSENT)
+    house.turn()
+    assert house.verdict.rule == "allow"
+
+
+def test_more_parked_than_the_store_can_answer_is_overload(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_PARKED == 10_000
+    monkeypatch.setattr(gate_module, "MAX_PARKED", 2)
+    house = House()
+    for _ in range(3):
+        house.place(invite())
+    assert (house.gate.parked, len(house.lookup.asked)) == (2, 2)
+    house.turn()
+    answer = house.verdict.answer
+    assert answer is not None
+    assert (house.verdict.rule, answer.status, answer.retry_after) == ("overload", 503, 1)
+    house.lookup.answer(CONSENT)
+    house.place(invite())
+    assert house.gate.parked == 1
+    house.turn()
+    assert [verdict.rule for verdict in house.verdicts] == ["overload", "allow", "allow"]
+
+
+# -- evidence that cannot be written -------------------------------------------------------------------------------
+
+
+def test_without_evidence_no_call() -> None:
+    house = House()
+    house.journal.full = True
+    house.place(invite())
+    house.place(invite(from_=HIDDEN))
+    house.lookup.answer(CONSENT)
+    house.turn()
+    by_rule = {verdict.rule: verdict for verdict in house.verdicts}
+    assert set(by_rule) == {"overload", "caller-hidden"}
+    answer = by_rule["overload"].answer
+    assert answer is not None
+    assert (answer.status, answer.cause, answer.retry_after) == (503, 42, 1)
+    assert by_rule["overload"].reason == "evidence cannot be written"
+    assert (house.counts.journal_errors, house.evidence.kept, house.journal.lines) == (1, 0, [])
+    key = ("cc-alpha", "outbound", "refuse")
+    assert house.counts.calls == {(*key, "overload"): 1, (*key, "caller-hidden"): 1}, "not counted as allowed"
+    house.journal.full = False
+    assert house.decide(invite()).rule == "allow"
+
+
+def test_without_evidence_emergency_passes_and_its_record_is_kept() -> None:
+    house = House()
+    house.journal.full = True
+    decision = house.place(emergency())
+    house.turn()
+    assert (house.verdict.rule, house.verdict.allowed, house.evidence.kept) == ("emergency", True, 1)
+    house.journal.full = False
+    house.turn(AT + 1)
+    assert [(record.id, record.rule) for record in house.journal.decisions()] == [(decision, "emergency")]
+    assert house.evidence.kept == 0
+
+
+def test_where_evidence_is_not_required_calls_pass_and_records_are_kept() -> None:
+    house = House(required=False)
+    house.journal.full = True
+    verdict = house.decide(invite())
+    assert (verdict.rule, house.evidence.kept) == ("allow", 1)
+    house.journal.full = False
+    house.turn(AT + 1)
+    assert [record.rule for record in house.journal.decisions()] == ["allow"]
+
+
+def test_what_the_disk_did_not_sync_is_no_evidence() -> None:
+    """`journal.sync = always`: written, but fdatasync failed. Calls are refused, with an outcome that says so."""
+    house = House()
+    decision = house.place(invite())
+    house.place(emergency())
+    house.place(invite(from_=HIDDEN))
+    house.lookup.answer(CONSENT)
+    ready = house.gate.commit(AT)
+    house.gate.unsynced(ready, AT)
+    for waiting in ready:
+        assert waiting.verdict is not None
+        waiting.deliver(waiting.verdict)
+    assert [verdict.rule for verdict in house.verdicts] == ["emergency", "caller-hidden", "overload"]
+    house.turn()
+    last = house.journal.records()[-1]
+    assert (last.id, last.result, last.status) == (decision, "failed", 503)  # type: ignore[union-attr]
+    assert len(house.journal.lines) == 4
+    relaxed = House(required=False)
+    relaxed.place(invite())
+    relaxed.lookup.answer(CONSENT)
+    ready = relaxed.gate.commit(AT)
+    relaxed.gate.unsynced(ready, AT)
+    assert ready[0].verdict is not None
+    assert ready[0].verdict.allowed
+
+
+# -- a worker that came back ---------------------------------------------------------------------------------------
+
+
+def test_recovered_decisions_are_delivered_again_without_a_second_record() -> None:
+    house = House()
+    known = {
+        "a" * 32: ("allow", "allow", 0),
+        "b" * 32: ("refuse", "consent-missing", 488),
+        "c" * 32: ("refuse", "a-rule-no-pack-has", 499),
+        "d" * 32: ("allow", "emergency", 0),
+    }
+    house.gate.recover(known, house.now)
+    for decision in "abcd":
+        house.place(invite(), decision=decision * 32)
+    assert house.wakes == 4
+    house.turn()
+    told = [(v.rule, v.answer.status if v.answer else 0) for v in house.verdicts]
+    assert told == [("allow", 0), ("consent-missing", 488), ("a-rule-no-pack-has", 499), ("emergency", 0)]
+    assert (house.journal.lines, house.lookup.asked, house.counts.calls) == ([], [], {})
+    assert house.decide(invite(), decision="e" * 32).rule == "allow"
+    assert len(house.journal.lines) == 1
+    house.decide(invite(), decision="a" * 32)
+    assert len(house.journal.lines) == 2, "remembered once: a later INVITE of this id is a new one"
+
+
+def test_a_recovered_decision_has_its_evidence_on_a_full_disk_too() -> None:
+    house = House()
+    house.gate.recover({"a" * 32: ("allow", "allow", 0), "d" * 32: ("allow", "emergency", 0)}, house.now)
+    house.journal.full = True
+    house.place(invite(), decision="a" * 32)
+    house.place(emergency(), decision="d" * 32)
+    house.place(invite(from_=HIDDEN))  # whose record fails the commit of this turn
+    house.turn()
+    assert [verdict.rule for verdict in house.verdicts] == ["allow", "emergency", "caller-hidden"]
+    assert (house.evidence.kept, house.counts.journal_errors) == (0, 1)
+
+
+def test_recovered_decisions_survive_a_sync_error() -> None:
+    house = House()
+    house.gate.recover({"a" * 32: ("allow", "allow", 0)}, house.now)
+    house.place(invite(), decision="a" * 32)
+    ready = house.gate.commit(AT)
+    house.gate.unsynced(ready, AT)
+    assert ready[0].verdict is not None
+    assert ready[0].verdict.allowed
+    assert house.evidence.kept == 0
+
+
+def test_recovered_decisions_are_forgotten_after_their_time() -> None:
+    house = House()
+    house.gate.recover({"a" * 32: ("refuse", "consent-missing", 470)}, house.now)
+    house.now += gate_module.RECOVERY_SECONDS
+    house.place(invite(), decision="f" * 32)
+    assert house.gate._recovered
+    house.now += 0.1
+    house.place(invite(), decision="a" * 32)
+    house.lookup.answer(CONSENT)
+    house.turn()
+    assert [verdict.rule for verdict in house.verdicts] == ["allow", "allow"]
+    assert not house.gate._recovered
+
+
+# -- refusals the proxy makes --------------------------------------------------------------------------------------
+
+
+def test_a_refusal_of_the_proxy_is_recorded_once() -> None:
+    house = House()
+    request = invite(method=b"REGISTER")
+    for _ in range(2):
+        answer = house.gate.refuse("method", "REGISTER", request, ALPHA, "9" * 32, "127.0.0.2:5060/udp", AT)
+        assert (answer.status, answer.phrase) == (405, "Method Not Allowed")
+    house.turn()
+    (record,) = house.journal.decisions()
+    assert (record.rule, record.status, record.method, record.reason) == ("method", 405, "REGISTER", "REGISTER")
+    assert house.counts.calls == {("cc-alpha", "outbound", "refuse", "method"): 1}
+    house.gate.refuse("method", "REGISTER", request, CARRIER, "8" * 32, "127.0.0.9:5060/udp", AT)
+    house.turn()
+    assert (house.record.direction, house.record.trunk) == ("inbound", "carrier")
+
+
+def test_a_refusal_without_id_is_answered_and_not_recorded() -> None:
+    house = House()
+    answer = house.gate.refuse("draining", "OPTIONS", invite(method=b"OPTIONS"), ALPHA, "", "s", AT)
+    house.turn()
+    assert (answer.status, house.journal.lines, house.counts.calls) == (503, [], {})
+
+
+def test_a_refusal_of_the_proxy_is_kept_while_the_disk_is_full() -> None:
+    house = House()
+    house.journal.full = True
+    trunk = replace(BETA, answers=(("dialog-forged", 404, "Gone"),))
+    assert house.gate.refuse("dialog-forged", "BYE", invite(), trunk, "7" * 32, "s", AT).status == 404
+    house.turn()
+    house.journal.full = False
+    house.turn(AT + 1)
+    assert (house.record.rule, house.record.status, house.record.operator) == ("dialog-forged", 404, "beta")
+
+
+def test_remembered_refusals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_module, "MAX_REFUSED", 3)
+    house = House()
+    for number in range(5):
+        house.gate.refuse("method", "", invite(), ALPHA, f"{number:032x}", "s", AT)
+    assert len(house.gate._refused) == 2
+    house.turn()
+    assert len(house.journal.lines) == 5
+
+
+# -- floods --------------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_refusals_is_one_record_and_every_one_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.gate.evidence.FLOOD_LIMIT", 2)
+    house = House()
+    for port in range(5):
+        house.place(invite(from_=HIDDEN), source=f"127.0.0.2:{6000 + port}/udp")
+    for number in range(4):
+        house.gate.refuse("method", "", invite(), ALPHA, f"{number + 100:032x}", f"127.0.0.2:{port}/udp", AT)
+    house.turn()
+    assert len(house.verdicts) == 5
+    assert [record.rule for record in house.journal.decisions()] == ["caller-hidden"] * 2 + ["method"] * 2
+    assert house.counts.calls["cc-alpha", "outbound", "refuse", "caller-hidden"] == 5
+    house.turn(AT + 1)
+    floods = [(f.source, f.rule, f.count) for f in house.journal.records()[4:]]  # type: ignore[union-attr]
+    assert floods == [("127.0.0.2", "caller-hidden", 3), ("127.0.0.2", "method", 2)]
+
+
+def test_allowed_calls_are_never_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.gate.evidence.FLOOD_LIMIT", 1)
+    house = House()
+    for _ in range(3):
+        house.place(invite())
+    house.lookup.answer(CONSENT)
+    house.turn()
+    assert len(house.journal.decisions()) == 3
+
+
+# -- refusals that apply -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (SubscriberFacts("live"), ()),
+        (SubscriberFacts("live", refuses_all=True), ("all",)),
+        (SubscriberFacts("live", refuses_category=True), ("category:consultation",)),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("operator", "alpha"),)), ("operator:alpha",)),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("operator", "alph"),)), ()),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("caller", "+8657112340001"),)), ("caller:+8657112340001",)),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("caller", "+865711234000"),)), ()),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("caller_prefix", "+86571"),)), ("caller_prefix:+86571",)),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("caller_prefix", "+86572"),)), ()),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("moon", "+86571"),)), ()),
+        (
+            SubscriberFacts("live", True, True, (ScopedRefusal("operator", "alpha"), ScopedRefusal("caller", "x"))),
+            ("all", "category:consultation", "operator:alpha"),
+        ),
+    ],
+)
+def test_applying_refusals(answer: SubscriberFacts, found: tuple[str, ...]) -> None:
+    assert applying_refusals(answer, "+8657112340001", "alpha", "consultation") == found

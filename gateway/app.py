@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
 import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 
+from gateway.readiness import ask_ready, to_import
 from gateway.settings import Settings, make_run_dir
 from gateway.store.embedded.process import EmbeddedError
 from gateway.store.embedded.servers import EmbeddedServers
@@ -34,9 +35,11 @@ CONTROL_GRACE_S = 5.0
 _log = get_logger(__name__)
 
 
-def run_gateway(settings: Settings) -> int:
-    """Run until SIGINT or SIGTERM; the exit code. Errors at start go to stderr as one line."""
+def run_gateway(settings: Settings, typed: Callable[[str], str] = "callgate {}".format) -> int:
+    """Run until SIGINT or SIGTERM; the exit code. Errors at start go to stderr as one line. `typed`: a command of
+    ours (`demo`) as it can be typed, for the ready line."""
     started = time.monotonic()
+    ran = False
     configure_logs(settings.log, "supervisor")
     servers = EmbeddedServers(settings.state_dir, redis=not settings.redis.url, postgres=not settings.database.url)
     try:
@@ -53,7 +56,8 @@ def run_gateway(settings: Settings) -> int:
             database=dataclasses.replace(settings.database, url=settings.database.url or found.database_url),
         )
         _make_keys(settings)
-        return asyncio.run(Gateway(settings, servers, started).run())
+        ran = True
+        return asyncio.run(Gateway(settings, servers, started, typed).run())
     except StartError as error:
         sys.stderr.write(f"callgate: {error}\n")
         return 1
@@ -61,6 +65,14 @@ def run_gateway(settings: Settings) -> int:
         return 130
     finally:
         servers.stop()
+        if ran:
+            _say("callgate stopped")
+
+
+def _say(line: str) -> None:
+    """One line to the person at the terminal; logs go to stderr."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _check_ports(settings: Settings) -> None:
@@ -92,10 +104,13 @@ def _make_keys(settings: Settings) -> None:
 class Gateway:
     """The running parts of one node."""
 
-    def __init__(self, settings: Settings, servers: EmbeddedServers, started: float) -> None:
+    def __init__(
+        self, settings: Settings, servers: EmbeddedServers, started: float, typed: Callable[[str], str]
+    ) -> None:
         self._settings = settings
         self._servers = servers
         self._started = started
+        self._typed = typed
         self._ready = False
         self._failed = False
         self._stop = asyncio.Event()
@@ -134,6 +149,11 @@ class Gateway:
         """First signal: drain. Second: at once."""
         if self._stop.is_set():
             self._hurry.set()
+        else:
+            _say(
+                f"callgate is draining: calls in set-up get {self._settings.node.drain_s:g} s to finish, evidence is "
+                "shipped; Ctrl-C again stops at once"
+            )
         self._stop.set()
 
     async def _keep(self, child: Child) -> str:
@@ -152,19 +172,24 @@ class Gateway:
         await self._control.stop(CONTROL_GRACE_S, self._hurry)
 
     async def _announce(self) -> None:
-        """One line when everything answers; until then, now and then, what is missing."""
+        """One line when everything answers; until then, now and then, what is missing. What only an import can mend
+        is said at once."""
         noted = time.monotonic()
+        told = ""
         while True:
-            code, body = await self._ask_ready()
+            code, body = await ask_ready(self._settings.http)
             if code == 200:
                 break
+            wanted = to_import(body)
+            if wanted and wanted != told and not self._settings.example.directory:
+                told = wanted
+                _say(f"callgate is up and takes no calls yet: {wanted}")
             if time.monotonic() - noted > WAITING_NOTE_S:
                 noted = time.monotonic()
                 _log.warning("still waiting", readyz=body or "control does not answer yet")
             await asyncio.sleep(READY_POLL_S)
         self._ready = True
-        sys.stdout.write(self._ready_line() + "\n")
-        sys.stdout.flush()
+        _say(self._ready_line())
 
     def _ready_line(self) -> str:
         settings = self._settings
@@ -173,28 +198,8 @@ class Gateway:
         return (
             f"callgate is ready after {seconds:.1f} s: SIP {sip}; http://{_host(settings.http.address)}:"
             f"{settings.http.port}/ (/metrics /readyz); state in {settings.state_dir}. "
-            "Try: callgate demo, callgate calls, callgate --help. Ctrl-C drains and stops."
+            f"Try: {self._typed('demo')}, {self._typed('calls')}, {self._typed('--help')}. Ctrl-C drains and stops."
         )
-
-    async def _ask_ready(self) -> tuple[int, str]:
-        """Status and body of our own /readyz; (0, "") while nothing answers there."""
-        http = self._settings.http
-        writer: asyncio.StreamWriter | None = None
-        try:
-            async with asyncio.timeout(2.0):
-                reader, writer = await asyncio.open_connection(_local(http.address), http.port)
-                writer.write(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-                answer = await reader.read(65_536)
-        except (OSError, TimeoutError):
-            return 0, ""
-        finally:
-            if writer is not None:
-                writer.close()
-        head, _, body = answer.partition(b"\r\n\r\n")
-        words = head.split(None, 2)
-        if len(words) < 2 or not words[1].isdigit() or not _is_ours(body):
-            return 0, ""
-        return int(words[1]), body.decode("utf-8", "replace")
 
     async def _watch_servers(self) -> None:
         """Start embedded servers again when they have ended. Workers live without them meanwhile."""
@@ -210,19 +215,6 @@ class Gateway:
                     await asyncio.to_thread(server.await_ready)
                 except (EmbeddedError, OSError) as error:
                     _log.error("embedded server did not start", server=name, error=str(error))
-
-
-def _is_ours(body: bytes) -> bool:
-    """Whether our own control answered, not somebody else who holds the port."""
-    try:
-        return bool(json.loads(body)["supervisor"] == os.getpid())
-    except (ValueError, KeyError, TypeError):
-        return False
-
-
-def _local(address: str) -> str:
-    """Where an address we listen on is reached from here."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
 
 
 def _host(address: str) -> str:

@@ -11,13 +11,8 @@ import os
 import signal
 import sys
 
+from gateway.process import EX_CONFIG, SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
 from gateway.settings import Settings, from_json
-
-EX_CONFIG = 78
-"""sysexits.h: started wrongly, and starting again would not help."""
-
-SETTINGS_VARIABLE = "CALLGATE_CHILD_SETTINGS"
-SUPERVISOR_VARIABLE = "CALLGATE_SUPERVISOR"
 
 _PR_SET_PDEATHSIG = 1
 

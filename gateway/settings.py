@@ -32,7 +32,7 @@ class Node:
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
     name: Annotated[str, MinLen(1), "the node's name; it is written into every evidence record"] = "node-1"
-    state_dir: Annotated[str, MinLen(1), "directory for journals, keys and the embedded servers"] = "var"
+    state_dir: Annotated[str, MinLen(1), "directory for journals, keys and embedded servers"] = "var"
     workers: Annotated[int, Ge(0), Le(64), "SIP workers, at most one per CPU core; 0 = none here"] = 1
     drain_s: Annotated[float, Ge(0), Le(3600), "seconds live transactions get to finish at shutdown"] = 32.0
 
@@ -126,17 +126,7 @@ class Keys:
     """Secrets of the deployment."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-    file: Annotated[str, "key file, made at first start; empty = keys.json in the state directory"] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """OPTIONS to the peers (DESIGN §5, Route)."""
-
-    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-    interval_s: Annotated[float, Ge(0), Le(3_600), "seconds between probes of a peer; 0 = no probes"] = 5.0
-    timeout_s: Annotated[float, Ge(0.05), Le(60), "seconds a peer has to answer a probe"] = 2.0
-    failures: Annotated[int, Ge(1), Le(100), "probes lost in a row before a peer counts as down"] = 2
+    file: Annotated[str, "key file, made at first start; empty = keys.json in state_dir"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +148,11 @@ class Log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything one process of the gateway is told. Paths are absolute once `settings_load` made it."""
+    """Everything one process of the gateway is told.
+
+    Paths in the file are relative to the directory the command is started in, not to the file's; they are
+    absolute once `settings_load` made this.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
     node: Node = field(default_factory=Node)
@@ -170,7 +164,6 @@ class Settings:
     journal: Journal = field(default_factory=Journal)
     timers: Timers = field(default_factory=Timers)
     keys: Keys = field(default_factory=Keys)
-    probe: Probe = field(default_factory=Probe)
     example: Example = field(default_factory=Example)
     log: Log = field(default_factory=Log)
 

@@ -21,12 +21,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.process import CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
 from gateway.settings import Settings
+from gateway.settings_show import masked
 
 PREFIX = "CALLGATE_"
-OUR_OWN = frozenset(
-    {"CALLGATE_CONFIG", "CALLGATE_CHILD_SETTINGS", "CALLGATE_SUPERVISOR", "CALLGATE_PRINCIPAL"}
-)
+OUR_OWN = frozenset((CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SUPERVISOR_VARIABLE))
 """Variables with our prefix that are no settings: the file's path, what the supervisor tells its children."""
 
 SEARCH = ("callgate.toml", "config/example/callgate.toml")
@@ -49,7 +49,7 @@ def find_config(given: Path | None, environ: Mapping[str, str] = os.environ) -> 
     """The file in force: `given`, else `CALLGATE_CONFIG`, else the first of `SEARCH` that is there."""
     if given is not None:
         return given
-    if named := environ.get("CALLGATE_CONFIG"):
+    if named := environ.get(CONFIG_VARIABLE):
         return Path(named)
     for name in SEARCH:
         if Path(name).is_file():
@@ -61,7 +61,8 @@ def find_config(given: Path | None, environ: Mapping[str, str] = os.environ) -> 
 
 
 def load_settings(given: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read, overlay and check; relative paths become absolute against the current directory.
+    """Read, overlay and check; relative paths become absolute against the current directory (not the file's, so
+    that one file serves several state directories).
 
     Raises SettingsError with every problem found, not just the first.
     """
@@ -80,11 +81,22 @@ def check(tree: dict[str, Any], source: str, problems: list[str] | None = None) 
         settings = _ADAPTER.validate_python(tree)
     except ValidationError as error:
         found.extend(_describe(item) for item in error.errors(include_url=False))
+        found.extend(_contradictions_of_the_rest(tree, error))
     if settings is not None:
         found.extend(_contradictions(settings))
     if settings is None or found:
         raise SettingsError(source, found)
     return settings
+
+
+def _contradictions_of_the_rest(tree: dict[str, Any], error: ValidationError) -> list[str]:
+    """What is contradictory in the sections that have no bad value, so that one round tells all."""
+    bad = {str(item["loc"][0]) for item in error.errors(include_url=False)}
+    rest = {name: part for name, part in tree.items() if name not in bad}
+    try:
+        return _contradictions(_ADAPTER.validate_python(rest))
+    except ValidationError:  # not to be: what is left was good before
+        return []
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -125,7 +137,7 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
             known = [f"{PREFIX}{section}__{item}".upper() for item in keys] or [
                 f"{PREFIX}{item}__…".upper() for item in sections if item[0] != "_" and item != "listener"
             ]
-            problems.append(f"{name} = {value!r}: no such setting; fix: unset it{_meant(name, known)}")
+            problems.append(f"{name} = {masked(value)!r}: no such setting; fix: unset it{_meant(name, known)}")
             continue
         part = tree.setdefault(section, {})
         if isinstance(part, dict):
@@ -137,7 +149,7 @@ def _describe(item: Any) -> str:
     """One pydantic error as `key = value: what is wrong; fix: …`."""
     where = ".".join(f"[{part + 1}]" if isinstance(part, int) else str(part) for part in item["loc"])
     where = where.replace(".[", "[")
-    value = item.get("input")
+    value = masked(item.get("input"))
     kind, help_text, siblings = _lookup(item["loc"])
     if item["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{where} = {value!r}: no such setting; fix: remove it{_meant(str(item['loc'][-1]), siblings)}"

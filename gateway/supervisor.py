@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from gateway.child import SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
+from gateway.process import SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
 from gateway.settings import Settings
 from gateway.telemetry.logs import get_logger
 

@@ -3,6 +3,17 @@
 A rule looks at `Facts` and gives a reason to refuse, or None. It is made once per pack version from the
 pack's parameters. Rules never see SIP, a clock or a store: the gate fills the facts, in two steps (memory,
 then the store), and `gateway.gate.engine` asks the rules in the pack's order. A rule that raises refuses.
+
+To add a rule:
+
+1. Write the class in a file of this folder (`policies.base.Rule` says what it has: id, binds, needs, answer, judge).
+   Name the clause it stands for; clause ids are explained in `config/packs/README.md`.
+2. If it needs a fact there is none of, add a field with a default to `policies.facts.Facts` and fill it in
+   `gateway.gate.attempt` (what memory holds) or where the answer of the store is read. Old records keep the default.
+3. Put it into `RULES` below, in the place a pack should have it.
+4. List it in `config/packs/example.toml`, and in the answer table of README. Packs that are stored already do not list
+   it: it is off there, with a warning, until a pack with it is imported; an import must list it.
+5. Test it in `tests/unit/policies/`; `callgate replay --pack FILE` shows what it would have refused.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Refusals that no rule of the chain decides, but a pack may word: the gateway's own state, and dialogs
-(DESIGN §5)."""
+"""Refusals that no rule of the chain decides, but a pack may word: the gateway's own state, and dialogs."""
 
 from __future__ import annotations
 

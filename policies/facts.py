@@ -1,7 +1,7 @@
 """The facts a rule may look at: plain values, no subscriber number among them.
 
 The gate fills one `Facts` per call attempt; the decision record keeps it as it was, so that a decision can
-be replayed later without revealing a subscriber (DESIGN §6, Personal data). Outbound, the *number* is the
+be replayed later without revealing a subscriber. Outbound, the *number* is the
 caller's (the call centre's own code number); inbound it is the callee's. The other party is the
 *subscriber*: only its kind, region and time zone are here."""
 
@@ -48,7 +48,7 @@ class Facts:
     trunk: str
     trunk_operator: str = ""
     trunk_state: str = "active"
-    """`suspended` when the trunk or its operator is: no new calls, dialogs go on (DESIGN §5)."""
+    """`suspended` when the trunk or its operator is: no new calls, dialogs go on."""
     number: str = ""
     """Canonical number of the call centre's side, empty where there is none to name."""
     number_kind: str = ""

@@ -13,10 +13,13 @@ from gateway.cli.common import (
     Config,
     PrincipalName,
     canonical,
+    examples,
     fail,
     keys_of,
     principal_of,
+    print_json,
     print_table,
+    utc,
     with_database,
 )
 from gateway.settings import Settings
@@ -29,12 +32,19 @@ if TYPE_CHECKING:
 SHORT_ID = 16
 """Hex digits of a decision id in the table: enough to find it by."""
 
+EXAMPLES = examples(
+    "callgate calls --limit 5",
+    "callgate calls --callee +8613800138000 --since 2024-05-01",
+    "callgate calls --decision 9f86d081884c7d65    (from the Warning of a refusal)",
+    "callgate calls --call-id 1-4711@192.0.2.1 --json",
+)
+
 evidence = typer.Typer(help="Evidence.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add this family."""
-    app.command("calls")(calls)
+    app.command("calls", epilog=EXAMPLES)(calls)
     app.add_typer(evidence, name="evidence")
 
 
@@ -53,12 +63,15 @@ def calls(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Find calls in the evidence: decision, answer, outcome and end. Subscriber numbers are masked."""
+    """Find calls in the evidence: decision, answer, outcome and end. Subscriber numbers are masked.
+
+    Several conditions narrow the search together. A call shows up when its record was shipped, within a second.
+    """
     if reveal and not as_json and limit > 50:
         fail("--reveal shows at most 50 calls at a time; fix: give --limit 50 or less")
 
     async def work(settings: Settings, engine: AsyncEngine) -> list[dict[str, object]]:
-        rows = await _find(settings, engine, caller, callee, call_id, decision, _utc(since), _utc(until), limit)
+        rows = await _find(settings, engine, caller, callee, call_id, decision, utc(since), utc(until), limit)
         shown = [_fields(row) for row in rows]
         if reveal and rows:
             await _reveal(settings, engine, rows, shown, principal_of(principal))
@@ -66,9 +79,7 @@ def calls(
 
     found = with_database(config, work)
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print_json(found)
     elif not found:
         typer.echo("no calls found")
     else:
@@ -169,9 +180,6 @@ async def _reveal(
             fields[side] = str(content.get("subscriber") or fields[side])
 
 
-def _utc(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
-
 
 def _time(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="milliseconds")
@@ -215,9 +223,7 @@ def verify(as_json: AsJson = False, config: Config = None) -> None:
 
     found = with_database(config, work)
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print_json(found)
     else:
         for item in found:
             state = f"ALTERED: {item['problem']}" if item["problem"] else "whole"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import Config, PrincipalName, keys_of, principal_of, with_database
+from gateway.cli.common import Config, PrincipalName, examples, keys_of, principal_of, utc, with_database
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 consent = typer.Typer(help="Consents of callees.", no_args_is_help=True)
 refusal = typer.Typer(help="Refusals of callees.", no_args_is_help=True)
-token = typer.Typer(help="API tokens.", no_args_is_help=True)
+token = typer.Typer(
+    help="API tokens, for a later version: nothing of this one asks for a token yet.", no_args_is_help=True
+)
 
 Callee = Annotated[str, typer.Option(metavar="NUMBER", help="The callee: +8613800138000 or a short code.")]
 OperatorId = Annotated[str, typer.Option(metavar="ID", help="Operator id.")]
@@ -35,7 +37,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(token, name="token")
 
 
-@consent.command("grant")
+@consent.command(
+    "grant",
+    epilog=examples(
+        "callgate consent grant --callee +8613800138000 --operator alpha --purpose consultation",
+        "callgate consent grant --callee +8613800138000 --operator alpha --purpose consultation "
+        "--expires 2030-01-01 --evidence-uri https://consents.example/1",
+    ),
+)
 def grant(
     callee: Callee,
     operator: OperatorId,
@@ -52,14 +61,17 @@ def grant(
         from gateway.control.importer.consents import grant_consent
 
         return await grant_consent(
-            engine, keys_of(settings), callee, operator, purpose, _utc(expires), evidence_uri or None, _utc(at),
+            engine, keys_of(settings), callee, operator, purpose, utc(expires), evidence_uri or None, utc(at),
             principal=principal_of(principal),
         )  # fmt: skip
 
     _report("consent granted", with_database(config, work))
 
 
-@consent.command("revoke")
+@consent.command(
+    "revoke",
+    epilog=examples("callgate consent revoke --callee +8613800138000 --operator alpha --purpose consultation"),
+)
 def revoke(
     callee: Callee,
     operator: OperatorId,
@@ -74,13 +86,20 @@ def revoke(
         from gateway.control.importer.consents import revoke_consent
 
         return await revoke_consent(
-            engine, keys_of(settings), callee, operator, purpose, _utc(at), principal=principal_of(principal)
+            engine, keys_of(settings), callee, operator, purpose, utc(at), principal=principal_of(principal)
         )
 
     _report("consent revoked", with_database(config, work))
 
 
-@refusal.command("add")
+@refusal.command(
+    "add",
+    epilog=examples(
+        "callgate refusal add --callee +8613800138000    (every call)",
+        "callgate refusal add --callee +8613800138000 --scope category --value consultation",
+        "callgate refusal add --callee +8613800138000 --scope caller_prefix --value +86571",
+    ),
+)
 def add(
     callee: Callee,
     scope: Scope = "all",
@@ -96,13 +115,16 @@ def add(
         from gateway.control.importer.refusals import add_refusal
 
         return await add_refusal(
-            engine, keys_of(settings), callee, scope, value, source, _utc(at), principal=principal_of(principal)
+            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal)
         )
 
     _report("refusal declared", with_database(config, work))
 
 
-@refusal.command("withdraw")
+@refusal.command(
+    "withdraw",
+    epilog=examples("callgate refusal withdraw --callee +8613800138000    (what `add` with the same scope declared)"),
+)
 def withdraw(
     callee: Callee,
     scope: Scope = "all",
@@ -118,7 +140,7 @@ def withdraw(
         from gateway.control.importer.refusals import withdraw_refusal
 
         return await withdraw_refusal(
-            engine, keys_of(settings), callee, scope, value, source, _utc(at), principal=principal_of(principal)
+            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal)
         )
 
     _report("refusal withdrawn", with_database(config, work))
@@ -131,7 +153,10 @@ def create(
     principal: PrincipalName = "",
     config: Config = None,
 ) -> None:
-    """Make an API token. It is printed once and stored as a hash."""
+    """Make an API token. It is printed once and stored as a hash.
+
+    Nothing checks tokens yet: the API that will is not part of this version.
+    """
 
     async def work(_settings: Settings, engine: AsyncEngine) -> str:
         from gateway.store.sql.tokens import create_token
@@ -147,7 +172,7 @@ def revoke_token(
     principal: PrincipalName = "",
     config: Config = None,
 ) -> None:
-    """Make a token worthless."""
+    """Make a token worthless. Nothing checks tokens yet."""
 
     async def work(_settings: Settings, engine: AsyncEngine) -> bool:
         from gateway.store.sql.tokens import revoke_token as end_token
@@ -159,9 +184,6 @@ def revoke_token(
         raise typer.Exit(1)
     typer.echo("token revoked")
 
-
-def _utc(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def _report(done: str, changed: bool) -> None:

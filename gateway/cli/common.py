@@ -10,8 +10,12 @@ import asyncio
 import dataclasses
 import getpass
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -36,7 +40,8 @@ Config = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="Configuration file; else CALLGATE_CONFIG, ./callgate.toml, ./config/example/callgate.toml.",
+        help="Configuration file; else CALLGATE_CONFIG, ./callgate.toml, ./config/example/callgate.toml. "
+        "Paths in it are relative to the directory the command is started in.",
     ),
 ]
 PrincipalName = Annotated[
@@ -88,7 +93,37 @@ def friendly() -> Iterator[None]:
         yield
     except (StoreError, EmbeddedError, KeysError, OSError, ValueError) as error:
         # ValueError: an input that cannot be used (PackError and the like name file, line, value and fix).
-        fail(str(error))
+        fail(str(error) or repr(error))  # TimeoutError and the like have no text of their own
+
+
+def utc(time: datetime | None) -> datetime | None:
+    """A time given on the command line: UTC where it names no zone."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+
+def print_json(value: object) -> None:
+    """Print a value (dataclasses too) as indented JSON."""
+    import msgspec
+
+    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help: commands as they can be typed. (`\\b`: click keeps the lines apart.)"""
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
+def typed(words: str, config: Path | None = None) -> str:
+    """A command of ours as it can be typed in this directory, the way this program was called itself."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        program = [sys.executable, "-m", "gateway.cli"]
+    elif shutil.which(called.name) == str(called.absolute()):
+        program = [called.name]
+    else:
+        program = [os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)]
+    option = f" --config {shlex.quote(str(config))}" if config and not words.startswith("-") else ""
+    return f"{' '.join(map(shlex.quote, program))} {words}{option}"
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeVar
 
-from rich.console import Console
 from rich.table import Table
 
-from gateway.cli.common import keys_of, located
-from gateway.cli.phones import Address, AnsweringPhone, Phone, PlacedCall, place_call
+from gateway.cli.common import keys_of, located, print_table
+from gateway.cli.phones import Address, AnsweringPhone, Phone, PlacedCall, ask_options, place_call
 from gateway.settings import Settings
 from gateway.sip.message import Headers
 from gateway.store.ports import StoreError
@@ -18,13 +18,16 @@ from gateway.store.ports import StoreError
 ALPHA_HOST, CARRIER_HOST = "127.0.0.2", "127.0.0.9"
 ALPHA, ALPHA_INBOUND_ONLY, BETA = "+8657112340001", "+864001230001", "+8657156780001"
 CONSENTED, DECLINED, UNKNOWN = "+8613800138000", "+8613800138001", "+8613900139000"
-TABLE_WIDTH = 140
+"""Numbers of the example's consents and refusals, as they are shipped. README changes nothing about them, so that
+the demo ends the same whatever was tried before."""
 
 REVOKED = "+8613700137000"
 """A number whose consent the demo itself grants and revokes, through the same functions as the command line."""
 
 IN_EFFECT_S = 3.0
 """How long a change may take to reach the workers before the demo calls it late; a second is what is promised."""
+
+P = TypeVar("P", bound=Phone)
 
 
 @dataclass(slots=True)
@@ -89,44 +92,62 @@ class Row:
         )
 
 
-def run_demo(settings: Settings) -> int:
-    """Place the calls and print the table. Exit code 0 when every call ended as it should, else 1."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=TABLE_WIDTH)  # into a file or a pipe nothing need be wrapped
+def run_demo(settings: Settings, search: str) -> int:
+    """Place the calls and print the table. Exit code 0 when every call ended as it should, else 1. `search`: the
+    command that finds a decision again, as it can be typed.
+
+    Raises StoreError when no gateway answers, before anything is changed."""
+    gateway = (settings.listener[0].address, settings.listener[0].port)
+    asyncio.run(_ask_gateway(gateway))
     with located(settings) as found:
-        rows = asyncio.run(_place_all(found, console))
-    console.print(_table(rows))
+        rows = asyncio.run(_place_all(found, gateway))
     wrong = [row.kind.name for row in rows if not row.as_expected]
     if wrong:
-        console.print(f"[red]not as expected: {', '.join(wrong)}[/]")
+        print_table(_table(rows), f"[red]not as expected: {', '.join(wrong)}[/]")
         return 1
-    console.print(f"{len(rows)} calls, each answered as it should be. Find one again: callgate calls --decision ID")
+    print_table(_table(rows), f"{len(rows)} calls, each answered as it should be. Find one again: {search}")
     return 0
 
 
-async def _place_all(settings: Settings, console: Console) -> list[Row]:
-    listener = settings.listener[0]
-    gateway = (listener.address, listener.port)
+async def _ask_gateway(gateway: Address) -> None:
+    """One OPTIONS from an address the example knows: is there a gateway at all?"""
+    phone = await _open(Phone, ALPHA_HOST)
     try:
-        carrier = await AnsweringPhone.open(CARRIER_HOST, 5060)
-        alpha = await AnsweringPhone.open(ALPHA_HOST, 5060)
+        status = await ask_options(phone, gateway)
+    except TimeoutError:
+        raise _silent(gateway) from None
+    finally:
+        phone.close()
+    if status != 200:
+        raise StoreError(f"demo: {gateway[0]}:{gateway[1]} answers OPTIONS with {status}; fix: wait until it is ready")
+
+
+def _silent(gateway: Address) -> StoreError:
+    return StoreError(f"no answer from {gateway[0]}:{gateway[1]}; fix: start the gateway (make run) first")
+
+
+async def _open(kind: type[P], host: str, port: int = 0) -> P:
+    try:
+        return await kind.open(host, port)
     except OSError as error:
-        raise StoreError(f"demo: {error}; fix: stop what uses 127.0.0.9:5060 or 127.0.0.2:5060") from error
-    outbound, inbound = await Phone.open(ALPHA_HOST), await Phone.open(CARRIER_HOST)
+        raise StoreError(f"demo: {host}:{port}: {error.strerror}; fix: stop what uses it (SIPp?)") from error
+
+
+async def _place_all(settings: Settings, gateway: Address) -> list[Row]:
+    carrier = await _open(AnsweringPhone, CARRIER_HOST, 5060)
+    alpha = await _open(AnsweringPhone, ALPHA_HOST, 5060)
+    outbound, inbound = await _open(Phone, ALPHA_HOST), await _open(Phone, CARRIER_HOST)
     rows: list[Row] = []
     try:
         await _revoke(settings, outbound, gateway)
         for kind in KINDS:
             caller, far = (inbound, alpha) if kind.inbound else (outbound, carrier)
             before = far.received
-            try:
-                placed = await place_call(caller, gateway, kind.caller, kind.callee, kind.headers)
-            except TimeoutError as error:
-                text = f"demo: no answer from {gateway[0]}:{gateway[1]}; fix: start the gateway (make run) first"
-                raise StoreError(text) from error
+            placed = await place_call(caller, gateway, kind.caller, kind.callee, kind.headers)
             rows.append(_row(kind, placed, far, far.received - before))
         await _find_decisions(settings, rows)
+    except TimeoutError:
+        raise _silent(gateway) from None
     finally:
         for phone in (carrier, alpha, outbound, inbound):
             phone.close()

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import AsJson, Config, fail, friendly, keys_of, load, print_table
+from gateway.cli.common import (
+    AsJson,
+    Config,
+    examples,
+    fail,
+    friendly,
+    keys_of,
+    load,
+    print_json,
+    print_table,
+    typed,
+)
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +36,13 @@ does."""
 
 def register(app: typer.Typer) -> None:
     """Add this family."""
-    app.command("explain")(explain)
+    app.command(
+        "explain",
+        epilog=examples(
+            "callgate explain --trunk cc-alpha --from +8657112340001 --to +8613800138000",
+            "callgate explain --trunk carrier --from +8613900139000 --to +8657112340001 --json",
+        ),
+    )(explain)
     app.command("demo")(demo)
 
 
@@ -36,27 +53,32 @@ def explain(
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Say whether a call would pass now, and every rule's word on it. Exit code 0: it would; 3: it would
-    not."""
+    """Say whether a call would pass now, and every rule's word on it. Exit code 0: it would; 3: it would not.
+
+    The code is that of live calls, registry, pack and consents are those in force; nothing is recorded. Every rule
+    is asked, also those behind the one that decides: rules on the registry decide before those on the callee's
+    consent and refusals, in each group the first that refuses.
+    """
     settings = _located(load(config))
     with friendly():
         found = asyncio.run(_explain(settings, trunk, caller, callee))
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print_json(found)
     else:
         _print(found)
     raise typer.Exit(0 if found.allowed else EXIT_REFUSE)
 
 
 def demo(config: Config = None) -> None:
-    """Place one call per kind against the running gateway and print what came of each."""
+    """Place one call per kind against the running gateway and print what came of each.
+
+    It plays telephones on the example's addresses (127.0.0.2 and 127.0.0.9, port 5060), so it is for the example
+    deployment. Exit code 0 when every call was answered as it should be."""
     from gateway.cli.demo import run_demo
 
     settings = load(config)
     with friendly():
-        raise typer.Exit(run_demo(settings))
+        raise typer.Exit(run_demo(settings, typed("calls --decision ID", config)))
 
 
 def _located(settings: Settings) -> Settings:
@@ -76,6 +98,7 @@ def _located(settings: Settings) -> Settings:
 
 
 async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> Explanation:
+    from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
     from gateway.gate.engine import Engine
     from gateway.gate.explain import explain as explain_call
     from gateway.gate.pack import load_pack
@@ -112,15 +135,28 @@ async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> 
                 await epoch.wait()
         snapshot = seen[-1] if seen else load_last_good(settings.state_dir / FILE_NAME)
         if snapshot is None:
-            fail("Redis holds no registry and there is no last good one; fix: start the gateway first")
+            fail(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
+        if not snapshot.pack:
+            fail(NO_PACK)
         return await explain_call(
-            Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force")), lookup,
+            Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force", stored=True)), lookup,
             Pseudonymizer(keys.pseudonym), Sealer(keys.seal_id, keys.seal), trunk, caller, callee,
             time.time(), time.monotonic,
         )  # fmt: skip
     finally:
         watcher.stop()
         running.cancel()
+
+
+MEANINGS = {
+    "ok": "the rule has nothing against the call",
+    "refuse": "the rule refuses the call",
+    "would refuse": "the rule is in shadow mode: it is counted, and refuses nothing",
+    "not bound": "the rule looks at calls in the other direction only",
+    "off": "the pack leaves the rule out",
+    "waits for the store": "consent and refusals could not be read, so the rule was not asked",
+}
+"""What the words of the table mean (`gate.engine.WORD_*`)."""
 
 
 def _print(found: Explanation) -> None:
@@ -138,4 +174,9 @@ def _print(found: Explanation) -> None:
     reason = f" ({escape(found.reason)})" if found.reason else ""
     answer = f", answer {found.status} {found.phrase}" if found.status else ""
     word = "[green]allow[/green]" if found.allowed else "[red]refuse[/red]"
-    print_table(table, f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}")
+    used = {row[2] for row in found.words}
+    legend = [f"[dim]{name}: {meaning}[/]" for name, meaning in MEANINGS.items() if name in used]
+    if found.rule == "emergency":
+        legend.append("[dim]an emergency call passes before every rule; the words are for other calls[/]")
+    last = f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}"
+    print_table(table, *legend, last)

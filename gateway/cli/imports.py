@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import Config, PrincipalName, keys_of, principal_of, with_database
+from gateway.cli.common import Config, PrincipalName, examples, keys_of, principal_of, with_database
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ importing = typer.Typer(
 exporting = typer.Typer(help="Export what is stored.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)]
+PackFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A file, or the name of a pack that comes with the program: example.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,9 +33,19 @@ def register(app: typer.Typer) -> None:
     app.add_typer(exporting, name="export")
 
 
-@importing.command("registry")
+@importing.command(
+    "registry",
+    epilog=examples(
+        "callgate import registry registry.toml",
+        "callgate export registry -o registry.toml    (a file to begin with)",
+    ),
+)
 def registry(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """Operators, trunks, number ranges, purposes, plan: a TOML file; rows are replaced by id."""
+    """Operators, trunks, number ranges, purposes, plan: a TOML file; rows are replaced by id.
+
+    Rows the file does not name stay as they are. A running gateway switches to the new version within a second.
+    Calls are taken once a rule pack is imported too.
+    """
 
     async def work(_settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.registry import import_registry
@@ -42,22 +55,26 @@ def registry(file: File, principal: PrincipalName = "", config: Config = None) -
     _report(with_database(config, work))
 
 
-@importing.command("pack")
-def pack(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """A rule pack (TOML): in force at once."""
+@importing.command("pack", epilog=examples("callgate import pack my-pack.toml", "callgate import pack example"))
+def pack(file: PackFile, principal: PrincipalName = "", config: Config = None) -> None:
+    """A rule pack (TOML): in force at once. It lists every rule; a changed pack needs a higher version."""
+    path = _pack_path(file)
 
     async def work(_settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.packs import import_pack
 
-        return await import_pack(engine, _read(file), str(file), principal_of(principal))
+        return await import_pack(engine, _read(path), str(path), principal_of(principal))
 
     _report(with_database(config, work))
 
 
-@importing.command("consents")
+@importing.command("consents", epilog=examples("callgate import consents consents.csv --principal compliance"))
 def consents(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """CSV: callee,operator,purpose,granted_at,expires_at,evidence_uri and, if wanted, event (grant or
-    revoke)."""
+    """CSV: callee,operator,purpose,granted_at,expires_at,evidence_uri and, if wanted, event (grant or revoke).
+
+    Numbers as +8613800138000 or a short code, times in RFC 3339 (2024-01-31T09:00:00+08:00), unknown ones empty.
+    The newer event counts, whatever the order of the files; a file may be imported again.
+    """
 
     async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.consents import import_consents
@@ -67,9 +84,12 @@ def consents(file: File, principal: PrincipalName = "", config: Config = None) -
     _report(with_database(config, work))
 
 
-@importing.command("refusals")
+@importing.command("refusals", epilog=examples("callgate import refusals refusals.csv"))
 def refusals(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """CSV: callee,scope,value,event,source,registered_at; event is declare or withdraw."""
+    """CSV: callee,scope,value,event,source,registered_at; event is declare or withdraw.
+
+    Scope and value: all (empty), category (a purpose), caller_prefix (digits), caller (a number), operator (its id).
+    """
 
     async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.refusals import import_refusals
@@ -84,16 +104,16 @@ def export_registry(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; else stdout.")] = None,
     config: Config = None,
 ) -> None:
-    """The registry in the form that `import registry` reads."""
+    """The whole registry in the form that `import registry` reads: plan, purposes, operators, trunks, ranges."""
 
     async def work(_settings: Settings, engine: AsyncEngine) -> str:
         from gateway.control.exporter import registry_toml
         from gateway.store.sql.engine import mapped_errors
-        from gateway.store.sql.registry import load_snapshot
+        from gateway.store.sql.registry import load_snapshot, purpose_titles
 
         with mapped_errors():
             async with engine.connect() as connection:
-                return registry_toml(await load_snapshot(connection))
+                return registry_toml(await load_snapshot(connection), await purpose_titles(connection))
 
     _write(with_database(config, work), output)
 
@@ -106,14 +126,29 @@ def export_pack(
     """The rule pack in force, as it was imported."""
 
     async def work(_settings: Settings, engine: AsyncEngine) -> str:
+        from gateway.control.importer.problems import NO_PACK
+        from gateway.store.ports import StoreError
         from gateway.store.sql.engine import mapped_errors
         from gateway.store.sql.registry import load_snapshot
 
         with mapped_errors():
             async with engine.connect() as connection:
-                return (await load_snapshot(connection)).pack
+                found = (await load_snapshot(connection)).pack
+        if not found:
+            raise StoreError(NO_PACK)
+        return found
 
     _write(with_database(config, work), output)
+
+
+def _pack_path(given: Path) -> Path:
+    """The file; where there is none, the pack of that name that comes with the program."""
+    from gateway.shipped import shipped
+
+    if not given.exists() and given.name == str(given) and not given.suffix:
+        known = shipped("packs", f"{given}.toml")
+        return known if known.exists() else given
+    return given
 
 
 def _read(file: Path) -> str:
@@ -138,3 +173,5 @@ def _progress(line: int) -> None:
 def _report(report: ImportReport) -> None:
     version = f"; registry version {report.version}" if report.version else ""
     typer.echo(f"{report.name}: {report.rows} rows read, {report.changed} changed something{version}")
+    if report.hint:
+        typer.echo(f"no call is taken yet: {report.hint}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter_ns
 from typing import Self, cast
@@ -18,6 +19,10 @@ ANSWER_TIMEOUT_S = 6.0
 """Longer than the gateway's own limit for a next hop's first response."""
 
 SDP = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n"
+
+OPTIONS_TRIES = 4
+OPTIONS_WAIT_S = 0.5
+"""A gateway that is there answers OPTIONS within a millisecond; a datagram may be lost."""
 
 Address = tuple[str, int]
 
@@ -155,6 +160,34 @@ async def place_call(phone: Phone, gateway: Address, caller: str, callee: str, e
         return placed
     await _hang_up(phone, gateway, final, answered_to, base)
     return placed
+
+
+async def ask_options(phone: Phone, gateway: Address) -> int:
+    """Status of the gateway's answer to OPTIONS (RFC 3261 §11). Raises TimeoutError when there is none."""
+    call_id = f"options-{secrets.token_hex(8)}".encode()
+    uri = f"sip:{gateway[0]}:{gateway[1]}".encode()
+    request = write_request(
+        b"OPTIONS",
+        uri,
+        [
+            (b"Via", f"SIP/2.0/UDP {phone.address};branch=z9hG4bK{secrets.token_hex(8)}".encode()),
+            (b"Max-Forwards", b"70"),
+            (b"From", f"<sip:{phone.address}>;tag={secrets.token_hex(4)}".encode()),
+            (b"To", b"<" + uri + b">"),
+            (b"Call-ID", call_id),
+            (b"CSeq", b"1 OPTIONS"),
+        ],
+        b"",
+    )
+    for _ in range(OPTIONS_TRIES):
+        phone.send(request, gateway)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPTIONS_WAIT_S):
+                while True:
+                    message, _, _ = await phone.inbox.get()
+                    if isinstance(message, Response) and message.call_id == call_id:
+                        return message.status
+    raise TimeoutError
 
 
 async def _hang_up(phone: Phone, gateway: Address, final: Response, to: bytes, base: Headers) -> None:

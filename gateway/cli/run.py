@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli.common import Config, fail, load, with_urls
+from gateway.cli.common import Config, fail, load, print_json, typed, with_urls
 from gateway.settings import Settings
 
 
@@ -24,7 +25,7 @@ def run(config: Config = None) -> None:
     """Run the whole gateway: workers, shipper, control, and private servers where no URL is configured."""
     from gateway.app import run_gateway
 
-    raise typer.Exit(run_gateway(load(config)))
+    raise typer.Exit(run_gateway(load(config), lambda words: typed(words, config)))
 
 
 def worker(
@@ -53,33 +54,32 @@ def control(config: Config = None) -> None:
 
 def check_config(
     config: Config = None,
-    show: Annotated[bool, typer.Option("--show", help="Print every setting in force, as JSON.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print every setting in force, as JSON, passwords masked.")
+    ] = False,
 ) -> None:
-    """Check the configuration, and the rule pack and registry of its example directory."""
+    """Check the configuration and, where it has an [example], that directory's registry.toml, consents.csv,
+    refusals.csv and rule pack. Every problem is told in one round; nothing is started or changed.
+
+    Relative paths are read from the directory the command is started in.
+    """
     from gateway.settings_load import find_config
+    from gateway.settings_show import shown
 
     settings = load(config)
     if show:
-        import msgspec
-
-        typer.echo(msgspec.json.format(settings.to_json(), indent=2).decode())
+        print_json(shown(settings))
         return
-    typer.echo(f"{find_config(config)}: good")
+    good, problems = [f"{find_config(config)}: good"], list[str]()
     if settings.example.directory:
-        _check_example(settings)
+        from gateway.control.importer.check import check_directory
 
-
-def _check_example(settings: Settings) -> None:
-    from pathlib import Path
-
-    from gateway.gate.pack import PackError, load_pack
-
-    for path in sorted((Path(settings.example.directory).parent / "packs").glob("*.toml")):
-        try:
-            pack = load_pack(path.read_text(encoding="utf-8"), str(path))
-        except (PackError, OSError) as error:
-            fail(str(error))
-        typer.echo(f"{path}: good ({pack.label}, {len(pack.rules)} rules)")
+        more, problems = check_directory(Path(settings.example.directory))
+        good += more
+    for line in good:
+        typer.echo(line)
+    if problems:
+        fail("\n  ".join(("the example cannot be loaded", *problems)))
 
 
 def config_of(settings: Settings) -> Settings:

@@ -9,9 +9,9 @@ from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.child import SUPERVISOR_VARIABLE
 from gateway.control.health import Health
 from gateway.control.page import status_page
+from gateway.process import SUPERVISOR_VARIABLE
 from gateway.settings import Settings
 from gateway.telemetry.collector import StatsHub, exposition
 from gateway.telemetry.metrics import NAMES, Samples
@@ -22,7 +22,8 @@ Extra = Callable[[], Mapping[str, Samples]]
 
 def make_app(settings: Settings, hub: StatsHub, health: Health, extra: Extra) -> FastAPI:
     """The application; everything it shows is read at the request, nothing is cached."""
-    app = FastAPI(title="Callgate", docs_url="/api/docs", openapi_url="/api/openapi.json", redoc_url=None)
+    # No docs_url: FastAPI's page loads its scripts from elsewhere; this gateway's pages load nothing.
+    app = FastAPI(title="Callgate", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     supervisor = int(os.environ.get(SUPERVISOR_VARIABLE, "0"))
 
     @app.get("/healthz", include_in_schema=False)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from gateway.registry.model import Snapshot
+from gateway.registry.model import PlanEntry, Snapshot
+from gateway.registry.plan_csv import COLUMNS
 from gateway.store.sql.records import next_hop_text
 
 
-def registry_toml(snapshot: Snapshot) -> str:
-    """Operators, purposes, trunks, ranges. The numbering plan's rows stay where they came from: a plan
-    file."""
+def registry_toml(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
+    """Everything `import registry` reads: plan, purposes with their `titles`, operators, trunks, ranges. Imported
+    into an empty database it makes the same registry."""
     parts = [f"# Registry version {snapshot.version}\n"]
+    if snapshot.plan:
+        parts.append(_plan(snapshot))
     for operator in snapshot.operators:
         parts.append(
             _table(
@@ -21,7 +27,7 @@ def registry_toml(snapshot: Snapshot) -> str:
             )
         )
     for name in sorted(snapshot.purposes, key=lambda name: snapshot.purposes[name]):
-        parts.append(_table("purpose", {"name": name}))
+        parts.append(_table("purpose", {"name": name, "title": titles.get(name, "")}))
     for trunk in snapshot.trunks:
         row: dict[str, object] = {
             "id": trunk.id,
@@ -35,6 +41,7 @@ def registry_toml(snapshot: Snapshot) -> str:
             "country": trunk.country,
             "area": trunk.area,
             "emergency_cli": trunk.emergency_cli,
+            "answers": [{"rule": rule, "status": status, "phrase": phrase} for rule, status, phrase in trunk.answers],
         }
         parts.append(_table("trunk", row))
     for item in snapshot.ranges:
@@ -62,14 +69,50 @@ def registry_toml(snapshot: Snapshot) -> str:
     return "\n".join(parts)
 
 
+def _plan(snapshot: Snapshot) -> str:
+    """`[plan]` with its rows in it, so that the export needs no other file."""
+    rows = plan_csv(snapshot.plan)
+    if "'''" in rows or not rows.replace("\n", "").isprintable():  # what a TOML literal cannot hold
+        raise ValueError("the plan cannot be written as a TOML literal; fix: correct its kinds and region names")
+    lines = [
+        "[plan]",
+        f"country = {_value(snapshot.country)}",
+        f"zone = {_value(snapshot.zone)}",
+        f"emergency = {_value(snapshot.emergency)}",
+        f"csv = '''\n{rows}'''",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def plan_csv(entries: Iterable[PlanEntry]) -> str:
+    """Plan rows as `registry.plan_csv` reads them. Notes hold what the program reads of them, no more."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for entry in entries:
+        first = f"sub_first={entry.sub_first[0]}-{entry.sub_first[-1]}" if entry.sub_first else ""
+        notes = f"{entry.region}; {first}" if first else entry.region
+        rows.writerow((entry.prefix, entry.kind, entry.min_len, entry.max_len, entry.caller, notes))
+    return out.getvalue()
+
+
+_REQUIRED = ("trunks", "sources", "next_hops")
+"""Lists an import must find, empty ones too."""
+
+
 def _table(name: str, row: dict[str, object]) -> str:
-    lines = [f"{key} = {_value(value)}" for key, value in row.items() if value not in ("", (), [])]
+    lines = [f"{key} = {_value(value)}" for key, value in row.items() if key in _REQUIRED or value not in ("", (), [])]
     return "\n".join([f"[[{name}]]", *lines, ""])
 
 
 def _value(value: object) -> str:
-    """TOML's strings, booleans and arrays are written as JSON's (TOML 1.0: basic strings)."""
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    """TOML's strings, numbers, booleans and arrays are written as JSON's (TOML 1.0: basic strings)."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    text = json.dumps(value, ensure_ascii=False)
+    return text.replace("\x7f", "\\u007f")  # a control character to TOML, none to JSON
 
 
 def _time(at: float) -> str:

@@ -1,7 +1,7 @@
 """Is this node able to take calls? `/readyz` and the status page ask; each part is asked with a deadline.
 
-Ready means: every worker answers, holds a registry and reaches Redis; Redis and PostgreSQL answer this
-process.
+Ready means: a registry and a rule pack are stored, every worker answers, has them in force and reaches Redis;
+Redis and PostgreSQL answer this process.
 """
 
 from __future__ import annotations
@@ -47,22 +47,47 @@ Ping = Callable[[], Awaitable[object]]
 """Asks a server something small; any exception means it is away."""
 
 
-class Health:
-    """`stores`: name to ping."""
+Missing = Callable[[], Awaitable[str]]
+"""What has yet to be imported before calls can be decided, with the command; empty when nothing is missing."""
 
-    def __init__(self, hub: StatsHub, stores: Mapping[str, Ping], timeout_s: float = CHECK_TIMEOUT_S) -> None:
+
+class Health:
+    """`stores`: name to ping. `missing`: asks the database what has to be imported."""
+
+    def __init__(
+        self,
+        hub: StatsHub,
+        stores: Mapping[str, Ping],
+        missing: Missing | None = None,
+        timeout_s: float = CHECK_TIMEOUT_S,
+    ) -> None:
         self._hub = hub
         self._stores = dict(stores)
+        self._missing = missing
         self._timeout_s = timeout_s
 
     async def check(self) -> Report:
         """Ask everything at the same time; takes at most the timeout."""
         names = list(self._stores)
-        *stores, _ = await asyncio.gather(*(self._ping(self._stores[name]) for name in names), self._hub.refresh())
+        *stores, missing, _ = await asyncio.gather(
+            *(self._ping(self._stores[name]) for name in names), self._ask_missing(), self._hub.refresh()
+        )
         workers = [name for name in self._hub.answering if name.startswith(WORKER)]
         parts = {name: self._worker(name) for name in workers}
-        parts.update({name: part for name, part in zip(names, stores, strict=True) if part is not None})
+        parts.update({name: part for name, part in zip(names, stores, strict=True) if isinstance(part, Part)})
+        if missing:
+            parts["imports"] = Part(False, str(missing))
         return Report(parts)
+
+    async def _ask_missing(self) -> str:
+        """Empty too while the database is away: that is told by its own part."""
+        if self._missing is None:
+            return ""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._missing()
+        except Exception:  # as in `_ping`
+            return ""
 
     async def _ping(self, ping: Ping) -> Part:
         try:

@@ -18,11 +18,12 @@ import redis.asyncio
 import uvicorn
 from sqlalchemy import text
 
-from gateway.child import EX_CONFIG
 from gateway.control.api import make_app
 from gateway.control.health import Health
+from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
 from gateway.control.projection import Projection, StartRefused
 from gateway.control.ship import stop_on_signals
+from gateway.process import EX_CONFIG
 from gateway.settings import Settings, make_run_dir
 from gateway.store.sql.engine import make_engine
 from gateway.telemetry.collector import StatsHub
@@ -78,7 +79,15 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    health = Health(hub, {"redis": link.ping, "database": ask_database})
+    async def ask_missing() -> str:
+        async with engine.connect() as connection:
+            found = await connection.execute(
+                text("SELECT pack <> '', EXISTS (SELECT FROM trunks) FROM registry_state")
+            )
+            has_pack, has_registry = found.one()
+        return "; ".join(line for line, there in ((NO_PACK, has_pack), (NO_REGISTRY, has_registry)) if not there)
+
+    health = Health(hub, {"redis": link.ping, "database": ask_database}, ask_missing)
     projection = Projection(settings, engine)
     server = _Server(
         uvicorn.Config(

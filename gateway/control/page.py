@@ -33,7 +33,7 @@ def status_page(settings: Settings, report: Report, hub: StatsHub) -> str:
     peers = _table(
         ("trunk", "peer", "state"),
         [
-            (escape(labels[0]), escape(labels[1]), _state(up > 0))
+            (escape(labels[0]), escape(labels[1]), "not probed" if up > 0 else _state(False))
             for labels, up in hub.samples(NAMES["callgate_peer_up"])
         ],
     )
@@ -45,7 +45,8 @@ def status_page(settings: Settings, report: Report, hub: StatsHub) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f"<h1>Callgate, {escape(settings.node.name)}: {word}</h1>"
         f"<p>SIP on {escape(listeners)}; {active:.0f} active calls. "
-        '<a href="/metrics">metrics</a> · <a href="/readyz">readyz</a> · <a href="/api/docs">API</a></p>'
+        '<a href="/metrics">metrics</a> · <a href="/readyz">readyz</a> · <a href="/api/v1/status">status</a> · '
+        '<a href="/api/openapi.json">API description</a></p>'
         f"<h2>Parts</h2>{parts}<h2>Peers</h2>{peers}<h2>Decisions since start</h2>{calls}"
         "<p>More: <code>callgate calls</code>, <code>callgate explain</code>, <code>callgate demo</code>.</p>"
         "</body></html>"

@@ -19,7 +19,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from asyncpg import PostgresError
@@ -31,7 +31,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.control.apply import Applier
 from gateway.control.importer.subscriber import Subscribers
 from gateway.control.rebuild import rebuild
-from gateway.control.redis_writer import SHARD, FenceLost, Head, RedisWriter, head_fields
+from gateway.control.redis_writer import SHARD, FenceLost, Head, RedisWriter
+from gateway.control.status import ProjectorStatus
 from gateway.control.sweep import Sweeper
 from gateway.keys import Keys
 from gateway.store.ports import Conflict, StoreError
@@ -58,42 +59,16 @@ _FAILURES = (StoreError, SQLAlchemyError, PostgresError, RedisError, FenceLost, 
 _log = logging.getLogger("callgate.projector")
 
 
-@dataclass(slots=True)
-class ProjectorStatus:
-    """What is told to metrics and health."""
-
-    holds_lock: bool = False
-    epoch: int = 0
-    registry: int = 0
-    applied: int = 0
-    """Outbox rows applied."""
-    rebuilds: int = 0
-    repairs: int = 0
-    """Buckets written anew."""
-    failures: int = 0
-    last_error: str = ""
-    """Empty while all is well."""
-    in_step: bool = False
-    """Redis held everything committed when last looked at."""
-    in_step_at: float = 0.0
-    """When it last did, epoch seconds."""
-
-    @property
-    def lag_seconds(self) -> float:
-        """0 in step, else seconds since it last was."""
-        return 0.0 if self.in_step else max(0.0, time.time() - self.in_step_at)
-
-
 class Projector:
     """One of any number; the one that holds the lock works."""
 
     def __init__(self, engine: AsyncEngine, redis_url: str, keys: Keys, *, poll_s: float = POLL_S) -> None:
         self.status = ProjectorStatus(in_step_at=time.time())
         self._engine = engine
-        self._writer = RedisWriter(redis_url)
+        self._key_check = Subscribers(keys).check
+        self._writer = RedisWriter(redis_url, self._key_check.hex().encode())
         self._applier = Applier(self._writer)
         self._sweeper = Sweeper(engine, self._writer)
-        self._key_check = Subscribers(keys).check
         self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._ahead: set[int] = set()
@@ -172,7 +147,7 @@ class Projector:
                 return True
             head = await self._apply(connection, raw, head, rows, fresh)
         elif time.time() - head.updated >= HEARTBEAT_S:
-            fields = head_fields(head.registry, head.epoch, head.buckets)
+            fields = self._writer.head_fields(head.registry, head.epoch, head.buckets)
             await self._writer.guarded(head, lambda pipe: pipe.hset(layout.HEAD_KEY, mapping=fields))
         if len(fresh) < MAX_ROWS:
             self.status.in_step, self.status.in_step_at = True, time.time()
@@ -185,6 +160,8 @@ class Projector:
             return "Redis holds no data set"
         if (head.epoch, head.buckets) != (data.epoch, data.buckets):
             return f"Redis holds epoch {head.epoch}, not {data.epoch}"
+        if head.key_check not in (b"", self._writer.key_check):
+            return "Redis holds a data set made with another pseudonym key"
         if head.watermark is None:
             return "the watermark is missing"
         if head.watermark[0] < data.outbox_floor:
@@ -232,7 +209,7 @@ class Projector:
         def finish(pipe: Any) -> None:
             if watermark is not None and watermark != head.watermark:
                 pipe.set(layout.watermark_key(head.epoch, SHARD), layout.encode_watermark(*watermark))
-            pipe.hset(layout.HEAD_KEY, mapping=head_fields(registry, head.epoch, head.buckets))
+            pipe.hset(layout.HEAD_KEY, mapping=self._writer.head_fields(registry, head.epoch, head.buckets))
 
         await self._writer.guarded(head, finish)
         self.status.applied += len(fresh)
@@ -246,8 +223,9 @@ class Projector:
         head = await self._writer.read_head()
         if head is not None:
             self.status.epoch, self.status.registry = head.epoch, head.registry
-            self.status.in_step_at = float(head.updated)
-            self.status.in_step = time.time() - head.updated <= 3 * HEARTBEAT_S
+            now = time.time()
+            self.status.in_step = now - head.updated <= 3 * HEARTBEAT_S
+            self.status.in_step_at = now if self.status.in_step else float(head.updated)
 
     def _failed(self, error: BaseException) -> None:
         said = f"{type(error).__name__}: {error}".splitlines()[0]

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.redis_writer import SHARD, Head, RedisWriter, head_fields
+from gateway.control.redis_writer import SHARD, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
 from gateway.store.sql import dataset, outbox, projected
@@ -58,7 +58,7 @@ async def rebuild(engine: AsyncEngine, writer: RedisWriter, old_epoch: int) -> R
 
     def switch(pipe: Any) -> None:
         pipe.set(layout.watermark_key(epoch, SHARD), layout.encode_watermark(oldest - 1, MAX_ROW))
-        pipe.hset(layout.HEAD_KEY, mapping=head_fields(snapshot.version, epoch, buckets))
+        pipe.hset(layout.HEAD_KEY, mapping=writer.head_fields(snapshot.version, epoch, buckets))
 
     await writer.guarded(None, switch)
     return Rebuilt(count, frozenset(row.id for row in ahead))

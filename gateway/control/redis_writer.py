@@ -42,12 +42,16 @@ class Head:
     """The registry blob the head names is there."""
     ours: bool
     """The fence holds our token."""
+    key_check: bytes = b""
+    """Of the pseudonym key the data set was made with; empty where the head does not say."""
 
 
 class RedisWriter:
     """One projector's hand on Redis."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key_check: bytes = b"") -> None:
+        """`key_check`: `layout.key_check` of the pseudonym key, which the head tells the workers."""
+        self.key_check = key_check
         # No retries inside the client: the projector tries again itself, from the head.
         self.client: Redis = Redis.from_url(
             url, socket_timeout=SOCKET_S, socket_connect_timeout=SOCKET_S, retry=Retry(NoBackoff(), 0)
@@ -62,17 +66,28 @@ class RedisWriter:
         """Shut out whoever projected before."""
         await self.client.set(FENCE_KEY, self._token)
 
+    def head_fields(self, registry: int, epoch: int, buckets: int) -> dict[Any, Any]:
+        """Fields of the head, written now."""
+        return dict(layout.encode_head(registry, epoch, buckets, time.time(), self.key_check))
+
     async def read_head(self) -> Head | None:
         """The state of the data set, or None where there is no whole head."""
         found = await self._all(
             lambda pipe: pipe.hmget(
                 layout.HEAD_KEY,
-                [layout.HEAD_REGISTRY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_UPDATED],
+                [
+                    layout.HEAD_REGISTRY,
+                    layout.HEAD_EPOCH,
+                    layout.HEAD_BUCKETS,
+                    layout.HEAD_UPDATED,
+                    layout.HEAD_KEYCHECK,
+                ],
             ),
             lambda pipe: pipe.get(FENCE_KEY),
         )
         try:
-            registry, epoch, buckets, updated = (int(value) for value in found[0])
+            *numbers, key_check = found[0]
+            registry, epoch, buckets, updated = (int(value) for value in numbers)
         except (TypeError, ValueError):
             return None
         fence = found[1]
@@ -84,7 +99,8 @@ class RedisWriter:
             watermark = layout.decode_watermark(found[0]) if found[0] is not None else None
         except ValueError:
             watermark = None
-        return Head(registry, epoch, buckets, updated, watermark, bool(found[1]), fence == self._token)
+        ours = fence == self._token
+        return Head(registry, epoch, buckets, updated, watermark, bool(found[1]), ours, key_check or b"")
 
     async def guarded(self, head: Head | None, fill: Callable[[Any], None]) -> None:
         """Send what `fill` puts into the pipeline as one transaction, if the fence holds and Redis still
@@ -151,11 +167,6 @@ class RedisWriter:
             for command in commands:
                 command(pipe)
             return list(await pipe.execute())
-
-
-def head_fields(registry: int, epoch: int, buckets: int) -> dict[Any, Any]:
-    """Fields of the head, written now."""
-    return dict(layout.encode_head(registry, epoch, buckets, time.time()))
 
 
 def _is_old(key: bytes, epoch: int, registry: int) -> bool:

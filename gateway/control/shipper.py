@@ -2,9 +2,9 @@
 
 One pass per journal directory: read on from the checkpoint in PostgreSQL, store a batch and move the
 checkpoint in one transaction, repeat until nothing is left. Whatever is killed between, the next pass
-goes on at the checkpoint. While PostgreSQL is away the journals grow on disk and calls go on. A journal
-that does not follow on what was shipped (altered, cut, exchanged) is left alone and reported at every
-pass; the others go on.
+goes on at the checkpoint. While PostgreSQL is away the journals grow on disk and calls go on. A record that
+PostgreSQL will not take is shipped bare (store/sql/evidence.py). A journal that does not follow on what was
+shipped (altered, cut, exchanged) is left alone; the others go on. Whatever lasts is logged once a minute.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InternalClientError, PostgresError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.control.repeats import Repeats
 from gateway.settings import Settings, make_run_dir
-from gateway.store.journal.reader import JournalBroken, JournalReader, Position
+from gateway.store.journal.reader import MAX_BATCH, JournalBroken, JournalForeign, JournalReader, Position
 from gateway.store.ports import Conflict, StoreError
 from gateway.store.sql.engine import make_engine, mapped_errors
-from gateway.store.sql.evidence import Checkpoint, ShippedRow, load_checkpoint, ship
+from gateway.store.sql.errors import describe, problem_kind
+from gateway.store.sql.evidence import Checkpoint, Poisoned, ShippedRow, load_checkpoint, ship
 from gateway.telemetry.logs import get_logger
 from gateway.telemetry.metrics import Samples, Snapshot
 from gateway.telemetry.stats_socket import serve_stats
@@ -55,6 +57,8 @@ class _Journal:
     """None: ask PostgreSQL."""
     shipped: int = 0
     """Records stored since this process began."""
+    poisoned: int = 0
+    """Those of them that were stored bare."""
     problem: str = ""
     """Why it is not shipped; empty: it is."""
 
@@ -77,6 +81,7 @@ class Shipper:
         self._keep = keep_s
         self._journals: dict[str, _Journal] = {}
         self._boot = f"{time.time():.6f}"
+        self._repeats = Repeats(clock)
         self.away = ""
         """Why PostgreSQL could not be used in the last pass; empty: it could."""
 
@@ -91,15 +96,15 @@ class Shipper:
                 journal.problem = ""
             except (JournalBroken, Conflict) as error:
                 journal.position = None  # somebody may mend it: look again with PostgreSQL's own checkpoint
-                self._report(name, journal, str(error))
+                self._report(name, journal, str(error), error)
             except StoreError as error:
                 journal.position = None
                 self.away = str(error)
                 break
-            except (OSError, ValueError, SQLAlchemyError, PostgresError, InterfaceError) as error:
-                # A disk that fails, a record the database will not take, COPY cut off (asyncpg's own errors).
+            except (OSError, ValueError, ArithmeticError, SQLAlchemyError, PostgresError, InternalClientError) as error:
+                # A disk that fails, a database in no state to write (full, read-only, no rights).
                 journal.position = None
-                self._report(name, journal, f"journal {name}: {error}")
+                self._report(name, journal, f"journal {name}: {describe(error)}", error)
         return stored
 
     def problems(self) -> dict[str, str]:
@@ -136,7 +141,11 @@ class Shipper:
         """Everything one journal has now."""
         stored = 0
         if journal.position is None:
-            journal.position = await self._checkpoint(name)
+            if not await asyncio.to_thread(journal.reader.begun):
+                return 0
+            checked = await self._checkpoint(name)
+            await asyncio.to_thread(_check, name, journal.reader, checked)
+            journal.position = checked
         while True:
             rows, position = await asyncio.to_thread(journal.reader.read, journal.position, BATCH_RECORDS)
             if rows:
@@ -144,11 +153,12 @@ class Shipper:
                 batch = [ShippedRow(row.seq, row.payload, row.chain) for row in rows]
                 with mapped_errors():
                     async with self._engine.begin() as connection:
-                        count = await ship(connection, name, batch, checkpoint)
-                stored += count
-                journal.shipped += count
+                        shipped = await ship(connection, name, batch, checkpoint)
+                stored += shipped.stored
+                journal.shipped += shipped.stored
+                self._report_poisoned(name, journal, shipped.poisoned)
             journal.position = position
-            if len(rows) < BATCH_RECORDS:
+            if len(rows) < BATCH_RECORDS and sum(len(row.payload) for row in rows) < MAX_BATCH:
                 break
         older_than = self._clock() - self._keep
         await asyncio.to_thread(journal.reader.drop_before, position.segment, older_than)
@@ -162,10 +172,34 @@ class Shipper:
             return Position()
         return Position(found.segment, found.offset, found.seq, found.chain)
 
-    def _report(self, name: str, journal: _Journal, problem: str) -> None:
-        if journal.problem != problem:
+    def _report(self, name: str, journal: _Journal, problem: str, error: Exception) -> None:
+        if self._repeats.due(name, *problem_kind(error)):
             get_logger("shipper").error("journal is not shipped", journal=name, problem=problem)
         journal.problem = problem
+
+    def _report_poisoned(self, name: str, journal: _Journal, poisoned: tuple[Poisoned, ...]) -> None:
+        journal.poisoned += len(poisoned)
+        for record in poisoned[-1:]:
+            if self._repeats.due(name, "poisoned", *problem_kind(record.error)):
+                get_logger("shipper").error(
+                    "record shipped without the columns to search by: PostgreSQL would not take them",
+                    journal=name, record=record.seq, problem=describe(record.error), so_far=journal.poisoned,
+                )  # fmt: skip
+
+
+def _check(name: str, reader: JournalReader, position: Position) -> None:
+    """Do the journal on this disk and the checkpoint in PostgreSQL belong together? Raises JournalForeign."""
+    try:
+        reader.check(position)
+    except JournalForeign as error:
+        raise JournalForeign(
+            f"{reader.directory} is not the journal that was shipped as {name}: PostgreSQL has record {position.seq}"
+            f" of it with chain {position.chain.decode('ascii', 'replace')}, up to byte {position.offset} of segment"
+            f" {position.segment}, but here {error}. Either the name was used before, or node.state_dir or database.url"
+            f" is another node's. Stop the gateway; then put the directory back that belongs to this database (or the"
+            f" settings right), or, to keep both, rename this directory to a name never used and give the node a"
+            f" node.name never used: both are shipped then. Until then nothing of it is shipped and nothing is deleted."
+        ) from error
 
 
 async def run_shipper(settings: Settings, stop: asyncio.Event) -> None:
@@ -175,18 +209,20 @@ async def run_shipper(settings: Settings, stop: asyncio.Event) -> None:
     make_run_dir(settings)
     server = await serve_stats(settings.shipper_socket, shipper.snapshot)
     log = get_logger("shipper")
-    away = ""
+    repeats = Repeats(time.monotonic)
+    told = False
     try:
         while not stop.is_set():
             await shipper.ship_all()
-            if shipper.away != away:
-                away = shipper.away
-                if away:
-                    log.warning("PostgreSQL is away: journals stay on disk", reason=away)
-                else:
-                    log.info("PostgreSQL is back")
+            if shipper.away:
+                if repeats.due("away"):
+                    log.warning("PostgreSQL is away: journals stay on disk", reason=shipper.away)
+                    told = True
+            elif told:
+                told = False
+                log.info("PostgreSQL is back")
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), AWAY_S if away or shipper.problems() else POLL_S)
+                await asyncio.wait_for(stop.wait(), AWAY_S if shipper.away or shipper.problems() else POLL_S)
         with suppress(TimeoutError):
             await asyncio.wait_for(shipper.ship_all(), LAST_PASS_S)
     finally:

@@ -22,14 +22,22 @@ from gateway.gate.userpart import (
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
 from gateway.registry.registry import Registry
+from gateway.sip.errors import ProtocolError
 from gateway.sip.message import Request
+from gateway.sip.nameaddr import NameAddr
 from gateway.sip.names import ROUTE
 from gateway.sip.params import split_params
-from gateway.sip.uri import Uri, unescape
+from gateway.sip.uri import Uri, parse_uri, unescape
 from policies.facts import CALLEE_MALFORMED, CALLEE_MISMATCH, CALLEE_OK
 
 TRANSFERS = frozenset({b"Replaces", b"Join", b"Refer-To"})
 """Headers with which a call takes over or hands over another (RFC 3891, 3911, 3515)."""
+
+REROUTING = frozenset(
+    b"cic cic-context dtg enumdi ext isub isub-encoding npdi postd rn rn-context tgrp trunk-context".split()
+)
+"""Number parameters that make a number lead elsewhere. Those that only describe it (cpc, verstat) a To may repeat
+inside a dialog, because it was the other party's From."""
 
 _ALONE = frozenset({b"user", b"transport", b"lr"})
 """Parameters that change nothing about an emergency call's URI."""
@@ -111,6 +119,22 @@ def transfer_header(request: Request) -> str:
         if name in TRANSFERS:
             return name.decode("ascii")
     return ""
+
+
+def leads_elsewhere(to: NameAddr) -> bool:
+    """Does this To of a request inside a dialog send the number elsewhere: RFC 4694 and 3966 parameters in its user
+    part, its URI or behind it, URI headers?"""
+    if plain_digits(to.uri) and to.params == b"tag=" + to.tag:
+        return False
+    try:
+        uri = parse_uri(to.uri)
+        behind = split_params(to.params) if to.params else []
+    except ProtocolError:  # the dialog cookie binds it octet for octet
+        return False
+    names = [name for name, _ in uri_params(uri)]
+    names += [name for name, _ in behind]
+    names += [part.split(b"=", 1)[0].lower() for part in unescape(uri.user or b"").split(b";")[1:]]
+    return uri.headers != b"" or any(name in REROUTING for name in names)
 
 
 def _read_target(uri: Uri, trunk: Trunk, registry: Registry) -> Callee:

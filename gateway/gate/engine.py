@@ -40,6 +40,7 @@ class Ruling:
         self.error = error
 
     def __repr__(self) -> str:
+        """For logs and tests; holds no subscriber number."""
         return f"Ruling({self.rule}: {self.reason}, {self.answer.status})"
 
 

@@ -43,6 +43,7 @@ class Evidence:
         self._flooded: dict[tuple[str, str], tuple[str, int]] = {}
         self._ended: dict[str, None] = {}
         self._retry_at = 0.0
+        self._unrecorded: dict[tuple[str, str, str, int], int] = {}
         self.given_up = 0
         """Records lost because the disk took none for too long."""
         self.failed_commits = 0
@@ -86,6 +87,10 @@ class Evidence:
         self.keep(self.encode(EndRecord(decision, int(at * 1e6), by, cause)))
         return True
 
+    def is_ended(self, decision: str) -> bool:
+        """True for a call whose end record was made, or read back at start, and not forgotten since."""
+        return decision in self._ended
+
     def flooded(self, source: str, trunk: str, rule: str, status: int, at: float) -> bool:
         """Count one refusal. True: it is one too many for a record of its own, and was folded."""
         second = int(at)
@@ -100,6 +105,18 @@ class Evidence:
             return False
         self._flooded[key] = (trunk, status)
         return True
+
+    def unrecorded(self, source: str, trunk: str, rule: str, status: int) -> None:
+        """Count a refusal that the disk took no record of; one record for each source and rule follows when it can."""
+        key = (source, trunk, rule, status)
+        if len(self._unrecorded) >= MAX_FLOOD_KEYS and key not in self._unrecorded:
+            key = ("", trunk, rule, status)
+        self._unrecorded[key] = self._unrecorded.get(key, 0) + 1
+
+    def _tell_unrecorded(self, at: float) -> None:
+        for (source, trunk, rule, status), count in self._unrecorded.items():
+            self.keep(self.encode(FloodRecord(int(at * 1e6), source, trunk, rule, status, count)))
+        self._unrecorded.clear()
 
     def _fold(self, second: int) -> None:
         for key, (trunk, status) in self._flooded.items():
@@ -133,6 +150,8 @@ class Evidence:
             return False
         if others:
             self._others.clear()
+        if self._unrecorded:
+            self._tell_unrecorded(at)
         return True
 
     def flush(self, at: float) -> bool:

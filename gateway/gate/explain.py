@@ -90,6 +90,8 @@ async def explain(
     """What would happen to a call on this trunk at `at` (epoch seconds). Raises ExplainError."""
     trunk = registry.trunk(trunk_id)
     if trunk is None:
+        if not registry.trunks:
+            raise ExplainError(f"trunk: {trunk_id!r}: no registry imported: callgate import registry FILE")
         known = ", ".join(one.id for one in registry.trunks)
         raise ExplainError(f"trunk: {trunk_id!r}: no such trunk: use one of {known}")
     request = made_up_invite(trunk, caller, callee)

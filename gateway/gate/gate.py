@@ -151,7 +151,10 @@ class Gate:
         waiting.lookup_us = int(elapsed * 1e6)
         facts = attempt.facts
         if isinstance(answer, Unavailable):
-            self._settle(waiting, attempt, decision, waiting.engine.unavailable(facts))
+            ruling = waiting.engine.unavailable(facts)
+            if ruling is not None:
+                ruling.reason = f"{ruling.reason}: {answer}"
+            self._settle(waiting, attempt, decision, ruling)
             return
         self._counts.lookup.observe(elapsed)
         facts.consent = answer.consent
@@ -271,15 +274,20 @@ class Gate:
 
     def _without_evidence(self, ready: list[Waiting]) -> None:
         """DESIGN §7, disk full: a call without evidence is not placed; an emergency call is, its record kept in
-        memory."""
+        memory. Refusals are counted, and recorded together when the disk takes records again."""
         for waiting in ready:
             verdict = waiting.verdict
-            if verdict is None or not verdict.allowed or waiting.repeated:
+            if verdict is None or waiting.repeated:
                 continue
-            if verdict.attempt.emergency or not self._required:
+            answer = verdict.answer
+            if answer is None and (verdict.attempt.emergency or not self._required):
                 self.evidence.keep(self._record(waiting, verdict, 0.0))
-            else:
-                self._withdraw(waiting, verdict)
+                continue
+            rule = verdict.rule
+            if answer is None:
+                answer, rule = self._withdraw(waiting, verdict), "overload"
+            source = waiting.source.rpartition(":")[0]
+            self.evidence.unrecorded(source, verdict.attempt.trunk.id, rule, answer.status)
 
     @staticmethod
     def _withdraw(waiting: Waiting, verdict: Verdict) -> Answer:

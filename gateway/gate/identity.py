@@ -6,10 +6,11 @@ core:
 
     header                 refused when                                          towards the core
     ---------------------  ----------------------------------------------------  -----------------------------------
-    From                   hidden: anonymous user, host or display-name;         as received; escaped digits and
-                           missing: no user; malformed: not the digits of a      visual separators as the equivalent
-                           number of the plan, password, user parameters, URI    plain URI; a display-name with
-                           parameters but user=phone, transport, lr, ob,         other digits is dropped
+    From                   hidden: anonymous user, host or display-name (a       as received; escaped digits and
+                           hiding word anywhere in it);                          visual separators as the equivalent
+                           missing: no user; malformed: not the digits of a      plain URI; a display-name with
+                           number of the plan, password, user parameters, URI    other digits and quoted parameters
+                           parameters but user=phone, transport, lr, ob,         are dropped
                            number parameters behind the tag; dialog: changed
     P-Asserted-Identity    hidden: anonymous; mismatch: any value another        ours instead:
                            number or unreadable, more than two, two of one       <sip:NUMBER@advertised;user=phone>
@@ -20,15 +21,21 @@ core:
     Diversion,             mismatch: anything but the caller's own number        removed
     Referred-By
     History-Info           mismatch: an entry neither caller nor callee          removed
-    Call-Info, Reply-To    mismatch: a sip or tel URI with another number        removed (a URL may show one)
+    Call-Info, Reply-To    mismatch: a sip or tel URI with another number,       removed (a URL may show one)
+                           unreadable
     Identity               mismatch: orig or dest of another call, unreadable    removed: signature not verified here
-    Contact                mismatch: a user part that reads as another number    as received; a display-name with
-                           (7 digits or more; extensions and names pass)         other digits is dropped
-    Privacy                hidden: all but none, critical, session, history      as received
-    To                     callee-mismatch (`callee`)                            as From
+    Contact                mismatch: a user part with five digits or more that   as received; a display-name with
+                           are not the caller's (`callback`), number             other digits and quoted parameters
+                           parameters, URI headers                               are dropped
+    Privacy                hidden: all but none, critical, session, history,     as received; dropped from an
+                           more than 16 values                                   emergency call, ACK, BYE, PRACK
+    To                     callee-mismatch (`callee`)                            as From; emergency: the gated digits
     identity_headers       never                                                 removed
-    .UNSEEN (P-Charge-Info, P-Served-User, Additional-Identity, P-DCS-*, ...)
-    body                   mismatch: ISUP or QSIG inside                         cut out, should a rule let it pass
+    .UNSEEN (P-Charge-Info, P-Served-User, Additional-Identity, P-DCS-*, ...), credentials, unregistered names that
+    promise a caller (X-Caller-ID); Alert-Info and User-to-User where they hold a URI or digits of another number
+    body                   mismatch: a type that is not listed in `bodies`       cut out, should a rule let it pass
+
+More than 16 addresses in one header or 32 in all are a mismatch (`agreement`).
 
 Out of a dialog the findings feed the rules `caller-hidden`, `caller-missing`, `caller-malformed`, `caller-mismatch`;
 inside one they are `dialog-identity` (`screen`). Towards access, network identity is dropped on `Privacy: id` or
@@ -39,7 +46,7 @@ number.
 
 from __future__ import annotations
 
-from gateway.gate.agreement import Finding, examine
+from gateway.gate.agreement import MAX_ASSERTED, Finding, examine
 from gateway.gate.identity_headers import ASSERTED, IDENTITY_HEADERS, ORDINARY
 from gateway.gate.privacy import asks_to_hide, display_hides
 from gateway.gate.userpart import FAULT_HIDDEN, FAULT_NO_USER, NUMBER_PARAMS, param_fault, read_uri
@@ -52,7 +59,15 @@ from gateway.sip.nameaddr import NameAddr, parse_name_addr, split_list
 from gateway.sip.params import split_params
 from policies.facts import CALLER_HIDDEN, CALLER_MALFORMED, CALLER_MISSING, CALLER_OK
 
-__all__ = ["IDENTITY_HEADERS", "CallerIdentity", "Finding", "derive_caller", "presented_headers", "read_party"]
+__all__ = [
+    "IDENTITY_HEADERS",
+    "CallerIdentity",
+    "Finding",
+    "derive_caller",
+    "presented_headers",
+    "read_party",
+    "tail_fault",
+]
 
 
 class CallerIdentity:
@@ -87,7 +102,7 @@ def derive_caller(request: Request, trunk: Trunk, plan: NumberingPlan) -> Caller
     finding = examine(request, own, trunk, plan)
     if finding is not None:
         return CallerIdentity(finding.status, finding.detail, own.number, presented, own.digits)
-    fault = _tail_fault(from_)
+    fault = tail_fault(from_)
     if fault:
         return CallerIdentity(CALLER_MALFORMED, "From: " + fault, own.number, presented, own.digits)
     if trunk.needs_asserted and not request.has(ASSERTED):
@@ -98,7 +113,7 @@ def derive_caller(request: Request, trunk: Trunk, plan: NumberingPlan) -> Caller
 def read_party(value: bytes, trunk: Trunk, plan: NumberingPlan) -> Number | None:
     """The first number among a header value's addresses, None where there is none. For records, not for judging."""
     try:
-        for element in split_list(value):
+        for element in split_list(value)[:MAX_ASSERTED]:
             number = read_uri(parse_name_addr(element).uri, trunk, plan).number
             if number is not None:
                 return number
@@ -112,7 +127,7 @@ def presented_headers(headers: Headers) -> Headers:
     return [header for header in headers if header[0] not in ORDINARY and header[0] in IDENTITY_HEADERS]
 
 
-def _tail_fault(from_: NameAddr) -> str:
+def tail_fault(from_: NameAddr) -> str:
     """A number parameter behind the From's `>` (`;cpc=`, `;verstat=`), named; "" for none."""
     if from_.params == b"tag=" + from_.tag or not from_.params:
         return ""

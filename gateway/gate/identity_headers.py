@@ -6,6 +6,8 @@ added here and nowhere else. The parser spells registered names one way; other n
 
 from __future__ import annotations
 
+from gateway.gate.bodies import CONTENT_ENCODING
+from gateway.sip.headers import FREE_TEXT, is_text
 from gateway.sip.names import CANONICAL, CONTACT, CONTENT_TYPE, FROM, TO
 
 ASSERTED = b"P-Asserted-Identity"
@@ -36,8 +38,17 @@ UNSEEN = (
 """Headers that name a party inside a network (RFC 7315, 8496, 5503, TS 24.229, drafts): no business of an access
 peer."""
 
-REMOVED = frozenset(name.lower() for name in (*UNSEEN, *(JUDGED - {CONTACT, PRIVACY})))
+CREDENTIALS = frozenset({b"Authorization", b"Proxy-Authorization"})
+"""Meant for us, and consumed; beyond us they only show a user name."""
+
+ANNOUNCING = frozenset({b"Alert-Info", b"User-to-User"})
+"""Free content that a phone or a softswitch may show: passes where it holds no sip or tel URI and no other number."""
+
+REMOVED = frozenset(name.lower() for name in (*UNSEEN, *CREDENTIALS, *(JUDGED - {CONTACT, PRIVACY})))
 """Lower case. What never leaves towards the core as it came from access."""
+
+_TELLING = (b"cli", b"caller", b"callid", b"calling", b"rpid", b"ani", b"charge", b"billing")
+"""What softswitches call their own headers for the calling number (X-Caller-ID, X-Original-CLI, X-RPID ...)."""
 
 NETWORK = frozenset(
     name.lower()
@@ -55,5 +66,23 @@ WITHHELD = NETWORK | {IDENTITY.lower(), DIVERSION.lower(), HISTORY.lower(), b"cc
 IDENTITY_HEADERS = frozenset({FROM, *JUDGED, *UNSEEN})
 """Every header of the list; evidence keeps them as received."""
 
-ORDINARY = frozenset(set(CANONICAL) - IDENTITY_HEADERS - {TO, CONTENT_TYPE})
-"""Registered headers that say nothing about a party: passed without a second look."""
+ORDINARY = frozenset(
+    set(CANONICAL) - IDENTITY_HEADERS - CREDENTIALS - ANNOUNCING - {TO, CONTENT_TYPE, CONTENT_ENCODING}
+)
+"""Registered headers that say nothing about a party."""
+
+PASSED = ORDINARY - FREE_TEXT
+"""Those that pass without a second look: the parser has refused what is no text in them."""
+
+
+def may_leave(name: bytes) -> bool:
+    """May a header of this name leave towards the core as it came from access? Unregistered names whose spelling
+    promises the caller's number may not."""
+    lower = name.lower()
+    return lower not in REMOVED and (name in CANONICAL or not any(word in lower for word in _TELLING))
+
+
+def is_clean(header: tuple[bytes, bytes]) -> bool:
+    """Is the value text that no reader splits into lines (`sip.headers.is_text`)?"""
+    value = header[1]
+    return value.isascii() or is_text(value)

@@ -1,6 +1,10 @@
 """Rule packs: a TOML file that lists the rules in order, with mode, answer, parameters and what to do
 without facts.
 
+A pack that comes in must list every rule, so that none is forgotten. A pack that is stored already may be older
+than the newest rule: read with `stored=True`, a rule it does not list is `off`, with a warning in the log, so that a
+newer program still starts on it.
+
 A pack is refused whole, with every problem named as `file:line: where: value: fix`. Its shape:
 
     id = "cn-call-centre"        version = 3            title = "..."
@@ -13,6 +17,7 @@ A pack is refused whole, with every problem named as `file:line: where: value: f
 from __future__ import annotations
 
 import hashlib
+import logging
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +33,8 @@ MAX_PACK = 262_144
 """Bytes of pack text. Packs travel in every registry snapshot; nineteen rules take four thousand."""
 MAX_ID = 64
 """Pack ids stand in every decision record."""
+
+_log = logging.getLogger("callgate.pack")
 
 _PACK_KEYS = ("id", "version", "title", "rule", "answer")
 _RULE_KEYS = ("id", "mode", "answer", "params", "on_unavailable")
@@ -91,25 +98,27 @@ def trunk_answer(refusal: str, answer: Answer, overrides: tuple[tuple[str, int, 
     return answer
 
 
-def load_pack(text: str, name: str) -> Pack:
-    """Read a pack; `name` is the file's, for messages. Raises PackError with every problem found."""
+def load_pack(text: str, name: str, stored: bool = False) -> Pack:
+    """Read a pack; `name` is the file's, for messages. `stored`: it was imported before, by this or an older
+    version: rules it does not list are `off`. Raises PackError with every problem found."""
     if len(text.encode()) > MAX_PACK:
         raise PackError([f"{name}: {len(text.encode())} bytes: a pack has at most {MAX_PACK}"])
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PackError([f"{name}: not TOML: {error}"]) from None
-    return _Reader(text, name).pack(table)
+    return _Reader(text, name, stored).pack(table)
 
 
 class _Reader:
     """Collects problems, so that a pack is mended in one go."""
 
-    __slots__ = ("_lines", "_name", "_problems")
+    __slots__ = ("_lines", "_name", "_problems", "_stored")
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, stored: bool) -> None:
         self._lines = text.split("\n")
         self._name = name
+        self._stored = stored
         self._problems: list[str] = []
 
     def pack(self, table: dict[str, object]) -> Pack:
@@ -138,7 +147,10 @@ class _Reader:
                 self._say(self._header("[[rule]]", number), f"rule: {rule.id!r}: listed twice: keep one")
             rules.append(rule)
         missing = sorted(REQUIRED - {rule.id for rule in rules})
-        if missing and not self._problems:
+        if missing and self._stored:
+            _log.warning("%s: %s not listed, so off: import a pack that lists it", self._name, ", ".join(missing))
+            rules.extend(_switched_off(rule_id) for rule_id in missing)
+        elif missing and not self._problems:
             self._say(1, f'rule: {", ".join(missing)} not listed: list each, with mode = "off" to leave it out')
         return rules
 
@@ -237,6 +249,11 @@ class _Reader:
             if stripped.startswith(key):
                 return line
         return start
+
+
+def _switched_off(rule_id: str) -> BoundRule:
+    kind = RULES[rule_id]
+    return BoundRule(rule_id, kind({}), "off", kind.answer, "refuse")
 
 
 def _is_id(text: str) -> bool:

@@ -52,7 +52,7 @@ def read_answer(table: Mapping[str, object], default: Answer, verdict: bool) -> 
     """The answer a table describes, over `default`, and its problems as (key, `value: fix`).
 
     `verdict`: the answer is a rule's, on a number. It may not be 503: peers would read "gateway down", fail
-    over to another route and stop sending altogether (DESIGN §5)."""
+    over to another route and stop sending altogether."""
     problems: list[tuple[str, str]] = []
     answer = default
     if "status" in table:

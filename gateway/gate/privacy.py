@@ -11,6 +11,7 @@ import unicodedata
 from gateway.gate.userpart import HIDDEN_WORDS, read_digits
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
+from gateway.sip.limits import MAX_MEMO
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import display_text
 
@@ -20,6 +21,12 @@ HARMLESS_PRIVACY = frozenset({b"none", b"critical", b"session", b"history"})
 WITHHOLDS_IDENTITY = frozenset({b"id", b"user", b"header"})
 """priv-values on which network identity does not leave the trust domain (RFC 3325 §7, RFC 3323 §4.1)."""
 
+MAX_PRIVACY_VALUES = 16
+"""priv-values read of all Privacy headers together; eight are registered. Who writes more is taken to ask for all."""
+MAX_DISPLAY = 256
+"""Octets of a display-name that is read octet by octet; a longer one is dropped like a doubtful one."""
+
+_EVERYTHING = b"id"
 _DIGITS = b"0123456789"
 _NOT_DIGITS = bytes(octet for octet in range(256) if octet not in _DIGITS)
 _LETTERS = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "'
@@ -31,10 +38,15 @@ MAX_NUMERALS = 2
 
 def privacy_values(headers: Headers) -> list[bytes]:
     """priv-values of every Privacy header, lower case. `;` separates them; commas are taken too, as some senders do."""
-    values = []
+    values: list[bytes] = []
+    room = MAX_PRIVACY_VALUES
     for name, value in headers:
         if name == PRIVACY:
-            for part in value.replace(b",", b";").split(b";"):
+            parts = value.replace(b",", b";").split(b";", room)
+            room -= len(parts)
+            if room < 0:
+                return [_EVERYTHING]
+            for part in parts:
                 token = part.strip(b' \t"').lower()
                 if token:
                     values.append(token)
@@ -52,8 +64,23 @@ def withholds_identity(headers: Headers) -> bool:
 
 
 def display_hides(display: bytes) -> bool:
-    """Is the display-name itself a refusal to give a number ("Anonymous")? `display` raw, quotes included."""
-    return display_text(display).strip(b" \t").lower() in HIDDEN_WORDS
+    """Is the display-name a refusal to give a number: "Anonymous", alone or among other words? `display` raw, quotes
+    included. A name too long to be one, and full of quoted-pairs, is not read but taken for hiding something."""
+    if len(display) > MAX_DISPLAY and b"\\" in display:
+        return True
+    hides = _hides.get(display)
+    if hides is None:
+        text = display_text(display).lower()
+        hides = any(word in text for word in HIDDEN_WORDS)
+        if len(display) <= MAX_DISPLAY:
+            if len(_hides) >= MAX_MEMO:
+                _hides.clear()
+            _hides[display] = hides
+    return hides
+
+
+_hides: dict[bytes, bool] = {}
+"""Display-names seen and what `display_hides` said of them, for a call centre has few; bounded by `MAX_MEMO`."""
 
 
 def display_is_letters(display: bytes) -> bool:
@@ -67,11 +94,13 @@ def display_agrees(display: bytes, canonical: str, trunk: Trunk, plan: Numbering
     A display-name is dropped, never refused, so everything doubtful is: other digits in any script, invisible and
     bidirectional characters, text that is not UTF-8, text that looks like a URI. `display` raw; `canonical` may be "".
     """
+    if len(display) > MAX_DISPLAY:
+        return False
     text = display_text(display)
     if text.isascii():
         if text.isalpha():
             return True
-    elif not _readable(text):
+    elif not readable(text):
         return False
     digits = text.translate(None, _NOT_DIGITS)
     if text.translate(None, _SNARES) != text:
@@ -84,7 +113,7 @@ def display_agrees(display: bytes, canonical: str, trunk: Trunk, plan: Numbering
     return number is not None and number.canonical == canonical
 
 
-def _readable(text: bytes) -> bool:
+def readable(text: bytes) -> bool:
     """UTF-8 without foreign digits, numerals that spell a number, or characters nobody sees."""
     try:
         decoded = text.decode("utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.decision import ALLOW, REFUSE, Verdict
 from gateway.gate.evidence import Evidence
@@ -45,6 +47,8 @@ class Recorder:
         attempt = verdict.attempt
         request = attempt.request
         facts = attempt.facts
+        if facts.number and facts.number == attempt.subscriber:
+            facts = replace(facts, number=mask(facts.number))  # the callee's own number, presented as caller's
         answer = verdict.answer
         return DecisionRecord(
             id=verdict.decision,

@@ -91,6 +91,8 @@ class RestartRecord(msgspec.Struct, tag="restart", tag_field="kind", omit_defaul
     node: str
     torn_bytes: int = 0
     lost_calls: int = 0
+    missing_records: int = 0
+    """Records that were in this journal once and are gone from its disk."""
 
 
 Record = DecisionRecord | OutcomeRecord | EndRecord | FloodRecord | RestartRecord

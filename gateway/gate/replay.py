@@ -1,7 +1,6 @@
 """Judges recorded decisions again, with the facts they were made on: what would another pack have said?
 
-Nothing is revealed for it: a decision record holds every fact its rules saw, and no subscriber number
-(DESIGN §6).
+Nothing is revealed for it: a decision record holds every fact its rules saw, and no subscriber number.
 """
 
 from __future__ import annotations

@@ -8,18 +8,28 @@ cleaned, for refusing them would leave a call hanging. The table of headers is i
 
 from __future__ import annotations
 
-from gateway.gate.agreement import examine
+from gateway.gate.bodies import CONTENT_ENCODING, SDP, cut_out, foreign_body
+from gateway.gate.callback import speaks_of_another
 from gateway.gate.callee import TRANSFERS, transfer_header
-from gateway.gate.identity_headers import ASSERTED, NETWORK, ORDINARY, PRIVACY, REMOVED, WITHHELD
-from gateway.gate.isup import SDP, carries_isup, strip_isup
-from gateway.gate.privacy import display_agrees, display_is_letters, withholds_identity
-from gateway.gate.userpart import plain_digits, plain_uri, read_uri
+from gateway.gate.changed import changed_identity
+from gateway.gate.identity_headers import (
+    ANNOUNCING,
+    ASSERTED,
+    NETWORK,
+    PASSED,
+    PRIVACY,
+    WITHHELD,
+    is_clean,
+    may_leave,
+)
+from gateway.gate.privacy import withholds_identity
+from gateway.gate.userpart import read_target, read_uri
+from gateway.gate.written import address, bare_contact, contact, emergency_to, name_addr, tag_only
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
-from gateway.sip.errors import ProtocolError
+from gateway.sip.headers import FREE_TEXT
 from gateway.sip.message import Headers, Request, Response
-from gateway.sip.nameaddr import NameAddr, parse_name_addr, split_list
 from gateway.sip.names import CONTACT, CONTENT_TYPE, FROM, TO
 
 NEVER_REFUSED = frozenset({b"ACK", b"BYE", b"CANCEL", b"PRACK"})
@@ -58,51 +68,77 @@ def screen_request(
     `asserted`: the verified number, asserted in an initial INVITE towards the core and held against From inside a
     dialog; None asserts nothing, and inside a dialog leaves From to the dialog cookie. `host`: advertised host[:port].
     `from_uri`: put into From, without display-name, for an unproven emergency caller (`emergency_uri`); the identity he
-    presented is removed unjudged. `emergency`: the call passes whatever it carries, so headers that would take over
-    another call are removed instead of refused.
+    presented is removed unjudged. `emergency`: the call passes whatever it carries, so what contradicts the gated
+    digits, hides the caller or would take over another call is removed instead of refused. Where the trunk has no
+    emergency CLI, an unproven caller's From leaves as received: a caller who may be wrong is of more use to the
+    emergency service than none, and nothing is asserted about him.
     """
     if from_trunk.side != "access":
         return Screened(_towards_access(request.headers, from_trunk, to_trunk), request.body)
-    dialog = request.to.tag != b""
-    judged = dialog and request.method not in NEVER_REFUSED and not from_uri
-    if dialog and request.method not in NEVER_REFUSED:
+    cleaned = request.method in NEVER_REFUSED
+    judged = request.to.tag != b"" and not cleaned
+    if judged:
         transfer = "REFER" if request.method == b"REFER" else transfer_header(request)
         if transfer:
             return Screened([], b"", TRANSFER, transfer)
-    if judged:
-        detail = _changed_identity(request, from_trunk, asserted, plan)
-        if detail:
-            return Screened([], b"", DIALOG_IDENTITY, detail)
+        if not from_uri:
+            detail = changed_identity(request, from_trunk, asserted, plan)
+            if detail:
+                return Screened([], b"", DIALOG_IDENTITY, detail)
     headers: Headers = []
     had_asserted = False
-    isup = False
+    sdp = False
+    encoded = False
     for header in request.headers:
         name = header[0]
-        if name in ORDINARY:
+        if name in PASSED:
             if not (emergency and name in TRANSFERS):
                 headers.append(header)
         elif name == FROM:
             if from_uri:
-                header = (FROM, _written(b"", from_uri, request.from_.params))
-            headers.append(header if from_uri else _address(header, request.from_, from_trunk, plan))
+                headers.append((FROM, name_addr(b"", from_uri, tag_only(request.from_))))
+            else:
+                headers.append(address(header, request.from_, from_trunk, plan, cleaned))
         elif name == TO:
-            headers.append(_address(header, request.to, from_trunk, plan))
+            if emergency:
+                digits = read_target(request.target, from_trunk, plan).digits
+                headers.append(emergency_to(header, request.to, digits, host, from_trunk, plan))
+            else:
+                headers.append(address(header, request.to, from_trunk, plan, cleaned))
         elif name == CONTACT:
-            headers.append(_contact(header, from_trunk, plan))
+            if emergency and asserted is None:
+                bare = bare_contact(header)
+                if bare is not None:
+                    headers.append(bare)
+            elif not cleaned:  # none of these sets the remote target (RFC 3261 §12.2)
+                headers.append(contact(header, from_trunk, plan))
         elif name == CONTENT_TYPE:
             headers.append(header)
-            isup = header[1] != SDP and carries_isup(request.headers, request.body)
+            sdp = header[1] == SDP
+        elif name == CONTENT_ENCODING:
+            headers.append(header)
+            encoded = True
         elif name == ASSERTED:
             had_asserted = True
-        elif name.lower() not in REMOVED:
+        elif name == PRIVACY:
+            if not (emergency or cleaned):
+                headers.append(header)
+        elif name in FREE_TEXT:
+            if is_clean(header):
+                headers.append(header)
+        elif name in ANNOUNCING:
+            number = asserted or read_uri(request.from_.uri, from_trunk, plan).number
+            if not speaks_of_another(header[1], number, from_trunk, plan):
+                headers.append(header)
+        elif may_leave(name) and is_clean(header):
             headers.append(header)
     number = asserted
-    if dialog:
-        number = _verified(request, from_trunk, asserted, plan) if had_asserted and judged else None
+    if request.to.tag:
+        number = _verified(request, from_trunk, asserted, plan) if had_asserted and judged and not from_uri else None
     if number is not None:
         headers.append((ASSERTED, b"<sip:" + number.canonical.encode("ascii") + b"@" + host + b";user=phone>"))
-    if isup:
-        headers, body = strip_isup(headers, request.body)
+    if request.body and (encoded or not sdp) and foreign_body(request.headers, request.body, emergency):
+        headers, body = cut_out(headers, request.body)
         return Screened(headers, body)
     return Screened(headers, request.body)
 
@@ -119,26 +155,36 @@ def screen_response(
         headers = _towards_access(response.headers, from_trunk, to_trunk)
         return Screened(_restored(headers, response, request), response.body)
     headers = []
-    isup = False
+    sdp = False
+    encoded = False
     for header in response.headers:
         name = header[0]
-        if name in ORDINARY:
+        if name in PASSED:
             headers.append(header)
         elif name == FROM:
-            headers.append(_address(header, response.from_, from_trunk, plan) if request is None else header)
+            headers.append(address(header, response.from_, from_trunk, plan) if request is None else header)
         elif name == TO:
-            headers.append(_address(header, response.to, from_trunk, plan) if request is None else header)
+            headers.append(address(header, response.to, from_trunk, plan) if request is None else header)
         elif name == CONTACT:
             if not 300 <= response.status <= 399:  # a redirection would take the call elsewhere (RULES A43)
-                headers.append(_contact(header, from_trunk, plan))
+                headers.append(contact(header, from_trunk, plan))
         elif name == CONTENT_TYPE:
             headers.append(header)
-            isup = header[1] != SDP and carries_isup(response.headers, response.body)
-        elif name.lower() not in REMOVED:
+            sdp = header[1] == SDP
+        elif name == CONTENT_ENCODING:
+            headers.append(header)
+            encoded = True
+        elif name in FREE_TEXT:
+            if is_clean(header):
+                headers.append(header)
+        elif name in ANNOUNCING:
+            if not speaks_of_another(header[1], None, from_trunk, plan):
+                headers.append(header)
+        elif may_leave(name) and is_clean(header):
             headers.append(header)
     body = response.body
-    if isup:
-        headers, body = strip_isup(headers, body)
+    if body and (encoded or not sdp) and foreign_body(response.headers, body):
+        headers, body = cut_out(headers, body)
     return Screened(_restored(headers, response, request), body)
 
 
@@ -148,17 +194,6 @@ def emergency_uri(canonical: str, host: bytes) -> bytes:
     return b"sip:" + canonical.encode("ascii") + b"@" + host + b";user=phone"
 
 
-def _changed_identity(request: Request, trunk: Trunk, asserted: Number | None, plan: NumberingPlan) -> str:
-    """What in a request inside a dialog names another party than the dialog's; "" for nothing."""
-    own = read_uri(request.from_.uri, trunk, plan)
-    if asserted is not None and (own.number is None or own.number.canonical != asserted.canonical):
-        return "From"
-    if own.number is None:  # a dialog whose From never was a number: everything is removed instead
-        return ""
-    finding = examine(request, own, trunk, plan)
-    return "" if finding is None else finding.detail
-
-
 def _verified(request: Request, trunk: Trunk, asserted: Number | None, plan: NumberingPlan) -> Number | None:
     """The number a judged request inside a dialog may go on asserting."""
     return asserted if asserted is not None else read_uri(request.from_.uri, trunk, plan).number
@@ -166,58 +201,16 @@ def _verified(request: Request, trunk: Trunk, asserted: Number | None, plan: Num
 
 def _towards_access(headers: Headers, from_trunk: Trunk, to_trunk: Trunk) -> Headers:
     """Without the network's identity, unless it is believed there and may be shown here (RFC 3324, RFC 3325 §7)."""
-    private = False
+    trusted = from_trunk.trusted and to_trunk.trusted
+    dropped: frozenset[bytes] = frozenset() if trusted else NETWORK
     for name, _ in headers:
         if name == PRIVACY:
-            private = withholds_identity(headers)
+            if withholds_identity(headers):
+                dropped = WITHHELD
             break
-    if private:
-        return [header for header in headers if header[0] in ORDINARY or header[0].lower() not in WITHHELD]
-    if from_trunk.trusted and to_trunk.trusted:
-        return list(headers)
-    return [header for header in headers if header[0] in ORDINARY or header[0].lower() not in NETWORK]
-
-
-def _address(header: tuple[bytes, bytes], address: NameAddr, trunk: Trunk, plan: NumberingPlan) -> tuple[bytes, bytes]:
-    """From or To: as received, or with its URI spelled plainly, or without a display-name that names another number."""
-    if plain_digits(address.uri) and (not address.display or display_is_letters(address.display)):
-        return header
-    reading = read_uri(address.uri, trunk, plan)
-    number = reading.number
-    uri = address.uri if number is None or reading.plain else plain_uri(address.uri, reading.digits)
-    display = address.display
-    if display and not display_agrees(display, number.canonical if number is not None else "", trunk, plan):
-        display = b""
-    if display == address.display and uri == address.uri:
-        return header
-    return header[0], _written(display, uri, address.params)
-
-
-def _contact(header: tuple[bytes, bytes], trunk: Trunk, plan: NumberingPlan) -> tuple[bytes, bytes]:
-    """Contact as received, or without display-names that name another number than its own user part."""
-    value = header[1]
-    if value[:1] == b"<" and b"," not in value:
-        return header
-    try:
-        addresses = [parse_name_addr(element) for element in split_list(value)]
-    except ProtocolError:  # `*`
-        return header
-    if not any(address.display for address in addresses):
-        return header
-    written = []
-    for address in addresses:
-        number = read_uri(address.uri, trunk, plan).number
-        canonical = number.canonical if number is not None else ""
-        display = address.display if display_agrees(address.display, canonical, trunk, plan) else b""
-        written.append(_written(display, address.uri, address.params))
-    return header[0], b", ".join(written)
-
-
-def _written(display: bytes, uri: bytes, params: bytes) -> bytes:
-    value = b"<" + uri + b">"
-    if display:
-        value = display + b" " + value
-    return value + b";" + params if params else value
+    return [
+        header for header in headers if header[0] in PASSED or (header[0].lower() not in dropped and is_clean(header))
+    ]
 
 
 def _restored(headers: Headers, response: Response, request: Request | None) -> Headers:

@@ -39,7 +39,8 @@ NUMBER_PARAMS = frozenset(
 """Parameters that change what a number means, where it goes, or how far it is believed (RFC 3966, 4694, 4904, TS
 24.229)."""
 
-_HARMLESS_PARAMS = frozenset({b"transport", b"lr", b"ob"})
+HARMLESS_PARAMS = frozenset({b"transport", b"lr", b"ob"})
+"""URI parameters that say nothing about a number."""
 _HOST = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
 _USER_PHONE = b";user=phone"
 
@@ -102,7 +103,7 @@ def read_uri(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
             if name == b"user":
                 if value.lower() != b"phone":  # user=ip, user=dialstring
                     return UserNumber(None, FAULT_PARAM)
-            elif name not in _HARMLESS_PARAMS:
+            elif name not in HARMLESS_PARAMS:
                 return UserNumber(None, param_fault(name))
     return read_target(uri, trunk, plan)
 

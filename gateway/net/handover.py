@@ -5,8 +5,8 @@ datagram to depends on the peer's address alone, and a carrier is often a single
 message looks at its Call-ID and hands it on to the owner, over a unix socket, all of one turn in one write. All
 messages of a call thus meet in one worker, in order, and answers leave from there directly.
 
-A worker that does not answer is left out: its share goes to the next one until it is back. What a busy owner cannot take
-is dropped, as UDP may: passing it elsewhere would split a call over two workers.
+A worker that does not answer is left out: its share goes to the next one until it is back. What a busy owner cannot
+take is dropped, as UDP may: passing it elsewhere would split a call over two workers.
 """
 
 from __future__ import annotations
@@ -96,9 +96,7 @@ class Handover:
                 return False
             if self._reach(target, now) is not None:
                 name = host.encode()
-                self._out.setdefault(target, []).append(
-                    _HEAD.pack(listener, port, len(name), len(data)) + name + data
-                )
+                self._out.setdefault(target, []).append(_HEAD.pack(listener, port, len(name), len(data)) + name + data)
                 self.passed_on += 1
                 return True
         return False
@@ -161,7 +159,7 @@ class Handover:
         return link
 
     def receive(self, link: socket.socket) -> list[Parcel] | None:
-        """One hand-over; an empty list when there is none now, None when the other side is gone (the link is closed)."""
+        """One hand-over; empty when there is none now, None when the other side is gone (the link is closed)."""
         try:
             batch = link.recv(2 * MAX_BATCH + 65_536)
         except (BlockingIOError, InterruptedError):

@@ -1,7 +1,8 @@
 """Derived identifiers: decision id, client branch, local tag, loop check (RFC 3261 §16.6 step 8, RFC 5393 §4.2.1).
 
-All are keyed hashes of the server transaction's key and the request's own identifiers, so an INVITE that is
-retransmitted after a restart is the same call with the same branch and the same record (DESIGN §1).
+All are keyed hashes of the server transaction's key and the whole request, so an INVITE that is retransmitted after a
+restart is the same call with the same branch and the same record (DESIGN §1), and one that differs in a single byte is
+another call: a verdict holds for the message it was given for.
 """
 
 from __future__ import annotations
@@ -28,10 +29,22 @@ class Identifiers:
         """To tag of responses made here."""
 
 
-def derive(secret: bytes, key: tuple[bytes, ...], request: Request, loop: bytes) -> Identifiers:
-    """Identifiers of a request. `loop` is its `loop_hash`, or empty where no loop check is made."""
-    material = b"\0".join((*key, request.call_id, request.from_.tag, request.to.tag, b"%d" % request.cseq))
-    digest = blake2b(material, digest_size=36, key=secret, person=b"cg-branch").digest()
+def derive(secret: bytes, key: tuple[bytes, ...], request: Request, loop: bytes, data: bytes) -> Identifiers:
+    """Identifiers of a request. `loop` is its `loop_hash`, or empty where no loop check is made; `data` the message as
+    received, or a word for a kind of message that is passed on statelessly (ACK)."""
+    # None of the parts but the last can hold a NUL: the parser refuses it.
+    material = b"\0".join((*key, request.call_id, request.from_.tag, request.to.tag, b"%d" % request.cseq, data))
+    return _identifiers(blake2b(material, digest_size=36, key=secret, person=b"cg-branch").digest(), loop)
+
+
+def derive_again(secret: bytes, ids: Identifiers, loop: bytes, count: int, epoch: int) -> Identifiers:
+    """Identifiers of a message that had `ids` before, in a transaction that is gone: another call. `count`: how often
+    it came before; `epoch`: seconds, so that a count that began anew after a restart names no call of before."""
+    material = b"%b%d.%d" % (ids.decision, count, epoch)
+    return _identifiers(blake2b(material, digest_size=36, key=secret, person=b"cg-again").digest(), loop)
+
+
+def _identifiers(digest: bytes, loop: bytes) -> Identifiers:
     branch = MAGIC_COOKIE + digest[16:28].hex().encode()
     if loop:
         branch += b"-" + loop

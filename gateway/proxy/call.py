@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.proxy import reply
+from gateway.proxy import record_route, reply
 from gateway.proxy.branch import Identifiers
 from gateway.proxy.invite_branch import Branch
 from gateway.proxy.peer import Destination, Peer, Source
 from gateway.proxy.ports import Refused, Screened
+from gateway.proxy.remembered import leg_of
 from gateway.proxy.upstream import pass_response
 from gateway.sip.message import Headers, Request, Response
 from gateway.transaction import timers as t
@@ -38,6 +39,7 @@ class Call:
         "_hops",
         "_next",
         "_reason",
+        "below",
         "body",
         "branch",
         "cancelled",
@@ -82,6 +84,8 @@ class Call:
         self.target = b""
         self.body = request.body
         self.headers: Headers = request.headers
+        self.below: list[bytes] = []
+        """Record-Route values of the request as it left below ours."""
         self._hops: list[tuple[Peer, Destination]] = []
         self._next = 0
         self.branch: Branch | None = None
@@ -101,7 +105,12 @@ class Call:
             return
         self.target = target
         self.headers = screened.headers
+        source = self.source.peer
+        if source.access:
+            self.headers = record_route.without_strangers(self.headers, source, self.core.dialogs.own)
+        self.below = record_route.values(self.headers)
         self.body = screened.body
+        self.core.dialogs.decisions.forwarded(self.ids.decision)
         hops = [(peer, hop.destination) for peer in peers for hop in peer.hops if hop.up]
         # Down hops are skipped; when all are down the first is tried all the same: a probe can be wrong.
         self._hops = hops or [(peer, hop.destination) for peer in peers for hop in peer.hops][:1]
@@ -166,6 +175,8 @@ class Call:
         if branch.client is not self.client:
             self.core.counters.late_responses += 1
         pass_response(self, branch, response, now)
+        if self.initial:
+            self.core.dialogs.decisions.leg_answered(leg_of(self.ids.decision, response.to.tag))
         if self.state == DONE:
             return
         tried = self.branch
@@ -203,6 +214,7 @@ class Call:
         if self._failure != 408:
             # §16.7 step 6: of a 408 and a 503 the lower class is the better answer.
             self._failure = status
+        branch.slim()
         self._try_next(now)
 
     def rang_out(self, branch: Branch, now: float) -> None:
@@ -236,15 +248,29 @@ class Call:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _done(self) -> None:
+        """A final response went out, or is about to: what only a forwarded request needed is let go of."""
         self.state = DONE
-        self.branch = None
+        branch, self.branch = self.branch, None
+        if branch is not None:
+            branch.slim()
+        # Repeated 2xx are passed on for 32 s more: of the request they need what From, To and the cookies are made of.
+        asked = self.request
+        kept = [header for header in asked.headers if header[0] == b"From" or header[0] == b"To"]
+        via, from_, to = asked.via, asked.from_, asked.to
+        self.request = Request(
+            asked.method, asked.uri, asked.target, kept, b"", via, from_, to, asked.call_id, asked.cseq
+        )
+        self.headers = kept
+        self.body = b""
+        self._hops = []
 
     def _answer(self, status: int, phrase: bytes, headers: Headers, now: float) -> None:
-        self._done()
         data = reply.local_response(self.request, self.top_via, status, phrase, self.ids.tag, headers)
+        self._done()
         self.core.counters.sent_responses[status // 100] += 1
         self.server.respond(status, data, now)
 
     def _report(self, result: str, status: int, now: float) -> None:
         if self.initial:
+            self.core.dialogs.decisions.settled(self.ids.decision, result == "answered")
             self.core.gate.outcome(self, result, status, now)

@@ -4,8 +4,9 @@ A dialog has two. The *callee's* travels in the forwarded request, so the callee
 replaces it in each 1xx and 2xx on the way back (RFC 3261 §16.7 step 8). Each is valid only from the trunk it was made
 for, and lets a request leave only towards the other trunk of its dialog.
 
-Layout before base64url (60 bytes): key id 1 · kind 1 · issue time 4 (epoch seconds) · decision id 16 · own trunk 4 ·
-peer trunk 4 · From hash 6 · To hash 6 · Contact hash 6 · MAC 12. The MAC (keyed BLAKE2b, RFC 7693) covers all of that
+Layout before base64url (84 bytes): key id 1 · kind 1 · issue time 4 (epoch seconds) · decision id 16 · own trunk 4 ·
+peer trunk 4 · seven hashes of 6 (From, To; the other side's Contact user, Contact URI, Contact host:port, next
+Record-Route host:port, whole route set) · MAC 12. The MAC (keyed BLAKE2b, RFC 7693) covers all of that
 and the dialog identifiers, which are not repeated in the cookie: Call-ID, caller tag and, for the caller's cookie,
 callee tag.
 """
@@ -23,12 +24,12 @@ CALLER = 1
 """Made for the caller: travels in the responses."""
 
 NO_HASH = bytes(6)
-COOKIE_LENGTH = 80
+COOKIE_LENGTH = 112
 """Characters of an encoded cookie."""
 PARAMETER = b"cg"
 """Name of the Record-Route URI parameter that carries a cookie."""
 
-_BODY = struct.Struct("!BBI16s4s4s6s6s6s")
+_BODY = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
 _MAC_LENGTH = 12
 _TEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -36,7 +37,20 @@ _TEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 class Cookie:
     """A cookie that was read and whose MAC is right."""
 
-    __slots__ = ("contact_hash", "decision", "from_hash", "issued", "kind", "own", "peer", "to_hash")
+    __slots__ = (
+        "contact_host",
+        "contact_uri",
+        "contact_user",
+        "decision",
+        "from_hash",
+        "issued",
+        "kind",
+        "own",
+        "peer",
+        "route_host",
+        "routes",
+        "to_hash",
+    )
 
     def __init__(
         self,
@@ -47,7 +61,11 @@ class Cookie:
         peer: bytes,
         from_hash: bytes,
         to_hash: bytes,
-        contact_hash: bytes = NO_HASH,
+        contact_user: bytes = NO_HASH,
+        contact_uri: bytes = NO_HASH,
+        contact_host: bytes = NO_HASH,
+        route_host: bytes = NO_HASH,
+        routes: bytes = NO_HASH,
     ) -> None:
         self.kind = kind
         self.issued = issued
@@ -60,8 +78,16 @@ class Cookie:
         self.from_hash = from_hash
         """`uri_hash` of the initial INVITE's From URI as this side saw it."""
         self.to_hash = to_hash
-        self.contact_hash = contact_hash
+        self.contact_user = contact_user
         """Hash of the user part in the other side's Contact, where that side is the core; else `NO_HASH`."""
+        self.contact_uri = contact_uri
+        """Hash of the other side's Contact URI."""
+        self.contact_host = contact_host
+        """Hash of its `host:port`."""
+        self.route_host = route_host
+        """Hash of `host:port` in the other side's Record-Route next to ours."""
+        self.routes = routes
+        """Hash of all the Route values that requests towards the other side have below ours."""
 
 
 class CookieRing:
@@ -86,7 +112,11 @@ class CookieRing:
             cookie.peer,
             cookie.from_hash,
             cookie.to_hash,
-            cookie.contact_hash,
+            cookie.contact_user,
+            cookie.contact_uri,
+            cookie.contact_host,
+            cookie.route_host,
+            cookie.routes,
         )
         mac = _mac(self._keys[self._current], body, call_id, caller_tag, callee_tag)
         return urlsafe_b64encode(body + mac)

@@ -7,25 +7,20 @@ and `refuse`. Nothing here waits, and any bytes lead to a response, a forwarded 
 from __future__ import annotations
 
 from gateway.proxy import forward, reply, route
-from gateway.proxy.branch import Identifiers, derive, is_loop, loop_hash
+from gateway.proxy.branch import Identifiers, derive, derive_again, is_loop, loop_hash
 from gateway.proxy.call import Call
 from gateway.proxy.cookie import CookieRing, short_hash
 from gateway.proxy.dialog import ROUTE_FORCED, Dialogs
 from gateway.proxy.peer import Source
-from gateway.proxy.ports import Counters, Gate, Refused
+from gateway.proxy.ports import Counters, Gate, Refused, method_name
 from gateway.proxy.transit import Transit
-from gateway.proxy.validate import ALLOW, validate
+from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, validate
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.parser import is_keepalive, parse
 from gateway.sip.writer import error_response, write_request
 from gateway.transaction.keys import invite_key, server_key
 from gateway.transaction.layer import TransactionLayer
-
-_COUNTED_METHODS = frozenset(
-    b"INVITE ACK BYE CANCEL OPTIONS PRACK UPDATE INFO REGISTER MESSAGE SUBSCRIBE NOTIFY REFER PUBLISH".split()
-)
-"""Methods counted by name; a stranger's inventions are one row."""
 
 
 class ProxyCore:
@@ -77,8 +72,10 @@ class ProxyCore:
             return
         if isinstance(message, Response):
             self._response(message, source, now)
+        elif len(data) > MAX_REQUEST:
+            self._too_large(message, source)
         else:
-            self._request(message, source, now)
+            self._request(message, data, source, now)
 
     def expire(self, now: float) -> None:
         """Run the timers due at `now`."""
@@ -105,7 +102,8 @@ class ProxyCore:
         if screened.refusal:
             self.counters.drop("ack-" + screened.refusal)
             return
-        ids = derive(self._secret, server_key(request, source.peer.key), request, b"ack")
+        # Its branch must not be that of the INVITE whose branch it may carry.
+        ids = derive(self._secret, server_key(request, source.peer.key), request, b"", b"ack")
         top_via = request.via.stamped(source.host, source.port)
         via = destination.via + ids.branch
         headers = forward.forwarded_headers(
@@ -125,6 +123,15 @@ class ProxyCore:
         self.counters.sent_responses[error.status // 100] += 1
         self.layer.send(source.reply, answer)
 
+    def _too_large(self, request: Request, source: Source) -> None:
+        """A request of more than `MAX_REQUEST` octets: 513 (RFC 3261 §21.5.7), and nothing is kept of it."""
+        self.counters.received(request.method)
+        if request.method == b"ACK":
+            self.counters.drop("ack-too-large")
+            return
+        ids = derive(self._secret, server_key(request, source.peer.key), request, b"", b"too large")
+        self._answer(request, source, ids, Refused(513, b"Message Too Large", []))
+
     def _response(self, response: Response, source: Source, now: float) -> None:
         self.counters.received_responses[response.status // 100] += 1
         client = self.layer.client_of(response)
@@ -141,11 +148,9 @@ class ProxyCore:
             return
         client.receive(response, now)
 
-    def _request(self, request: Request, source: Source, now: float) -> None:
+    def _request(self, request: Request, data: bytes, source: Source, now: float) -> None:
         method = request.method
-        received = self.counters.received_requests
-        counted = method if method in _COUNTED_METHODS else b"other"
-        received[counted] = received.get(counted, 0) + 1
+        self.counters.received(method)
         key = server_key(request, source.peer.key)
         if self.layer.absorb_request(key, request, now):
             return
@@ -153,29 +158,35 @@ class ProxyCore:
             self.forward_ack(request, source, now)
             return
         if method == b"CANCEL":
-            self._cancel(request, source, key, now)
+            self._cancel(request, data, source, key, now)
             return
-        if request.to.tag:
-            self._in_dialog(request, source, key, now)
-        elif method == b"INVITE":
-            self._invite(request, source, key, now)
-        elif method == b"OPTIONS":
-            self._options(request, source, key)
+        dialog = request.to.tag != b""
+        if dialog and method in METHODS:
+            self._in_dialog(request, data, source, key, now)
+        elif not dialog and method == b"INVITE":
+            self._invite(request, data, source, key, now)
+        elif not dialog and method == b"OPTIONS":
+            self._options(request, data, source, key)
+        elif dialog and method == b"REFER":
+            self._refuse(request, data, source, key, "transfer", "REFER")
         else:
-            self._refuse(request, source, key, "method", method.decode("ascii", "replace"))
+            self._refuse(request, data, source, key, "method", method_name(method).decode())
 
-    def _invite(self, request: Request, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _invite(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
         if self.layer.full() and not self.gate.is_emergency(request, source.peer):
-            self._refuse(request, source, key, "overload", "transactions")
+            self._refuse(request, data, source, key, "overload", "transactions")
             return
         loop = loop_hash(request, source.peer.key)
-        ids = derive(self._secret, key, request, loop)
+        ids = derive(self._secret, key, request, loop, data)
         refused = validate(request)
         if refused is None and is_loop(request, self._sent_bys, loop):
             refused = Refused(482, b"Loop Detected", [])
         if refused is not None:
             self._answer(request, source, ids, refused)
             return
+        before = self.dialogs.decisions.use(ids.decision)
+        if before:
+            ids = derive_again(self._secret, ids, loop, before, self.epoch(now))
         top_via = request.via.stamped(source.host, source.port)
         routing = route.read_routes(request, self._own)
         if routing.own_routes:
@@ -192,28 +203,28 @@ class ProxyCore:
             call.refuse(Refused(500, b"Server Internal Error", []), now)
             raise
 
-    def _in_dialog(self, request: Request, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _in_dialog(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
         routing = route.read_routes(request, self._own)
         found = self.dialogs.find(request, source, routing, self.gate, now + self.epoch_offset)
         if isinstance(found, str):
             detail = "in-dialog target" if found == ROUTE_FORCED else request.method.decode("ascii", "replace")
-            self._refuse(request, source, key, found, detail)
+            self._refuse(request, data, source, key, found, detail)
             return
         cookie, peer, destination = found
         refused = validate(request)
         if refused is not None:
-            self._answer(request, source, derive(self._secret, key, request, b""), refused)
+            self._answer(request, source, derive(self._secret, key, request, b"", data), refused)
             return
         screened = self.gate.screen_request(request, source.peer, peer)
         if screened.refusal:
-            self._refuse(request, source, key, screened.refusal, screened.detail)
+            self._refuse(request, data, source, key, screened.refusal, screened.detail)
             return
         if self.layer.exhausted():
-            self._refuse(request, source, key, "overload", "transactions")
+            self._refuse(request, data, source, key, "overload", "transactions")
             return
         method = request.method
         server = self.layer.new_server(key, method == b"INVITE", reply.answer_destination(request, source))
-        ids = derive(self._secret, key, request, b"")
+        ids = derive(self._secret, key, request, b"", data)
         top_via = request.via.stamped(source.host, source.port)
         if method == b"INVITE":
             call = Call(self, request, source, server, ids, top_via, False, now)
@@ -222,24 +233,23 @@ class ProxyCore:
             headers = forward.without_own_routes(screened.headers, routing.own_routes)
             call.forward_to(headers, screened.body, peer, destination, now)
             return
-        if method == b"BYE":
-            self.gate.ended(cookie.decision, source.peer, request)
-        transit = Transit(self, request, server, top_via, ids.tag, source.peer, peer)
+        leg = self.dialogs.leg(cookie, request)
+        transit = Transit(self, request, server, top_via, ids.tag, source.peer, peer, cookie.decision, leg)
         via = destination.via + ids.branch
         headers = forward.forwarded_headers(
             screened.headers, via, top_via, request.max_forwards, [], routing.own_routes
         )
         self.counters.sent(method)
-        data = write_request(method, request.uri, headers, screened.body)
-        self.layer.new_client(ids.branch, method, destination, data, transit, now)
+        leaving = write_request(method, request.uri, headers, screened.body)
+        self.layer.new_client(ids.branch, method, destination, leaving, transit, now)
 
-    def _cancel(self, request: Request, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _cancel(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
         """§16.10. The CANCEL itself is answered statelessly: a repeated one gets the same answer. We depart: one that
         matches no INVITE is answered 481, and not forwarded, because nothing says where it may go."""
         server = self.layer.servers.get(invite_key(request, source.peer.key))
         call = server.user if server is not None else None
         if not isinstance(call, Call):
-            ids = derive(self._secret, key, request, b"")
+            ids = derive(self._secret, key, request, b"", data)
             self._answer(request, source, ids, Refused(481, b"Call/Transaction Does Not Exist", []))
         else:
             # §9.2: the To tag is that of the response to the INVITE, where we make that one.
@@ -247,9 +257,9 @@ class ProxyCore:
             reasons: Headers = [(b"Reason", value) for value in request.get_all(b"Reason")]
             call.cancel(reasons, now)
 
-    def _options(self, request: Request, source: Source, key: tuple[bytes, ...]) -> None:
+    def _options(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...]) -> None:
         """§11.2: an OPTIONS out of a dialog asks this gateway. Answered statelessly."""
-        ids = derive(self._secret, key, request, b"")
+        ids = derive(self._secret, key, request, b"", data)
         if self.draining:
             refused = self.gate.refused("draining", "OPTIONS", request, source, b"")
         else:
@@ -258,8 +268,10 @@ class ProxyCore:
 
     # -- answers made without a transaction ------------------------------------------------------------------------
 
-    def _refuse(self, request: Request, source: Source, key: tuple[bytes, ...], rule: str, detail: str) -> None:
-        ids = derive(self._secret, key, request, b"")
+    def _refuse(
+        self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], rule: str, detail: str
+    ) -> None:
+        ids = derive(self._secret, key, request, b"", data)
         refused = self.gate.refused(rule, detail, request, source, ids.decision)
         if rule == "method":
             refused.headers.append((b"Allow", ALLOW))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.proxy import route
-from gateway.proxy.cookie import CALLEE, CALLER, COOKIE_LENGTH, NO_HASH, Cookie, CookieRing, short_hash
+from gateway.proxy import record_route, route
+from gateway.proxy.cookie import CALLEE, CALLER, COOKIE_LENGTH, Cookie, CookieRing, short_hash
 from gateway.proxy.peer import Destination, Peer, Source
 from gateway.proxy.ports import Gate
+from gateway.proxy.remembered import Decisions, leg_of
+from gateway.proxy.target import Bound, find_target
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request, Response, first_value
 from gateway.sip.nameaddr import parse_name_addr
@@ -19,8 +21,14 @@ if TYPE_CHECKING:
 OLD_COOKIE_METHODS = frozenset((b"ACK", b"BYE", b"CANCEL", b"PRACK"))
 """What a cookie still passes when it is older than its lifetime."""
 
+REFRESHES = frozenset((b"INVITE", b"UPDATE"))
+"""What a cookie passes only while its call may be up: these could begin a call anew, or move it."""
+
 MAX_REMEMBERED_URIS = 4096
 """Canonical hashes kept of recently seen URIs; a call's From and To come back in each of its messages."""
+
+MAX_REMEMBERED_LENGTH = 300
+"""Octets of a URI that is remembered; longer ones are read again each time."""
 
 FORGED = "dialog-forged"
 IDENTITY = "dialog-identity"
@@ -30,12 +38,13 @@ ROUTE_FORCED = "route-forced"
 class Dialogs:
     """Makes the cookies of one worker's dialogs, and judges the requests that bring them back."""
 
-    __slots__ = ("_hashes", "_lifetime", "_own", "_ring")
+    __slots__ = ("_hashes", "_lifetime", "_ring", "decisions", "own")
 
     def __init__(self, ring: CookieRing, own: route.OwnHosts, lifetime: float) -> None:
         """`lifetime`: seconds after which a cookie passes `OLD_COOKIE_METHODS` only."""
         self._ring = ring
-        self._own = own
+        self.own = own
+        self.decisions = Decisions()
         self._lifetime = lifetime
         self._hashes: dict[bytes, bytes] = {}
 
@@ -44,6 +53,7 @@ class Dialogs:
     def callee_cookie(self, call: Call, peer: Peer, issued: int) -> bytes:
         """The cookie for the request that leaves towards `peer`: From and To as that side sees them."""
         request = call.request
+        bound = Bound(request.get(b"Contact"), call.below, self.own, not call.source.peer.access)
         # Screening may have spelled From or To plainly, or put an emergency CLI into From.
         cookie = Cookie(
             CALLEE,
@@ -53,13 +63,21 @@ class Dialogs:
             call.source.peer.code,
             self._seen(call.headers, request, b"From", request.from_.uri),
             self._seen(call.headers, request, b"To", request.to.uri),
-            NO_HASH if call.source.peer.access else _contact_hash(request.get(b"Contact")),
+            bound.contact_user,
+            bound.contact_uri,
+            bound.contact_host,
+            bound.route_host,
+            bound.routes,
         )
         return self._ring.issue(cookie, request.call_id, request.from_.tag, b"")
 
-    def caller_cookie(self, call: Call, peer: Peer, response: Response, contact: bytes, issued: int) -> bytes:
-        """The cookie for the caller's route set, from a 1xx or 2xx that came from `peer`."""
+    def caller_cookie(
+        self, call: Call, peer: Peer, response: Response, contact: bytes, above: list[bytes], issued: int
+    ) -> bytes:
+        """The cookie for the caller's route set, from a 1xx or 2xx that came from `peer` with this Contact and these
+        Record-Route values above ours."""
         request = call.request
+        bound = Bound(contact, above[::-1], self.own, not peer.access)
         cookie = Cookie(
             CALLER,
             issued,
@@ -68,7 +86,11 @@ class Dialogs:
             peer.code,
             self.uri_hash(request.from_.uri),
             self.uri_hash(request.to.uri),
-            NO_HASH if peer.access else _contact_hash(contact),
+            bound.contact_user,
+            bound.contact_uri,
+            bound.contact_host,
+            bound.route_host,
+            bound.routes,
         )
         return self._ring.issue(cookie, request.call_id, request.from_.tag, response.to.tag)
 
@@ -76,13 +98,12 @@ class Dialogs:
         """The callee's cookie that this call was forwarded with before a restart, which differs in its issue time; b""
         where the response's Record-Routes hold none."""
         request = call.request
-        for name, value in response.headers:
-            if name == b"Record-Route":
-                text = route.own_cookie(value, self._own)
-                if text:
-                    cookie = self._ring.read(text, request.call_id, response.to.tag, request.from_.tag)
-                    if cookie is not None and cookie.kind == CALLEE and cookie.decision == call.ids.decision:
-                        return text
+        for value in record_route.values(response.headers):
+            text = route.own_cookie(value, self.own)
+            if text:
+                cookie = self._ring.read(text, request.call_id, response.to.tag, request.from_.tag)
+                if cookie is not None and cookie.kind == CALLEE and cookie.decision == call.ids.decision:
+                    return text
         return b""
 
     # -- held against a request ------------------------------------------------------------------------------------
@@ -101,25 +122,42 @@ class Dialogs:
             return FORGED
         if epoch - cookie.issued > self._lifetime and request.method not in OLD_COOKIE_METHODS:
             return FORGED
+        if request.method in REFRESHES and self._is_over(cookie, request, gate):
+            return FORGED
         # The callee's From is what the INVITE had as To, and the other way round (§12.2.1.1).
         mine, theirs = self.uri_hash(request.from_.uri), self.uri_hash(request.to.uri)
         if cookie.kind == CALLEE:
             mine, theirs = theirs, mine
         if mine != cookie.from_hash or theirs != cookie.to_hash:
             return IDENTITY
-        destination = route.dialog_target(routing, peer)
-        if destination is None or not (peer.access or _lawful_target(request, cookie)):
+        destination = find_target(request, routing, peer, cookie)
+        if destination is None:
             return ROUTE_FORCED
         return cookie, peer, destination
 
+    def _is_over(self, cookie: Cookie, request: Request, gate: Gate) -> bool:
+        """True when the call is known to be over, or, for an INVITE of its callee, not to be up yet: he answers before
+        he may ask (RFC 3261 §14.1), so that would be a call of his own."""
+        decisions = self.decisions
+        if decisions.failed(cookie.decision):
+            return True
+        if gate.is_ended(cookie.decision) and not decisions.leg_is_up(self.leg(cookie, request)):
+            return True
+        return request.method == b"INVITE" and cookie.kind == CALLEE and decisions.unanswered(cookie.decision)
+
+    @staticmethod
+    def leg(cookie: Cookie, request: Request) -> bytes:
+        """The dialog of an in-dialog request with this cookie."""
+        return leg_of(cookie.decision, request.from_.tag if cookie.kind == CALLEE else request.to.tag)
+
     def uri_hash(self, uri: bytes) -> bytes:
-        """Six bytes for the canonical form of a URI; of the raw bytes where it cannot be read."""
+        """Six bytes for the canonical form of a URI with all its parameters; of the raw bytes where it cannot be
+        read."""
         found = self._hashes.get(uri)
         if found is None:
-            try:
-                found = short_hash(canonical_uri(parse_uri(uri)))
-            except RemoteProtocolError:
-                found = short_hash(uri)
+            found = short_hash(_canonical(uri))
+            if len(uri) > MAX_REMEMBERED_LENGTH:
+                return found
             if len(self._hashes) >= MAX_REMEMBERED_URIS:
                 self._hashes.clear()
             self._hashes[uri] = found
@@ -132,44 +170,18 @@ class Dialogs:
         return self.uri_hash(parse_name_addr(sent).uri)
 
 
-def _lawful_target(request: Request, cookie: Cookie) -> bool:
-    """Toward the core, a Request-URI that reads as a number must be the dialog's other party or its bound Contact."""
-    raw = request.target.user
-    if raw is None or request.to.uri.startswith(b"sip:" + raw + b"@"):
-        return True
-    user = unescape(raw)
-    if not reads_as_number(user) or short_hash(user) == cookie.contact_hash:
-        return True
-    digits = digits_of(user)
-    return digits != b"" and digits == digits_of(_user(request.to.uri))
-
-
-def _contact_hash(contact: bytes | None) -> bytes:
-    """Hash of the user part of a Contact; `NO_HASH` where there is none."""
-    if not contact:
-        return NO_HASH
+def _canonical(uri: bytes) -> bytes:
+    """A URI in its canonical form, with every parameter: one that was added would be read by whoever knows it."""
     try:
-        return short_hash(_user(parse_name_addr(contact).uri))
+        parsed = parse_uri(uri)
     except RemoteProtocolError:
-        return NO_HASH
-
-
-def _user(uri: bytes) -> bytes:
-    """The user part of a URI, unescaped; b"" for none."""
-    try:
-        return unescape(parse_uri(uri).user or b"")
-    except RemoteProtocolError:
-        return b""
-
-
-def reads_as_number(user: bytes) -> bool:
-    """True when a next hop might take a user part (unescaped) for digits to dial: at least three stand at its front,
-    whatever separators or service prefixes stand among them and whatever parameters follow."""
-    front = user.translate(None, b"+-.()*# ")[:3]
-    return len(front) == 3 and front.isdigit()
-
-
-def digits_of(user: bytes) -> bytes:
-    """The digits of a user part (unescaped) that is a telephone number and nothing else; b"" for any other."""
-    digits = user.translate(None, b"+-.()")
-    return digits if len(digits) >= 3 and digits.isdigit() else b""
+        return uri
+    form = canonical_uri(parsed)
+    if not parsed.params or parsed.scheme == b"tel":  # tel: every parameter is in the form (RFC 3966 §4)
+        return form
+    parts = []
+    for part in parsed.params.split(b";"):
+        name, _, value = part.partition(b"=")
+        name, value = unescape(name).lower(), unescape(value)
+        parts.append(b"%d:%b=%d:%b" % (len(name), name, len(value), value))
+    return form + b"\0" + b";".join(sorted(parts))

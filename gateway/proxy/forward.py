@@ -71,38 +71,60 @@ def has_sender_via(headers: Headers) -> bool:
     return False
 
 
-def returned_headers(headers: Headers, old_cookie: bytes, new_cookie: bytes) -> tuple[Headers, int]:
-    """Headers of a response on its way back: without our Via (§16.7 step 3), and with the cookie in our Record-Route
-    values replaced (step 8; nothing is when `old_cookie` is empty). Also returns how many values were."""
+def returned_headers(headers: Headers, routes: list[bytes] | None) -> Headers:
+    """Headers of a response on its way back: without our Via (§16.7 step 3), and with `routes` for all its Record-Route
+    values (step 8), or with those as they are where `routes` is None."""
     out: Headers = []
-    ours = True
-    replaced = 0
+    if routes is None:
+        ours = True
+        for header in headers:
+            if ours and header[0] == b"Via":
+                ours = False
+            else:
+                out.append(header)
+        return out
+    waiting: list[bytes] | None = routes
+    vias = 0
     for header in headers:
         name = header[0]
-        if ours and name == b"Via":
-            ours = False
-        elif old_cookie and name == b"Record-Route" and old_cookie in header[1]:
-            out.append((name, header[1].replace(old_cookie, new_cookie)))
-            replaced += 1
-        else:
+        if name == b"Via":
+            vias += 1
+            if vias == 1:
+                continue
+        elif name == b"Record-Route":
+            continue
+        elif vias and waiting is not None:
+            for value in waiting:
+                out.append((b"Record-Route", value))
+            waiting = None
+        out.append(header)
+    if waiting is not None:
+        for value in waiting:
+            out.append((b"Record-Route", value))
+    return out
+
+
+def hop_by_hop_parts(sent: Headers) -> Headers:
+    """What of the headers of a request sent `hop_by_hop` makes an ACK or CANCEL from."""
+    out: Headers = []
+    via = False
+    for header in sent:
+        name = header[0]
+        if name == b"Via":
+            if not via:
+                out.append(header)
+                via = True
+        elif name == b"To" or name == b"From" or name == b"Call-ID" or name == b"Route":
             out.append(header)
-    return out, replaced
+    return out
 
 
 def hop_by_hop(method: bytes, sent: Headers, to: bytes, cseq: int, extra: Headers) -> Headers:
     """Headers of an ACK (§17.1.1.3) or CANCEL (§9.1) that belongs to the request sent with headers `sent`: the same top
     Via, From, Call-ID and Routes, the given To (empty: the same)."""
-    out: Headers = []
-    via = False
-    for name, value in sent:
-        if name == b"Via":
-            if not via:
-                out.append((name, value))
-                via = True
-        elif name == b"To":
-            out.append((name, to or value))
-        elif name == b"From" or name == b"Call-ID" or name == b"Route":
-            out.append((name, value))
+    out = hop_by_hop_parts(sent)
+    if to:
+        out = [(name, to if name == b"To" else value) for name, value in out]
     out.append((b"CSeq", b"%d " % cseq + method))
     out.append((b"Max-Forwards", b"70"))
     out.extend(extra)

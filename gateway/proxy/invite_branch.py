@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.proxy import forward
+from gateway.proxy import forward, record_route
 from gateway.proxy.peer import Destination, Peer
 from gateway.sip.message import Headers, Response
 from gateway.sip.writer import write_request
@@ -21,30 +21,49 @@ TIMER_C_STEP = 32.0
 MAX_RETURN_COOKIES = 16
 """Cookies kept per branch for repeated responses; a call forked downstream into more legs has them made again."""
 
+MAX_RETURN_KEY = 1_024
+"""Octets of To tag, Contact and Record-Routes that a cookie is kept for."""
+
 
 class Branch:
     """`ClientUser` and `Expiring`. Sent as soon as it is made."""
 
-    __slots__ = ("_returned", "_timer_c_at", "call", "cancelled", "client", "cookie", "headers", "peer", "uri")
+    __slots__ = (
+        "_back",
+        "_returned",
+        "_timer_c_at",
+        "_towards",
+        "call",
+        "cancelled",
+        "client",
+        "cookie",
+        "headers",
+        "peer",
+        "routes",
+        "uri",
+    )
 
     def __init__(self, call: Call, index: int, peer: Peer, destination: Destination, now: float) -> None:
         """`index`: how many hops were tried before."""
         self.call = call
         self.peer = peer
         self.cancelled = False
-        self._returned: dict[bytes, bytes] = {}
+        self._returned: dict[bytes, list[bytes]] = {}
         core = call.core
         branch = call.ids.branch + b".%d" % index if index else call.ids.branch
         self.uri = call.request.uri
         self.cookie = b""
         """Text of the callee's cookie in the forwarded request; empty on a re-INVITE."""
-        routes: list[bytes] = []
+        self.routes: list[bytes] = []
+        """Our Record-Route values in the forwarded request."""
+        self._towards = destination
+        self._back = call.source.reply
         if call.initial:
             self.uri = b"sip:%b@%b;user=phone" % (call.target, destination.host_port)
             self.cookie = core.dialogs.callee_cookie(call, peer, core.epoch(call.received_at))
-            routes = forward.record_routes(destination, call.source.reply, self.cookie)
+            self.routes = forward.record_routes(destination, self._back, self.cookie)
         self.headers = forward.forwarded_headers(
-            call.headers, destination.via + branch, call.top_via, call.request.max_forwards, routes
+            call.headers, destination.via + branch, call.top_via, call.request.max_forwards, self.routes
         )
         """As sent; what an ACK or CANCEL of this branch is made from."""
         data = write_request(b"INVITE", self.uri, self.headers, call.body)
@@ -54,18 +73,37 @@ class Branch:
         self._timer_c_at = now + values.c
         core.layer.timers.start(min(TIMER_C_STEP, values.c), now, self, t.TIMER_C)
 
-    def caller_cookie(self, response: Response) -> bytes:
-        """The caller's cookie for a 1xx or 2xx with a To tag; the same text for the same tag and Contact."""
+    def returned_routes(self, response: Response) -> list[bytes]:
+        """The Record-Route values of a 1xx or 2xx as they go back (§16.7 step 8): the answering side's own, ours with
+        the caller's cookie, whatever became of them on the way, and those the request came with."""
+        call = self.call
+        core = call.core
+        found = record_route.values(response.headers)
+        above: list[bytes] = []
+        if found != self.routes + call.below:
+            cookie = self.cookie
+            if not any(cookie in value for value in found):
+                cookie = core.dialogs.earlier_cookie(call, response)
+                core.counters.record_route_lost += not cookie
+            above = record_route.above_ours(found, cookie, call.below, self.peer, core.dialogs.own)
+        if not response.to.tag:  # no dialog, so no cookie of the caller's
+            return [*above, *self.routes, *call.below]
         contact = response.get(b"Contact") or b""
-        key = response.to.tag + b"\0" + contact
-        text = self._returned.get(key)
-        if text is None:
-            core = self.call.core
-            issued = core.epoch(self.call.received_at)
-            text = core.dialogs.caller_cookie(self.call, self.peer, response, contact, issued)
-            if len(self._returned) < MAX_RETURN_COOKIES:
-                self._returned[key] = text
-        return text
+        key = b"\0".join((response.to.tag, contact, *above))
+        routes = self._returned.get(key)
+        if routes is None:
+            issued = core.epoch(call.received_at)
+            text = core.dialogs.caller_cookie(call, self.peer, response, contact, above, issued)
+            routes = [*above, *forward.record_routes(self._towards, self._back, text), *call.below]
+            if len(self._returned) < MAX_RETURN_COOKIES and len(key) <= MAX_RETURN_KEY:
+                self._returned[key] = routes
+        return routes
+
+    def slim(self) -> None:
+        """The call is decided: only what an ACK or CANCEL of this branch is made from is still needed."""
+        # Once it has a final response neither can follow: the ACK of a failure is made already.
+        unfinished = self.client.state <= m.PROCEEDING
+        self.headers = forward.hop_by_hop_parts(self.headers) if unfinished else []
 
     def restart_timer_c(self, now: float) -> None:
         """A provisional response came: it may go on ringing for another Timer C."""
@@ -86,6 +124,7 @@ class Branch:
 
     def abandon(self, now: float) -> None:
         """Nobody waits for this hop any more: cancel it where it rings, else stop asking it."""
+        self.slim()
         self.client.stop_resending()
         self.cancel([], now)
 
@@ -122,6 +161,7 @@ class Branch:
             return
         if timer == t.TIMER_FIRST_RESPONSE:
             if self.client.state == m.CALLING:
+                self.slim()
                 self.client.stop_resending()  # late responses still match
                 call.failed(self, 408, now)
         elif now < self._timer_c_at - 1e-6:

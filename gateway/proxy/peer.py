@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+MAX_REPLY_PORTS = 16
+"""Via ports remembered per source address: a client without rport has one."""
+
 
 class Destination:
     """One address to send to, through one listener."""
@@ -48,7 +51,7 @@ Reach = Callable[[bytes, int], "Destination | None"]
 class Peer:
     """A trunk as the proxy sees it."""
 
-    __slots__ = ("access", "code", "hops", "id", "key", "reach", "trunk")
+    __slots__ = ("access", "code", "hop_addresses", "hops", "id", "key", "reach", "trunk")
 
     def __init__(
         self, peer_id: str, code: bytes, access: bool, hops: tuple[Hop, ...], reach: Reach, trunk: object
@@ -59,6 +62,8 @@ class Peer:
         """Four bytes that stand for the trunk in cookies."""
         self.access = access
         self.hops = hops
+        self.hop_addresses = frozenset(hop.destination.host_port.lower() for hop in hops)
+        """host:port of each next hop, as in a URI."""
         self.reach = reach
         self.trunk = trunk
         """The registry's trunk; opaque here."""
@@ -67,7 +72,7 @@ class Peer:
 class Source:
     """Where a message came from: its peer, and the destination an answer goes to."""
 
-    __slots__ = ("host", "peer", "port", "reply")
+    __slots__ = ("_replies", "host", "peer", "port", "reply")
 
     def __init__(self, peer: Peer, host: bytes, port: int, reply: Destination) -> None:
         self.peer = peer
@@ -76,3 +81,15 @@ class Source:
         self.port = port
         self.reply = reply
         """The source address itself, through the listener the message came in by."""
+        self._replies: dict[int, Destination] = {}
+
+    def reply_at(self, port: int) -> Destination:
+        """Another port of the source host, over UDP: the same object each time."""
+        found = self._replies.get(port)
+        if found is None:
+            if len(self._replies) >= MAX_REPLY_PORTS:
+                self._replies.clear()
+            reply = self.reply
+            found = Destination(reply.listener, (reply.address[0], port), b"UDP", reply.sent_by, False)
+            self._replies[port] = found
+        return found

@@ -65,9 +65,23 @@ class Gate(Protocol):
         """How an admitted call's set-up ended: `answered`, `failed`, `cancelled`, `timeout`."""
         ...
 
-    def ended(self, decision: bytes, by: Peer, request: Request) -> None:
-        """A BYE passed."""
+    def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
+        """A BYE was confirmed by the far side, or never answered, which `note` then says; else `note` is empty."""
         ...
+
+    def is_ended(self, decision: bytes) -> bool:
+        """True when this call is known to have ended. False says nothing."""
+        ...
+
+
+_COUNTED_METHODS = frozenset(
+    b"INVITE ACK BYE CANCEL OPTIONS PRACK UPDATE INFO REGISTER MESSAGE SUBSCRIBE NOTIFY REFER PUBLISH".split()
+)
+
+
+def method_name(method: bytes) -> bytes:
+    """A method by its name where that is a known one, else b"other": what may stand in counters and records."""
+    return method if method in _COUNTED_METHODS else b"other"
 
 
 class Counters:
@@ -86,11 +100,11 @@ class Counters:
 
     def __init__(self) -> None:
         self.received_requests: dict[bytes, int] = {}
-        """By method; unknown methods count as b"other"."""
+        """By method; a stranger's inventions are one row, b"other"."""
         self.received_responses: list[int] = [0] * 7
         """By class: index 2 is 2xx."""
         self.sent_requests: dict[bytes, int] = {}
-        """By method."""
+        """By method, as above."""
         self.sent_responses: list[int] = [0] * 7
         self.dropped: dict[str, int] = {}
         """By reason."""
@@ -99,8 +113,14 @@ class Counters:
         self.record_route_lost = 0
         """Responses whose Record-Route did not carry our cookie back: such a dialog will pass us by."""
 
+    def received(self, method: bytes) -> None:
+        """Count a request received."""
+        method = method_name(method)
+        self.received_requests[method] = self.received_requests.get(method, 0) + 1
+
     def sent(self, method: bytes) -> None:
         """Count a request sent, ours or forwarded."""
+        method = method_name(method)
         self.sent_requests[method] = self.sent_requests.get(method, 0) + 1
 
     def drop(self, reason: str) -> None:

@@ -47,4 +47,4 @@ def answer_destination(request: Request, source: Source) -> Destination:
     address = reply_address(request.via, source)
     if reply.reliable or address == reply.address:
         return reply
-    return Destination(reply.listener, address, request.via.transport, reply.sent_by, False)
+    return source.reply_at(address[1])

@@ -1,9 +1,8 @@
-"""Route information preprocessing (RFC 3261 §16.4) and the target of an in-dialog request (§16.6 step 6)."""
+"""Route information preprocessing (RFC 3261 §16.4)."""
 
 from __future__ import annotations
 
 from gateway.proxy.cookie import COOKIE_LENGTH, PARAMETER
-from gateway.proxy.peer import Destination, Peer
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import parse_name_addr
@@ -69,25 +68,3 @@ def read_routes(request: Request, own: OwnHosts) -> Routing:
         taken += 1
         cookie = cookie or found
     return Routing(taken, cookie, routes[taken:], request.target)
-
-
-def dialog_target(routing: Routing, peer: Peer) -> Destination | None:
-    """Where an in-dialog request goes: the next Route, else the Request-URI. Both must belong to `peer`, and so must
-    every other Route (DESIGN §5, Dialog cookies). None: one names a stranger."""
-    target = routing.target
-    if target.scheme != b"sip" or target.headers or target.has_param(b"maddr"):
-        return None
-    destination = peer.reach(target.host, target.port)
-    if destination is None:
-        return None
-    for value in reversed(routing.rest):
-        try:
-            uri = parse_uri(parse_name_addr(value).uri)
-        except RemoteProtocolError:
-            return None
-        if uri.scheme != b"sip" or uri.headers or uri.has_param(b"maddr") or not uri.has_param(b"lr"):
-            return None
-        destination = peer.reach(uri.host, uri.port)
-        if destination is None:
-            return None
-    return destination

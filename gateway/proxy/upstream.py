@@ -15,21 +15,12 @@ if TYPE_CHECKING:
 
 
 def pass_response(call: Call, branch: Branch, response: Response, now: float) -> None:
-    """Pass a response of `branch` to the caller: our Via gone, our Record-Routes with the caller's cookie."""
+    """Pass a response of `branch` to the caller: our Via gone, the Record-Routes as they may be."""
     core = call.core
     screened = core.gate.screen_response(response, call.request, branch.peer, call.source.peer)
     status = response.status
-    new = old = b""
-    if branch.cookie and status < 300 and response.to.tag:
-        old = branch.cookie
-        new = branch.caller_cookie(response)
-    headers, replaced = forward.returned_headers(screened.headers, old, new)
-    if old and not replaced:
-        old = core.dialogs.earlier_cookie(call, response)
-        if old:
-            headers, _ = forward.returned_headers(screened.headers, old, new)
-        else:
-            core.counters.record_route_lost += 1
+    routes = branch.returned_routes(response) if branch.cookie and 100 < status < 300 else None
+    headers = forward.returned_headers(screened.headers, routes)
     core.counters.sent_responses[status // 100] += 1
     data = write_response(status, response.reason, headers, screened.body)
     server = call.server

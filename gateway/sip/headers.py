@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from gateway.sip.chars import CONTROLS, TEXT, TEXT_OCTETS
 from gateway.sip.errors import bad
-from gateway.sip.limits import MAX_HEADERS, MAX_LINE, MAX_VIAS
+from gateway.sip.limits import MAX_CONTROL_TEXT, MAX_HEADERS, MAX_LINE, MAX_VIAS
 from gateway.sip.message import Headers
 from gateway.sip.names import (
     CALL_ID,
+    CANONICAL,
     CONTACT,
     CONTENT_LENGTH,
     CONTENT_TYPE,
@@ -38,6 +39,11 @@ _KINDS: dict[bytes, int] = {
     **dict.fromkeys(_LISTS, _LIST),
 }
 _QUOTED_CONTROLS = (FROM, TO, CONTACT)
+_SEVERAL = b", "
+"""Stands for the first value where there are several: all of them are checked one by one."""
+FREE_TEXT = frozenset({b"Organization", b"Reason", b"Reason-Phrase", b"Server", b"Subject", b"User-Agent", b"Warning"})
+"""Registered headers that hold text for people; every other one has a grammar."""
+_LINE_ENDS = ("\u0085", "\u2028", "\u2029")
 
 
 def read_head(head: bytes) -> tuple[bytes, Headers, dict[bytes, bytes]]:
@@ -55,12 +61,13 @@ def read_head(head: bytes) -> tuple[bytes, Headers, dict[bytes, bytes]]:
     if head.translate(None, TEXT_OCTETS) != _CRLFS[count]:
         _check_line_ends(head)
         lines[1:] = unfold(lines[1:])
-        for line in lines:
-            _check_quoted_controls(line)
+        _check_quoted_controls([line for line in lines if line.translate(TEXT) != line])
     if len(head) > MAX_LINE and max(map(len, lines)) > MAX_LINE:
         raise bad(b"Line Too Long")
     start_line = lines.pop(0)
     headers, first = _read_headers(lines)
+    if not head.isascii():
+        _check_text(headers)
     return start_line, headers, first
 
 
@@ -103,7 +110,7 @@ def _sort_out(headers: Headers) -> tuple[Headers, dict[bytes, bytes]]:
         kind = kind_of(name)
         if kind is None:
             if name == CONTACT and name in first:  # several are one list (RFC 3261 §7.3.1), all of which is checked
-                value = first[name] + b", " + value
+                value = _SEVERAL
             first[name] = value
             sorted_out.append(header)
         elif kind == _SINGLE:
@@ -126,6 +133,26 @@ def _sort_out(headers: Headers) -> tuple[Headers, dict[bytes, bytes]]:
     if len(sorted_out) > MAX_HEADERS:
         raise bad(b"Too Many Headers")
     return sorted_out, first
+
+
+def is_text(value: bytes) -> bool:
+    """UTF-8 (RFC 3261 §7.3.1) without the characters that end a line beside CR and LF: NEL, U+2028, U+2029.
+
+    A reader that splits at them, or takes an octet 0x85 for NEL, would find headers in a value.
+    """
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not any(end in text for end in _LINE_ENDS)
+
+
+def _check_text(headers: Headers) -> None:
+    """Refuse values of registered headers that are no text. Free text and headers nobody knows change nothing about
+    the call: they are kept for the record, and do not leave (`gate.screen`)."""
+    for name, value in headers:
+        if name in CANONICAL and name not in FREE_TEXT and not (value.isascii() or is_text(value)):
+            raise bad(b"Bad Text in " + name)
 
 
 def unfold(lines: list[bytes]) -> list[bytes]:
@@ -156,11 +183,16 @@ def _check_line_ends(head: bytes) -> None:
         raise bad(b"Bad Line End")
 
 
-def _check_quoted_controls(line: bytes) -> None:
+def _check_quoted_controls(lines: list[bytes]) -> None:
     """A control character may stand in a quoted-pair of a From, To or Contact display-name (RFC 4475
-    §3.1.1.2), only there."""
-    if line.translate(TEXT) == line:
-        return
+    §3.1.1.2), only there. `lines`: those that hold one."""
+    if sum(map(len, lines)) > MAX_CONTROL_TEXT:
+        raise bad(b"Control Character")
+    for line in lines:
+        _check_line(line)
+
+
+def _check_line(line: bytes) -> None:
     name, _, value = line.partition(b":")
     name = name.rstrip(b" \t")
     if (SPELLINGS.get(name) or resolve_name(name)) not in _QUOTED_CONTROLS:

@@ -19,8 +19,26 @@ MAX_VIAS = 70
 MAX_ELEMENTS = 256
 """Elements of one comma list, so that 60 kB of commas are not 60,000 objects."""
 
+MAX_CONTACTS = 32
+"""Contact addresses of one message, all lines together: a phone writes one, a redirection a handful."""
+
+MAX_ESCAPED_QUOTES = 256
+"""Quotes of one quoted-string, those behind a backslash included; a display-name has two or none."""
+
+MAX_CONTROL_TEXT = 4_096
+"""Octets of all lines that hold control characters in quoted-pairs, which are read octet by octet. RFC 4475 `intmeth`
+has 200 of them; nobody else writes any."""
+
 MAX_PARAMS = 64
 """Parameters of one Via, name-addr or URI. RFC 4475 `longreq` has 4."""
+
+MAX_CALL_ID = 255
+"""Octets of a Call-ID: what clients make has 20 to 80, RFC 4475 `longreq` 141. Every search for a call is by it, so it
+must fit an index entry of the evidence (store/sql/evidence_rows.py)."""
+
+MAX_TAG = 255
+"""Octets of the tag of From or To: what clients make has 8 to 60, RFC 4475 `longreq` 155. Tags key transactions and
+dialogs and stand in every record."""
 
 MAX_CSEQ = 2**32 - 1
 """RFC 3261 §8.1.1.5 says below 2**31; RFC 4475 §3.1.2.4 rejects above 2**32-1. We depart and take what fits

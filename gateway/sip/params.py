@@ -5,24 +5,25 @@ from __future__ import annotations
 
 from gateway.sip.chars import GEN_VALUE, PLAIN_PARAMS, TOKEN
 from gateway.sip.errors import bad
-from gateway.sip.limits import MAX_ELEMENTS, MAX_PARAMS
+from gateway.sip.limits import MAX_ELEMENTS, MAX_ESCAPED_QUOTES, MAX_PARAMS
 
 
 def quoted_end(value: bytes, start: int) -> int:
-    """The index after the closing quote of the quoted-string that opens at `start`; -1 if it never closes.
+    """The index after the closing quote of the quoted-string that opens at `start`; -1 if it never closes, or holds
+    more than `MAX_ESCAPED_QUOTES`.
 
     quoted-string = DQUOTE *(qdtext / quoted-pair) DQUOTE; a backslash takes the next octet with it.
     """
     position = start + 1
-    while True:
+    for _ in range(MAX_ESCAPED_QUOTES):
         quote = value.find(b'"', position)
         if quote < 0:
             return -1
-        while position <= quote:
-            slash = value.find(b"\\", position, quote)
-            if slash < 0:
-                return quote + 1
-            position = slash + 2
+        text = value[position:quote]
+        if (len(text) - len(text.rstrip(b"\\"))) % 2 == 0:  # no backslash, or each has one before it
+            return quote + 1
+        position = quote + 1
+    return -1
 
 
 def split_quoted(value: bytes, separator: bytes, limit: int) -> list[bytes]:
@@ -39,27 +40,33 @@ def split_quoted(value: bytes, separator: bytes, limit: int) -> list[bytes]:
     parts: list[bytes] = []
     start = 0
     position = 0
-    mark = separator[0]
-    size = len(value)
-    while position < size:
-        octet = value[position]
-        if octet == 0x22:
-            position = quoted_end(value, position)
+    # Where the next of each stands; searched anew only when passed by, so that the whole is linear.
+    quote = value.find(b'"')
+    angle = value.find(b"<")
+    mark = value.find(separator)
+    while True:
+        if quote >= 0 and (mark < 0 or quote < mark) and (angle < 0 or quote < angle):
+            position = quoted_end(value, quote)
             if position < 0:
                 raise bad(b"Unterminated Quoted String")
-            continue
-        if octet == 0x3C:
-            position = value.find(b">", position)
-            if position < 0:
+        elif angle >= 0 and (mark < 0 or angle < mark):
+            position = value.find(b">", angle) + 1
+            if position <= 0:
                 raise bad(b"Unterminated Angle Bracket")
-        elif octet == mark:
-            parts.append(value[start:position].strip(b" \t"))
-            start = position + 1
+        elif mark >= 0:
+            parts.append(value[start:mark].strip(b" \t"))
+            start = position = mark + 1
             if len(parts) >= limit:
                 raise bad(b"Too Many List Elements")
-        position += 1
-    parts.append(value[start:].strip(b" \t"))
-    return parts
+        else:
+            parts.append(value[start:].strip(b" \t"))
+            return parts
+        if 0 <= quote < position:
+            quote = value.find(b'"', position)
+        if 0 <= angle < position:
+            angle = value.find(b"<", position)
+        if 0 <= mark < position:
+            mark = value.find(separator, position)
 
 
 def split_list(value: bytes) -> list[bytes]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from gateway.sip.chars import TOKEN, URI, WORD
 from gateway.sip.errors import RemoteProtocolError, bad
-from gateway.sip.headers import read_head
-from gateway.sip.limits import MAX_CSEQ, MAX_DIGITS, MAX_HOPS, MAX_MESSAGE
+from gateway.sip.headers import is_text, read_head
+from gateway.sip.limits import MAX_CALL_ID, MAX_CONTACTS, MAX_CSEQ, MAX_DIGITS, MAX_HOPS, MAX_MESSAGE, MAX_TAG
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.names import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, TO, VIA
@@ -144,6 +144,8 @@ def _request(
         number,
         max_forwards,
     )
+    if len(request.from_.tag) > MAX_TAG or len(request.to.tag) > MAX_TAG:
+        raise bad(b"Tag Too Long")
     if request.target.headers:  # RFC 3261 §19.1.1, RFC 4475 §3.1.2.11: they would become headers of ours
         raise bad(b"Headers in Request-URI")
     contact = first.get(CONTACT)
@@ -159,6 +161,8 @@ def _response(start_line: bytes, headers: Headers, first: dict[bytes, bytes], bo
     code, _, reason = rest.partition(b" ")
     if len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
         raise bad(b"Bad Status Code")
+    if not (reason.isascii() or is_text(reason)):  # it is for people, and may be empty
+        reason = b""
     try:
         via = first[VIA]
         from_ = first[FROM]
@@ -181,6 +185,8 @@ def _response(start_line: bytes, headers: Headers, first: dict[bytes, bytes], bo
         number,
         method,
     )
+    if len(response.from_.tag) > MAX_TAG or len(response.to.tag) > MAX_TAG:
+        raise bad(b"Tag Too Long")
     contact = first.get(CONTACT)
     if contact is not None:
         _check_contacts(contact, headers)
@@ -208,7 +214,9 @@ def _cseq(value: bytes) -> tuple[int, bytes]:
 
 
 def _check_call_id(value: bytes) -> None:
-    """callid = word [ "@" word ] (RFC 3261 §25.1)."""
+    """callid = word [ "@" word ] (RFC 3261 §25.1), of bounded length."""
+    if len(value) > MAX_CALL_ID:
+        raise bad(b"Call-ID Too Long")
     if not value or value.translate(WORD) != value or value.count(b"@") > 1:
         raise bad(b"Bad Call-ID")
     if value[0] == 0x40 or value[-1] == 0x40:
@@ -230,7 +238,12 @@ def _check_contacts(contact: bytes, headers: Headers) -> None:
     """Every Contact reads as an address, so that no `?` or `;` of one moves from the URI to the header."""
     inner = contact[1:-1]
     if contact[:5] != b"<sip:" or contact[-1] != 0x3E or inner.translate(URI) != inner:
+        count = 0
         for name, value in headers:
             if name == CONTACT and value != b"*":
-                for element in split_list(value):
+                elements = split_list(value) if b"," in value else [value]
+                count += len(elements)
+                if count > MAX_CONTACTS:
+                    raise bad(b"Too Many Contact")
+                for element in elements:
                     parse_name_addr(element)

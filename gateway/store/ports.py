@@ -18,6 +18,11 @@ class StoreError(Exception):
 class Unavailable(StoreError):
     """The store is away, too slow, or holds no valid data (wrong or missing dataset epoch)."""
 
+    def __init__(self, text: str = "", reason: str = "") -> None:
+        """`reason`: one or two words for counters and records, where the text is for people."""
+        super().__init__(text)
+        self.reason = reason
+
 
 class Conflict(StoreError):
     """The change contradicts what is stored."""

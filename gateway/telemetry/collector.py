@@ -103,6 +103,7 @@ class MergedCollector(Collector):
         self._extra = extra
 
     def collect(self) -> Iterable[Metric]:
+        """Every metric of `METRICS`, at a scrape."""
         for name in METRICS:
             if name.kind == "histogram":
                 yield self._histogram(name)

@@ -69,7 +69,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_journal_errors_total", "counter", "Journal writes that failed"),
     Metric("callgate_active_calls", "gauge", "Answered calls that have not ended"),
     Metric("callgate_transactions", "gauge", "SIP transactions in memory", ("kind",)),
-    Metric("callgate_peer_up", "gauge", "1 if the peer answers its probes", ("trunk", "hop")),
+    Metric("callgate_peer_up", "gauge", "1 unless the peer is known to be down", ("trunk", "hop")),
     Metric("callgate_registry_version", "gauge", "Version of the registry in the worker's memory", (), "each"),
     Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
     Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
@@ -97,13 +97,6 @@ DECISION_BOUNDS = (25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0
 configure."""
 
 LOOKUP_BOUNDS = (5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-
-_METHODS = (
-    b"INVITE", b"ACK", b"BYE", b"CANCEL", b"OPTIONS", b"PRACK", b"UPDATE", b"INFO", b"MESSAGE", b"REFER",
-    b"NOTIFY", b"SUBSCRIBE", b"REGISTER", b"PUBLISH",
-)  # fmt: skip
-OTHER_METHOD = b"other"
-"""A stranger may invent methods: what is not in the list above shares one label, so labels stay bounded."""
 
 
 class Histogram:
@@ -155,7 +148,7 @@ class Snapshot(msgspec.Struct):
 class WorkerStats:
     """What one worker counts. Hot path: add to these fields directly. One instance per worker process.
 
-    Fields that others keep (transaction tables, the Redis link, probes) are copied in by the callables in
+    Fields that others keep (transaction tables, the Redis link) are copied in by the callables in
     `before_snapshot`, run at each scrape only.
     """
 
@@ -180,8 +173,9 @@ class WorkerStats:
         self.lookup = Histogram(LOOKUP_BOUNDS)
         self.lookup_failures: dict[str, int] = defaultdict(int)
         """reason: `timeout`, `breaker`, `epoch`, `link`."""
-        self.requests_in: dict[bytes, int] = dict.fromkeys((*_METHODS, OTHER_METHOD), 0)
-        self.requests_out: dict[bytes, int] = dict.fromkeys((*_METHODS, OTHER_METHOD), 0)
+        self.requests_in: dict[bytes, int] = {}
+        self.requests_out: dict[bytes, int] = {}
+        """By method; the proxy core counts methods it does not know as one, so labels stay bounded."""
         self.responses_in: list[int] = [0] * 7
         """By status // 100; index 0 is unused."""
         self.responses_out: list[int] = [0] * 7
@@ -200,27 +194,11 @@ class WorkerStats:
         self.transactions: dict[str, int] = {}
         """kind: `invite_server`, `server`, `invite_client`, `client`."""
         self.peers: dict[tuple[str, str], bool] = {}
-        """(trunk, `host:port`): up."""
+        """(trunk, `host:port`): False where it is known to be down."""
         self.registry_version = 0
         self.dataset_epoch = 0
         self.redis_up = False
         self.draining = False
-
-    def request_in(self, method: bytes) -> None:
-        """A request was received."""
-        self.requests_in[method if method in self.requests_in else OTHER_METHOD] += 1
-
-    def request_out(self, method: bytes) -> None:
-        """A request was sent."""
-        self.requests_out[method if method in self.requests_out else OTHER_METHOD] += 1
-
-    def observe_decision(self, seconds: float) -> None:
-        """One verdict, `seconds` after its INVITE came in."""
-        self.decision.observe(seconds)
-
-    def observe_lookup(self, seconds: float) -> None:
-        """One answer of the store."""
-        self.lookup.observe(seconds)
 
     def snapshot(self) -> Snapshot:
         """Everything as it stands now. About 100 us; called at a scrape, never by the hot path."""

@@ -84,6 +84,11 @@ class ServerTransaction:
         self.user: ServerUser | None = None
         self._interval = 0.0
 
+    def keep(self, data: bytes) -> None:
+        """Hold `data` as the last message, and no other."""
+        self.layer.kept += len(data) - len(self.message)
+        self.message = data
+
     @property
     def unfinished(self) -> bool:
         """No final response was sent yet."""
@@ -116,7 +121,7 @@ class ServerTransaction:
         user = self.user  # forgetting lets go of it, and a report may follow
         for action in transition[1]:
             if action == m.DO_SEND:
-                self.message = data
+                self.keep(data)
                 layer.send(self.destination, data)
             elif action == m.DO_RESEND:
                 if self.message:
@@ -128,7 +133,7 @@ class ServerTransaction:
                 self._start(t.TIMER_J, layer.values.timeout, now)
             elif action == m.DO_START_L:
                 # The 2xx is the UAs' to retransmit from here on: its bytes are not needed again.
-                self.message = b""
+                self.keep(b"")
                 layer.timers.start(layer.values.timeout, now, self, t.TIMER_L)
             elif action == m.DO_START_G_H:
                 self._start_g_h(now)
@@ -178,8 +183,14 @@ class ClientTransaction:
         self.state = m.CALLING if invite else m.TRYING
         self.destination = destination
         self.message = message
+        layer.kept += len(message)
         self.user = user
         self._interval = layer.values.t1
+
+    def keep(self, data: bytes) -> None:
+        """Hold `data` as the message to send again, and no other."""
+        self.layer.kept += len(data) - len(self.message)
+        self.message = data
 
     @property
     def unfinished(self) -> bool:
@@ -197,7 +208,7 @@ class ClientTransaction:
 
     def stop_resending(self) -> None:
         """The proxy has given this request up: late responses still match, but it is not sent again."""
-        self.message = b""
+        self.keep(b"")
 
     def cancelled(self, now: float) -> None:
         """A CANCEL was sent: without a final response this transaction ends after 64*T1 (§9.1)."""
@@ -237,11 +248,11 @@ class ClientTransaction:
             elif action == m.DO_START_K:
                 self._answered(t.TIMER_K, layer.values.t4, now)
             elif action == m.DO_START_M:
-                self.message = b""
+                self.keep(b"")
                 layer.timers.start(layer.values.timeout, now, self, t.TIMER_M)
             elif action == m.DO_ACK:
                 if first and user is not None and response is not None:
-                    self.message = user.client_ack(self, response)
+                    self.keep(user.client_ack(self, response))
                 layer.send(self.destination, self.message)
             elif action == m.DO_START_D:
                 layer.timers.start(0.0 if self.destination.reliable else layer.values.timeout, now, self, t.TIMER_D)
@@ -264,5 +275,5 @@ class ClientTransaction:
                 user.client_error(self, now)
 
     def _answered(self, timer: int, delay: float, now: float) -> None:
-        self.message = b""
+        self.keep(b"")
         self.layer.timers.start(0.0 if self.destination.reliable else delay, now, self, timer)

@@ -25,6 +25,9 @@ from policies.facts import OUTBOUND
 MAX_ACTIVE = 1_000_000
 """Answered calls remembered for `active_calls`; beyond it the oldest are taken for ended."""
 
+MAX_EXPIRED = 100_000
+"""Calls remembered that ended without a BYE: as many as the evidence remembers ends."""
+
 
 class Gatekeeper:
     """One worker's `proxy.ports.Gate`."""
@@ -48,6 +51,7 @@ class Gatekeeper:
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
         self._active: dict[str, float] = {}
+        self._expired: set[str] = set()
 
     @property
     def active(self) -> int:
@@ -174,26 +178,41 @@ class Gatekeeper:
         if result == "answered":
             if len(self._active) >= MAX_ACTIVE:
                 del self._active[next(iter(self._active))]
-            self._active[decision] = at
+            self._active[decision] = now
 
-    def ended(self, decision: bytes, by: Peer, request: Request) -> None:
+    def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
         """See `proxy.ports.Gate`."""
         text = decision.hex()
         self._active.pop(text, None)
         at = monotonic() + self._offset()
-        cause = (request.get(b"Reason") or b"").decode("utf-8", "replace")
-        self._gate.evidence.ended(text, at, "access" if by.access else "core", cause[:256])
+        self._gate.evidence.ended(text, at, "access" if by.access else "core", note or release_cause(request))
 
-    def expire_calls(self, at: float) -> int:
-        """End calls that are up longer than a call may be: no BYE will come (DESIGN §6, Channels). Returns how many."""
-        count = 0
-        for decision, since in list(self._active.items()):
-            if at - since < self._max_call_s:
+    def is_ended(self, decision: bytes) -> bool:
+        """See `proxy.ports.Gate`. A call that only outlived `max_call_s` may be up all the same."""
+        text = decision.hex()
+        return self._gate.evidence.is_ended(text) and text not in self._expired
+
+    def take_up(self, answered: dict[str, float], at: float) -> None:
+        """Calls that were up when the worker before this one died: decision id to answer time, epoch seconds."""
+        now = monotonic()
+        for decision, since in answered.items():
+            self._active.setdefault(decision, now - max(0.0, at - since))
+
+    def expire_calls(self, now: float) -> int:
+        """End calls that are up longer than a call may be: no BYE will come (DESIGN §6, Channels). Returns how many.
+        `now` is monotonic: a clock that is set must not end calls."""
+        expired = []
+        for decision, since in self._active.items():  # in the order they were answered
+            if now - since < self._max_call_s:
                 break
+            expired.append(decision)
+        for decision in expired:
             del self._active[decision]
-            self._gate.evidence.ended(decision, at, "gateway", "no BYE")
-            count += 1
-        return count
+            self._gate.evidence.ended(decision, now + self._offset(), "gateway", "no BYE")
+            if len(self._expired) >= MAX_EXPIRED:
+                self._expired.clear()
+            self._expired.add(decision)
+        return len(expired)
 
 
 def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:
@@ -211,6 +230,22 @@ def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:
     return screen_request(
         attempt.request, attempt.trunk, to_trunk, asserted, registry.plan, host, from_uri, bool(attempt.emergency)
     )
+
+
+def release_cause(request: Request) -> str:
+    """Protocol and cause of a BYE's Reason header (RFC 3326), `Q.850;cause=16`. Its text is the peer's, and may name a
+    subscriber: it is not kept."""
+    value = request.get(b"Reason")
+    if value is None:
+        return ""
+    protocol, _, params = value.partition(b";")
+    if protocol.strip().upper() not in (b"Q.850", b"SIP"):
+        return ""
+    for param in params.split(b";"):
+        name, _, cause = param.strip().partition(b"=")
+        if name.lower() == b"cause" and cause.isdigit() and len(cause) <= 3:
+            return f"{protocol.strip().decode('ascii')};cause={cause.decode()}"
+    return ""
 
 
 def trunk_of(peer: Peer) -> Trunk:

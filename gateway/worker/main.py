@@ -29,9 +29,10 @@ from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.settings import Settings
-from gateway.store.journal.recovery import Recovery, open_journal
+from gateway.store.journal.recovery import Recovery
 from gateway.store.redis.client import RedisLink
-from gateway.store.redis.lastgood import load_last_good
+from gateway.store.redis.lastgood import FILE_NAME, load_last_good
+from gateway.store.redis.layout import key_check
 from gateway.store.redis.lookup import RedisLookup
 from gateway.store.redis.snapshot import SnapshotWatcher
 from gateway.telemetry.logs import get_logger
@@ -39,18 +40,14 @@ from gateway.telemetry.metrics import WorkerStats
 from gateway.telemetry.stats_socket import serve_stats
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
+from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
+from gateway.worker.journal import WorkerJournal
+from gateway.worker.patience import HOLD_S, PatientLookup
 from gateway.worker.peers import PeerBook
 from gateway.worker.stats import refresh_stats
 
-RECOVER_SECONDS = 240.0
-"""How far back the journal is read at start: Timer C (180 s) and a minute; no call is in set-up for longer."""
-
 HOUSEKEEPING_S = 1.0
-
-MAX_LOGGED = 10
-"""Faults of one kind logged with a traceback; after that every thousandth: a flood must not fill the disk."""
-MAX_LOGGED_EACH = 1_000
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """Messages and transactions are freed by their reference counts; a collection every 700 objects would only walk the
@@ -84,32 +81,25 @@ class Worker:
         self._index = index
         self.stats = WorkerStats(index)
         keys = load(settings.keys_file)
-        self.journal, self._recovery = open_journal(
-            settings.journal_dir / f"{settings.node.name}-{index}",
-            keep_seconds=RECOVER_SECONDS,
-            now=time(),
-            post=loop.call_soon_threadsafe,
-            sync=settings.journal.sync,
-            interval_ms=settings.journal.interval_ms,
-            segment_bytes=settings.journal.segment_mb << 20,
-        )
+        self.faults = Faults(self.stats)
+        self.journal = WorkerJournal(settings, index, loop.call_soon_threadsafe, self._recover)
         self.listeners = [
             UdpListener(entry.name, entry.address, entry.port, f"{entry.host}:{entry.public_port}".encode())
             for entry in settings.listener
         ]
         sent_bys = tuple(listener.sent_by for listener in self.listeners)
+        pseudonymizer = Pseudonymizer(keys.pseudonym)
+        check = key_check(pseudonymizer.hash)
         self.link = RedisLink(settings.redis.url, loop)
-        self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop)
-        self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self._failed)
-        recorder = Recorder(
-            settings.node.name,
-            Evidence(self.journal),
-            Pseudonymizer(keys.pseudonym),
-            Sealer(keys.seal_id, keys.seal, keys.older_seals),
-        )
+        self.link.on_change.append(self._link_changed)
+        self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check)
+        self.lookup.on_breaker.append(self._breaker_changed)
+        self.patience = PatientLookup(self.lookup)
+        self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self.faults.message)
+        sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
-            self.lookup,
-            recorder,
+            self.patience,
+            Recorder(settings.node.name, Evidence(self.journal), pseudonymizer, sealer),
             self.stats,
             frozenset(own_hosts(settings)),
             monotonic,
@@ -135,7 +125,7 @@ class Worker:
         )
         self.book: PeerBook | None = None
         self.watcher = SnapshotWatcher(
-            self.link, self._switch, self.lookup.set_epoch, settings.state_dir / "registry.snapshot", loop
+            self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
         )
         self._listening = False
 
@@ -143,13 +133,13 @@ class Worker:
 
     async def start(self) -> None:
         """Recover, take up the last registry known, and begin to receive as soon as there is one."""
-        self._recover(self._recovery)
-        self._linking = spawn(self.link.run(), "redis link", self._task_failed)
+        self.journal.open()
+        self._linking = spawn(self.link.run(), "redis link", self.faults.task)
         self.stats.before_snapshot.append(lambda: refresh_stats(self))
         path = self._settings.worker_socket(self._index)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._server = await serve_stats(path, self.stats.snapshot)
-        kept = load_last_good(self._settings.state_dir / "registry.snapshot")
+        kept = load_last_good(self._settings.state_dir / FILE_NAME)
         if kept is not None:
             try:
                 self._switch(kept)
@@ -157,6 +147,7 @@ class Worker:
             except ValueError as error:
                 _log.warning("last registry refused", version=kept.version, reason=str(error))
         self.watcher.start()
+        self._waiting = self._loop.call_later(HOLD_S, self.patience.release)
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._housekeep)
         gc.collect()
         gc.freeze()
@@ -169,12 +160,16 @@ class Worker:
         while monotonic() < deadline and self._in_progress():  # noqa: ASYNC110 - tables have no event
             await asyncio.sleep(0.05)
         self._housekeeping.cancel()
+        self._waiting.cancel()
+        self.patience.release()
         self.watcher.stop()
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         self.edge.stop()
         self._linking.cancel()
-        self.gate.evidence.flush(time())
+        evidence = self.gate.evidence
+        if not evidence.flush(time()) or evidence.given_up:
+            _log.error("evidence lost", records=evidence.kept + evidence.given_up, trouble=self.journal.trouble)
         self._server.close()
         self.journal.close()
 
@@ -192,28 +187,34 @@ class Worker:
             self.stats.outcomes["", "lost"] += 1
         for decision in recovery.ended:
             evidence.note_ended(decision)
-        record = RestartRecord(
-            int(at * 1e6), self._settings.node.name, recovery.torn_bytes, len(recovery.open_calls)
+        self.keeper.take_up(recovery.answered, at)
+        evidence.keep(
+            evidence.encode(
+                RestartRecord(
+                    int(at * 1e6),
+                    self._settings.node.name,
+                    recovery.torn_bytes,
+                    len(recovery.open_calls),
+                    recovery.missing_records,
+                )
+            )
         )
-        evidence.keep(evidence.encode(record))
         known = {decision: (found.verdict, found.rule, found.status) for decision, found in recovery.decided.items()}
         self.gate.recover(known, monotonic())
         self.gate.commit(at)
-        if recovery.torn_bytes or recovery.open_calls:
-            _log.warning("journal recovered", torn_bytes=recovery.torn_bytes, lost_calls=len(recovery.open_calls))
 
     # -- registry --------------------------------------------------------------------------------------------------
 
     def _switch(self, snapshot: Snapshot) -> None:
         """Compile a snapshot and put it in force. Raises ValueError, with the old one kept, if it is unusable."""
         try:
-            pack = load_pack(snapshot.pack, f"pack of registry version {snapshot.version}")
+            pack = load_pack(snapshot.pack, f"pack of registry version {snapshot.version}", stored=True)
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
         book = PeerBook(registry, self.listeners, self.book)
         self.book = book
-        self.gate.switch(registry, Engine(pack, self._rule_failed))
+        self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
         self.edge.forget_sources()
         self.stats.registry_version = registry.version
@@ -240,33 +241,38 @@ class Worker:
             try:
                 act(error)
             except Exception as fault:  # what the others' verdicts queued still leaves
-                self._failed(fault)
+                self.faults.message(fault)
             self.edge.end_turn(monotonic())
 
         self.journal.on_synced(synced)
 
     def _housekeep(self) -> None:
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._housekeep)
-        self.keeper.expire_calls(time())
+        self.journal.check()
+        self.keeper.expire_calls(monotonic())
         self.edge.end_turn(monotonic())
 
-    # -- faults of our own -----------------------------------------------------------------------------------------
+    # -- the store -------------------------------------------------------------------------------------------------
 
-    def _failed(self, error: BaseException) -> None:
-        count = self.stats.errors["message"] = self.stats.errors.get("message", 0) + 1
-        if count <= MAX_LOGGED or count % MAX_LOGGED_EACH == 0:
-            _log.error("message failed", count=count, exc_info=error)
+    def _dataset_known(self, epoch: int, buckets: int) -> None:
+        self.lookup.set_epoch(epoch, buckets)
+        self.patience.release()
 
-    def _task_failed(self, name: str, error: BaseException) -> None:
-        self.stats.errors[name] = self.stats.errors.get(name, 0) + 1
-        _log.error("task failed", task=name, exc_info=error)
+    def _link_changed(self, up: bool, reason: str) -> None:
+        if up:
+            _log.warning("redis is there")
+        else:
+            _log.error("redis is away; calls that need it are refused with 503", reason=reason)
 
-    def _rule_failed(self, rule: str, error: Exception) -> None:
-        count = self.stats.rule_errors[rule] = self.stats.rule_errors.get(rule, 0) + 1
-        if count <= MAX_LOGGED or count % MAX_LOGGED_EACH == 0:
-            _log.error("rule failed", rule=rule, count=count, exc_info=error)
+    def _breaker_changed(self, is_open: bool) -> None:
+        if is_open:
+            _log.error("redis does not answer in time; calls that need it are refused at once with 503")
+        else:
+            _log.warning("redis answers in time again")
 
 
 def own_hosts(settings: Settings) -> list[bytes]:
     """Hosts that a Request-URI may name for us: of every listener, as bound and as advertised."""
-    return [host.encode().lower() for entry in settings.listener for host in (entry.host, entry.address)]
+    hosts = [host for entry in settings.listener for host in (entry.host, entry.address)]
+    # As a parsed URI has them: IPv6 in brackets (RFC 3261 §25.1, IPv6reference).
+    return [(f"[{host}]" if ":" in host and host[0] != "[" else host).encode().lower() for host in hosts]

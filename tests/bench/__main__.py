@@ -31,7 +31,9 @@ from tests.bench.subject_kamailio import Kamailio, missing
 from tests.bench.subject_relay import Relay
 
 NAMES = ("callgate", "kamailio", "kamailio-piped", "relay")
-QUICK = macro.Plan(1, (200.0,), 5.0, False, 4.0, 0.25, 4.0)
+WIDTH = 160
+"""Columns where the output is no terminal."""
+QUICK = macro.Plan(1, (200.0,), 5.0, False, 4.0, 500.0, 0.25, 4.0)
 
 
 def arguments() -> argparse.Namespace:
@@ -48,7 +50,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subjects", default="callgate,kamailio,relay", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--tree", action="append", default=[], metavar="NAME=DIR", help="one more Callgate, from DIR")
     parser.add_argument("--workers", type=int, default=1, help="Callgate's workers (1)")
-    parser.add_argument("--output", type=Path, default=ROOT / "var/bench", help="directory of the JSON files (var/bench)")
+    parser.add_argument("--output", type=Path, default=ROOT / "var/bench", help="where JSON files go (var/bench)")
     return parser.parse_args()
 
 
@@ -94,7 +96,7 @@ def subjects_of(options: argparse.Namespace, directory: Path) -> list[Subject]:
 def main() -> int:
     """The whole benchmark; the exit code."""
     options = arguments()
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
     saved: dict[str, object] = {"began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
     code = 0
     output: Path = options.output.resolve()
@@ -106,7 +108,7 @@ def main() -> int:
         directory = Path(tempfile.mkdtemp(prefix="run-", dir=output))
         try:
             subjects = subjects_of(options, directory)
-            console.print("[bold]macro[/bold]", {name: value for name, value in macro.machine().items()})
+            console.print("[bold]macro[/bold]", macro.machine())
             measured = macro.run_macro(subjects, plan, directory, lambda line: console.print(line, highlight=False))
         finally:
             shutil.rmtree(directory, ignore_errors=True)

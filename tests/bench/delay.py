@@ -3,9 +3,9 @@
     python -m tests.bench.delay HOST PORT RATE SECONDS [SEED]
 
 Both far ends are sockets of this process. The arrival is the kernel's time stamp (SO_TIMESTAMPNS), so it does not
-matter when this process gets round to reading; the departure is read just before sendto. Calls come at random (Poisson,
-seeded: the same instants for every subject), last half a second, and are whole: 100, 180, 200, ACK, BYE, 200. Prints one
-line of JSON.
+matter when this process gets round to reading; the departure is read just before sendto. Calls come at random
+(Poisson, seeded: the same instants for every subject), last half a second, and are whole: 100, 180, 200, ACK, BYE, 200.
+Prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from gateway.registry.model import NextHop, NumberRange, Operator, Snapshot, Trunk
+from gateway.registry.plan_csv import emergency_codes, load_plan_csv
+
 ROOT = Path(__file__).parents[2]
 
 CALLER_HOST = "127.0.0.12"
@@ -16,6 +19,7 @@ CARRIER_HOST = "127.0.0.19"
 CARRIER_PORT = 5060
 STRANGER_HOST = "127.0.0.13"
 """An address nobody knows."""
+ACCESS, CORE = "cc-bench", "carrier-bench"
 
 CALLERS = [f"+86571123400{number:02d}" for number in range(100)]
 CALLEES = [f"+86138001{number:05d}" for number in range(1_000)]
@@ -46,7 +50,7 @@ name = "Bench Call Centre"
 class = "call_centre"
 
 [[trunk]]
-id = "cc-bench"
+id = "{ACCESS}"
 side = "access"
 operator = "bench"
 sources = ["{CALLER_HOST}"]
@@ -56,7 +60,7 @@ area = "571"
 emergency_cli = "{RANGE_FIRST}"
 
 [[trunk]]
-id = "carrier-bench"
+id = "{CORE}"
 side = "core"
 sources = ["{CARRIER_HOST}"]
 next_hops = ["{CARRIER_HOST}:{CARRIER_PORT}"]
@@ -67,8 +71,8 @@ id = "bench-hangzhou"
 first = "{RANGE_FIRST}"
 last = "{RANGE_LAST}"
 operator = "bench"
-trunks = ["cc-bench"]
-egress = ["carrier-bench"]
+trunks = ["{ACCESS}"]
+egress = ["{CORE}"]
 outbound = true
 inbound = true
 purposes = ["consultation"]
@@ -92,3 +96,29 @@ def write_example(directory: Path) -> Path:
         f"{DECLINED},all,,declare,bench,2024-02-01T12:00:00+08:00\n"
     )
     return home
+
+
+def snapshot() -> Snapshot:
+    """The same deployment as a worker gets it, for benchmarks without a database."""
+    plan = load_plan_csv((ROOT / "config/plans/cn.csv").read_text(encoding="utf-8"))
+    access = Trunk(
+        ACCESS, "access", operator="bench", sources=(CALLER_HOST,), next_hops=(NextHop(CALLER_HOST),), area="571",
+        emergency_cli=RANGE_FIRST,
+    )  # fmt: skip
+    core = Trunk(
+        CORE, "core", sources=(CARRIER_HOST,), next_hops=(NextHop(CARRIER_HOST, CARRIER_PORT),), trusted=True
+    )
+    numbers = NumberRange(
+        "bench-hangzhou", RANGE_FIRST, RANGE_LAST, "bench", (ACCESS,), (CORE,), outbound=True, inbound=True,
+        purposes=("consultation",), certificate="BENCH-CERT", filing="BENCH-FILING",
+    )  # fmt: skip
+    return Snapshot(
+        1,
+        operators=(Operator("bench", "Bench Call Centre", 1),),
+        trunks=(access, core),
+        ranges=(numbers,),
+        plan=plan,
+        emergency=emergency_codes(plan),
+        purposes={"consultation": 1},
+        pack=(ROOT / "config/packs/example.toml").read_text(encoding="utf-8"),
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench.deployment import CARRIER_HOST, CARRIER_PORT
-from tests.bench.load import OVERTIME_S, place, reached_rate
+from tests.bench.load import place, reached_rate
 from tests.bench.subject import Subject
 from tests.support.sipp import answering
 
@@ -16,6 +16,8 @@ REACHED = 0.97
 """A rate SIPp itself did not come near was not tried."""
 STEP = 1.4
 CEILING = 6_000.0
+OVERTIME_S = 8.0
+"""How much longer than planned a try may take. A call lasts half a second: what is not over by then has failed."""
 MAX_TRIES = 14
 SECOND_CHANCE = 2
 """Tries a rate has: the machine may have been busy with something else."""
@@ -74,9 +76,9 @@ def _passes(subject: Subject, rate: float, seconds: float, directory: Path, foun
 
 def _try(subject: Subject, rate: float, seconds: float, directory: Path) -> Try:
     with answering(directory, CARRIER_HOST, CARRIER_PORT):
-        sipp = place(subject, rate, seconds, directory)
+        sipp = place(subject, rate, seconds, directory, OVERTIME_S)
         try:
-            result = sipp.wait(seconds + OVERTIME_S + 10)
+            result = sipp.wait(seconds + OVERTIME_S + 5)
         except AssertionError:
             result = sipp.result()
     return Try(rate, reached_rate(sipp), result.created, result.failed + result.current)

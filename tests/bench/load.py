@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import resource
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from pathlib import Path
 from tests.bench.deployment import CALLER_HOST, CARRIER_HOST, CARRIER_PORT, NUMBERS
 from tests.bench.subject import POSTGRES, REDIS, Subject
 from tests.bench.usage import Usage, machine_busy_ns, read_groups, resident_kb
-from tests.support.sipp import Sipp, answering, calling
+from tests.support.sipp import Result, Sipp, answering, calling
 
 POLL_S = 0.004
 OVERTIME_S = 20.0
@@ -28,6 +29,8 @@ SETTLE_S = 30.0
 SCRAPE_S = 5.0
 """Metrics are fetched this often, more often than Prometheus does by default (15 s)."""
 PAUSE_MS = 500
+MAX_UP = 15_000
+"""Calls SIPp may have up at once: below its limit of open files."""
 
 
 class FailedCalls(AssertionError):
@@ -89,7 +92,7 @@ def measure(subject: Subject, rate: float, seconds: float, warm_s: float, direct
             first = _row_after(sipp, warm_s)
             before = read_groups(subject.groups())
             with _scraping(subject):
-                result = sipp.wait(warm_s + seconds + OVERTIME_S)
+                result = _until_end(sipp, warm_s + seconds + OVERTIME_S)
         finally:
             sipp.stop()
         ended = time.monotonic()
@@ -100,11 +103,14 @@ def measure(subject: Subject, rate: float, seconds: float, warm_s: float, direct
         memory = [resident_kb(pids) for name, pids in groups.items() if name not in (REDIS, POSTGRES)]
         failed = result.failed + result.current + carrier.result().failed
     if failed or not result.created:
-        raise FailedCalls(f"{subject.name} at {rate:g}/s: {failed} of {result.created} calls failed; {sipp.errors()[-500:]}")
+        counts = f"{failed} of {result.created} calls failed"
+        raise FailedCalls(f"{subject.name} at {rate:g}/s: {counts}; {sipp.errors()[-500:]}")
     reached = reached_rate(sipp)
     if reached < 0.97 * rate:
         raise FailedCalls(f"{subject.name} at {rate:g}/s: SIPp placed {reached:.0f}/s only")
     calls = ((result.created - first.created) + (result.successful - first.successful)) / 2
+    if calls <= 0:
+        raise FailedCalls(f"{subject.name} at {rate:g}/s: no calls after the warm-up: {first}, {result}")
     run = LoadRun(subject.name, rate, reached, calls, result.retransmissions, settle_s=settled)
     for name, usage in after.items():
         used = usage.since(before.get(name, Usage()))
@@ -116,6 +122,13 @@ def measure(subject: Subject, rate: float, seconds: float, warm_s: float, direct
     return run
 
 
+def _until_end(sipp: Sipp, timeout_s: float) -> Result:
+    try:
+        return sipp.wait(timeout_s)
+    except AssertionError as error:
+        raise FailedCalls(str(error)[:1_000]) from None
+
+
 def idle(subject: Subject, seconds: float) -> dict[str, float]:
     """Milliseconds of processor time per second that each part uses while nobody calls."""
     before = read_groups(subject.groups())
@@ -124,12 +137,14 @@ def idle(subject: Subject, seconds: float) -> dict[str, float]:
     return {name: usage.since(before.get(name, Usage())).total / seconds / 1e6 for name, usage in after.items()}
 
 
-def place(subject: Subject, rate: float, seconds: float, directory: Path) -> Sipp:
+def place(subject: Subject, rate: float, seconds: float, directory: Path, overtime_s: float = OVERTIME_S) -> Sipp:
     """Start SIPp's caller: bounded in calls and in time."""
-    limit = ("-timeout", str(int(seconds + OVERTIME_S)))
+    directory.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(dir=directory))  # statistics of an earlier try must not be read as its own
+    limit = ("-timeout", str(int(seconds + overtime_s)))
     return calling(
         directory, subject.address, calls=round(rate * seconds), rate=rate, pause_ms=PAUSE_MS, numbers=NUMBERS,
-        host=CALLER_HOST, limit=30_000, more=limit,
+        host=CALLER_HOST, limit=MAX_UP, more=limit,
     )  # fmt: skip
 
 

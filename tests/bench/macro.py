@@ -21,7 +21,7 @@ from tests.bench.deployment import ROOT
 from tests.bench.highest import Highest, search
 from tests.bench.load import FailedCalls, LoadRun, idle, measure
 from tests.bench.proof import prove
-from tests.bench.subject import Subject
+from tests.bench.subject import REDIS, Subject
 
 IDLE_S = 3.0
 DELAY_RATE = 250.0
@@ -44,6 +44,8 @@ class Plan:
     """False: no time for the timers' share of the work; the figures are then a few percent too low."""
     highest_s: float = 10.0
     """Seconds of each try of the search; 0: no search."""
+    highest_from: float = 1_000.0
+    """Calls per second the search begins at."""
     resolution: float = 0.05
     delay_s: float = 10.0
     """Seconds of each delay run; 0: none."""
@@ -86,10 +88,10 @@ def run_macro(subjects: Sequence[Subject], plan: Plan, directory: Path, say: Say
                 done = _with_second_try(lambda s=subject, r=rate, d=place: _load(s, r, plan, d), measured, say)  # type: ignore[misc]
                 if done is not None:
                     measured.loads.append(done)
-                    own, all_in = done.cost(), done.cost("redis")
                     say(
-                        f"run {run + 1}/{plan.runs} {subject.name} at {rate:g}/s: {own.total:.0f} us per call"
-                        f" + {all_in.total:.0f} in Redis; {done.retransmissions} repeats, {done.others:.2f} CPUs busy elsewhere"
+                        f"run {run + 1}/{plan.runs} {subject.name} at {rate:g}/s: {done.cost().total:.0f} us per call"
+                        f" + {done.cost(REDIS).total:.0f} in Redis; {done.retransmissions} repeats,"
+                        f" {done.others:.2f} CPUs busy elsewhere"
                     )
     if plan.highest_s:
         _highest(subjects, plan, directory, found, say)
@@ -106,7 +108,8 @@ def _highest(
     subjects: Sequence[Subject], plan: Plan, directory: Path, found: dict[str, Measured], say: Say
 ) -> None:
     for subject in subjects:
-        highest = search(subject, max(plan.rates), plan.highest_s, plan.resolution, directory / f"{subject.name}-highest")
+        where = directory / f"{subject.name}-highest"
+        highest = search(subject, plan.highest_from, plan.highest_s, plan.resolution, where)
         found[subject.name].highest = highest
         tried = ", ".join(f"{attempt.rate:.0f}{'' if attempt.passed else ' failed'}" for attempt in highest.tries)
         say(f"highest rate of {subject.name}: {highest.rate:.0f}/s (tried {tried})")
@@ -114,8 +117,9 @@ def _highest(
 
 def delay_rate(measured: Sequence[Measured]) -> float:
     """Half the lowest of the gates' highest rates: the same for all."""
-    rates = [entry.highest.rate for entry in measured if entry.gates and entry.highest is not None and entry.highest.rate]
-    return min(rates) / 2 if rates else DELAY_RATE
+    rates = [entry.highest.rate for entry in measured if entry.gates and entry.highest is not None]
+    passed = [rate for rate in rates if rate]
+    return min(passed) / 2 if passed else DELAY_RATE
 
 
 def _delays(subjects: Sequence[Subject], plan: Plan, found: dict[str, Measured], say: Say) -> None:

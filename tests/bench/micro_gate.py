@@ -38,7 +38,7 @@ def main() -> None:
     plan = table.plan
     host = b"127.0.0.1:5060"
     text = Path("config/packs/example.toml").read_text(encoding="utf-8")
-    engine = Engine(load_pack(text, "example.toml"), lambda rule: None)
+    engine = Engine(load_pack(text, "example.toml"), lambda rule, error: None)
     attempt = read_attempt(invite, ALPHA, table, AT, OWN_HOSTS)
     shadow: list[str] = []
     if engine.judge_memory(attempt.facts, shadow) is not None:

@@ -1,11 +1,11 @@
-"""Micro-benchmark of the whole call path in one process: INVITE, 180, 200, ACK, BYE and 200 through ProxyCore, Gatekeeper
-and Gate with a real journal; only the sockets are left out, and the store answers at once.
+"""Micro-benchmark of the whole call path in one process: INVITE, 180, 200, ACK, BYE and 200 through a real worker's
+proxy core, gate and journal. Only the sockets are left out, and the store answers at once.
 
     python -m tests.bench.micro_path [--profile FILE] [--burst N]
 
 A block of calls is taken through message kind by kind, each `--burst` messages one turn of the loop, with the evidence
-written at its end. Microseconds are this thread's processor time; the best of the rounds is shown. `timers` is what runs
-out in the 32 s after a call. `--profile` writes what cProfile saw (its own cost makes small functions look dear).
+written at its end. Microseconds are this thread's processor time; the best of the rounds is shown. `timers` is what
+runs out in the 32 s after a call. `--profile` writes what cProfile saw (its own cost makes small functions look dear).
 """
 
 from __future__ import annotations
@@ -18,32 +18,22 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from gateway.gate.engine import Engine
-from gateway.gate.evidence import Evidence
-from gateway.gate.gate import Gate
-from gateway.gate.pack import load_pack
-from gateway.gate.pseudonym import Pseudonymizer
-from gateway.gate.seal import Sealer
-from gateway.net.udp import UdpListener
-from gateway.proxy.cookie import CookieRing
-from gateway.proxy.core import ProxyCore
-from gateway.proxy.peer import Destination, Source
-from gateway.store.journal.recovery import open_journal
-from gateway.store.journal.writer import JournalWriter
+import uvloop
+
+from gateway.keys import load_or_create
+from gateway.proxy.peer import Source
+from gateway.settings import Listener, Log, Node, Redis, Settings
 from gateway.store.ports import LookupReply, SubscriberFacts
-from gateway.telemetry.metrics import WorkerStats
-from gateway.transaction.layer import TransactionLayer
-from gateway.transaction.timers import TimerValues
-from gateway.worker.gatekeeper import Gatekeeper
-from gateway.worker.peers import PeerBook
+from gateway.telemetry.logs import configure_logs
+from gateway.worker.main import Worker
 from policies.facts import CONSENT_LIVE
+from tests.bench.deployment import ACCESS, CALLEES, CALLER_HOST, CALLERS, CARRIER_HOST, CARRIER_PORT, CORE, snapshot
 from tests.bench.phone import Caller, answers, header
-from tests.unit.gate.calls import ALPHA, CARRIER, registry
+from tests.support.gateway_process import free_port
 
 CALLS = 500
 ROUNDS = 12
-CALLER, CALLEE = b"+8657112340001", b"+8613800138000"
-ACCESS_HOST, CORE_HOST = "127.0.0.2", "127.0.0.9"
+CALLER, CALLEE = CALLERS[1].encode(), CALLEES[0].encode()
 TIMERS_S = 40.0
 """Later than every timer of a finished call: 32 s."""
 KINDS = ("INVITE", "180", "200 INVITE", "ACK", "BYE", "200 BYE", "timers")
@@ -69,44 +59,48 @@ class InstantLookup:
 
 
 class Bench:
-    """A worker without sockets and without an event loop."""
+    """A real worker whose event loop never runs: messages are put in, and taken out, where its sockets would be."""
 
-    def __init__(self, journal: JournalWriter, burst: int) -> None:
+    def __init__(self, directory: Path, burst: int) -> None:
         self._burst = burst
-        self.sent: list[tuple[Destination, bytes]] = []
-        self.lookup = InstantLookup()
-        stats = WorkerStats(0)
-        listener = UdpListener("main", "127.0.0.1", 0, b"127.0.0.1:5060")
-        gate = Gate(
-            "node-1", self.lookup, Evidence(journal), Pseudonymizer(bytes(32)), Sealer(1, bytes(32)), stats,
-            frozenset({b"127.0.0.1"}), time.monotonic, lambda: None,
-        )  # fmt: skip
-        self.keeper = Gatekeeper(gate, stats, b"127.0.0.1:5060", 14_400.0, lambda act: act())
-        self.core = ProxyCore(
-            TransactionLayer(lambda destination, data: self.sent.append((destination, data)), TimerValues()),
-            self.keeper, CookieRing({1: bytes(32)}, 1), bytes(32), frozenset({(b"127.0.0.1", 5060)}),
-            (b"127.0.0.1:5060",),
-        )  # fmt: skip
-        table = registry(CARRIER)
-        pack = load_pack(Path("config/packs/example.toml").read_text(encoding="utf-8"), "example.toml")
-        gate.switch(table, Engine(pack, _rule_failed))
-        book = PeerBook(table, [listener])
-        self.keeper.switch(table, book)
-        self.access = Source(book.peers[ALPHA.id], ACCESS_HOST.encode(), 5060, listener.destination(ACCESS_HOST, 5060))
-        self.carrier = Source(book.peers[CARRIER.id], CORE_HOST.encode(), 5060, listener.destination(CORE_HOST, 5060))
+        self.sent: list[bytes] = []
+        port = free_port()
+        settings = Settings(
+            node=Node(state_dir=str(directory)),
+            listener=(Listener(name="main", address="127.0.0.1", port=port),),
+            redis=Redis(url=f"unix://{directory}/nobody.sock"),
+            log=Log(level="error"),
+        )
+        configure_logs(settings.log, "bench")
+        load_or_create(settings.keys_file)
+        self.worker = worker = Worker(settings, 0, uvloop.new_event_loop())
+        self.lookup = worker.gate._lookup = InstantLookup()
+        worker._switch(snapshot())
+        worker.core.layer.send = lambda destination, data: self.sent.append(data)
+        self.core = worker.core
+        self.address = ("127.0.0.1", port)
+        self.access = self._source(ACCESS, CALLER_HOST)
+        self.carrier = self._source(CORE, CARRIER_HOST)
         self.spent: dict[str, float] = {}
         self.profiler: cProfile.Profile | None = None
         self._round = 0
 
+    def _source(self, trunk: str, host: str) -> Source:
+        book = self.worker.book
+        if book is None:
+            raise SystemExit("the worker took no registry")
+        listener = self.worker.listeners[0]
+        return Source(book.peers[trunk], host.encode(), CARRIER_PORT, listener.destination(host, CARRIER_PORT))
+
     def block(self) -> None:
         """`CALLS` whole calls; `spent` gets the seconds of each kind."""
         self._round += 1
-        make = Caller((ACCESS_HOST, 5060), ("127.0.0.1", 5060))
+        make = Caller((CALLER_HOST, CARRIER_PORT), self.address)
         calls = [b"%d-%d" % (self._round, number) for number in range(CALLS)]
         out = self._feed("INVITE", self.access, [make.invite(call, CALLER, CALLEE) for call in calls])
         if not out[0].startswith(b"INVITE "):
             raise SystemExit(f"the sample call is refused: {out[0]!r}")
-        replies = [answers(data, CORE_HOST.encode() + b":5060") for data in out]
+        replies = [answers(data) for data in out]
         self._feed("180", self.carrier, [ringing for ringing, _ in replies])
         out = self._feed("200 INVITE", self.carrier, [answer for _, answer in replies])
         by_call = {header(data, b"call-id"): data for data in out}
@@ -124,13 +118,14 @@ class Bench:
         """What went out, without what goes out beside it (100 Trying). Every message must have been passed on."""
         self.sent.clear()
         self._timed(kind, lambda: self._turns(source, messages))
-        passed = [data for _, data in self.sent if not data.startswith(b"SIP/2.0 100")]
+        passed = [data for data in self.sent if not data.startswith(b"SIP/2.0 100")]
         if len(passed) != len(messages):
-            raise SystemExit(f"{kind}: {len(messages)} in, {len(passed)} out: {passed[:1]} {self.core.counters.dropped}")
+            dropped = self.core.counters.dropped
+            raise SystemExit(f"{kind}: {len(messages)} in, {len(passed)} out: {passed[:1]} {dropped}")
         return passed
 
     def _turns(self, source: Source, messages: Sequence[bytes]) -> None:
-        receive, before_send, answer = self.core.receive, self.keeper.before_send, self.lookup.answer
+        receive, before_send, answer = self.core.receive, self.worker.keeper.before_send, self.lookup.answer
         for start in range(0, len(messages), self._burst):
             now = time.monotonic()
             for data in messages[start : start + self._burst]:
@@ -150,15 +145,10 @@ class Bench:
             self.profiler.disable()
 
 
-def _rule_failed(rule: str, error: Exception) -> None:
-    raise SystemExit(f"rule {rule} failed: {error!r}")
-
-
 def measure(burst: int, profiler: cProfile.Profile | None = None) -> dict[str, float]:
     """Microseconds per call by message kind: of each kind the best of the rounds."""
     with tempfile.TemporaryDirectory() as directory:
-        journal, _ = open_journal(Path(directory) / "j", keep_seconds=1, now=time.time(), post=lambda run: run())
-        bench = Bench(journal, burst)
+        bench = Bench(Path(directory), burst)
         bench.core.epoch_offset = time.time() - time.monotonic()
         bench.block()
         bench.profiler = profiler
@@ -169,7 +159,8 @@ def measure(burst: int, profiler: cProfile.Profile | None = None) -> dict[str, f
             bench.block()
             for kind, spent in bench.spent.items():
                 best[kind] = min(best.get(kind, 1e9), spent / CALLS * 1e6)
-        journal.close()
+        bench.worker.edge.stop()
+        bench.worker.journal.close()
     return best
 
 
@@ -177,7 +168,7 @@ def main() -> None:
     """Print microseconds per message kind and per call."""
     parser = argparse.ArgumentParser("python -m tests.bench.micro_path", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--profile", type=Path, metavar="FILE", help="write a cProfile dump (pstats)")
-    parser.add_argument("--burst", type=int, help="messages per turn of the loop (default: 1 and 8, one after the other)")
+    parser.add_argument("--burst", type=int, help="messages per turn of the loop (default: 1, then 8)")
     options = parser.parse_args()
     profiler = cProfile.Profile() if options.profile else None
     for burst in (options.burst,) if options.burst else (1, 8):

@@ -76,8 +76,8 @@ def header(message: bytes, name: bytes) -> bytes:
     return b""
 
 
-def answers(request: bytes, carrier: bytes = _CARRIER) -> tuple[bytes, ...]:
-    """What the carrier at this host:port says to a request: 180 and 200 to an INVITE, 200 to a BYE, nothing to an ACK."""
+def answers(request: bytes) -> tuple[bytes, ...]:
+    """What the carrier says to a request: 180 and 200 to an INVITE, 200 to a BYE, nothing to an ACK."""
     lines: list[bytes] = []
     for line in head_lines(request):
         word = line.partition(b":")[0].strip().lower()
@@ -85,7 +85,7 @@ def answers(request: bytes, carrier: bytes = _CARRIER) -> tuple[bytes, ...]:
             lines.append(line + b";tag=uas" if word == b"to" and b";tag=" not in line else line)
     copied = b"\r\n".join(lines)
     if request.startswith(b"INVITE "):
-        contact = b"Contact: <sip:%b>" % carrier
+        contact = b"Contact: <sip:%b>" % _CARRIER
         ringing = b"SIP/2.0 180 Ringing\r\n%b\r\n%b\r\nContent-Length: 0\r\n\r\n" % (copied, contact)
         answer = (
             b"SIP/2.0 200 OK\r\n%b\r\n%b\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%b"

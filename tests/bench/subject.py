@@ -62,8 +62,8 @@ class Subject(ABC):
         """Version and build, for the report."""
         return ""
 
-    def scrape(self) -> None:
+    def scrape(self) -> None:  # noqa: B027 most have nothing to be scraped
         """What a monitoring system would do now and then while calls pass."""
 
-    def settle(self, timeout_s: float) -> None:
-        """After the last call: wait until nothing is left to be done. Raises AssertionError when that takes too long."""
+    def settle(self, timeout_s: float) -> None:  # noqa: B027 most have nothing left
+        """After the last call: wait until nothing is left to be done. Raises AssertionError after `timeout_s`."""

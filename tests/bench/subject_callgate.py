@@ -1,4 +1,4 @@
-"""Callgate as `callgate run` starts it: worker, shipper, control, embedded Redis and PostgreSQL, everything on default."""
+"""Callgate as `callgate run` starts it: worker, shipper, control, embedded Redis and PostgreSQL, all on default."""
 
 from __future__ import annotations
 

@@ -96,6 +96,6 @@ def tree(pid: int) -> list[int]:
 
 
 def machine_busy_ns() -> int:
-    """Processor time all processes of the machine have used, steal included: what disturbs a measurement shows in it."""
+    """Processor time all processes of the machine have used, and what its host took from it."""
     fields = [int(field) for field in (PROC / "stat").read_text().splitlines()[0].split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) * TICK_NS

@@ -6,79 +6,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from gateway.sip.errors import RemoteProtocolError
-from gateway.sip.message import Request
+from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse
+from tests.e2e.bypass import CHANGED, CONTROLS, GOOD, REFUSED, UNCHANGED
 from tests.support.gateway_process import GatewayProcess
 from tests.support.telephony import ALPHA, BETA, CONSENTED, UNKNOWN, Telephony, phones
-
-GOOD = {
-    "uri": f"sip:{CONSENTED}@GATEWAY",
-    "from": f"From: <sip:{ALPHA}@127.0.0.2>;tag=t",
-    "to": f"To: <sip:{CONSENTED}@GATEWAY>",
-    "extra": "",
-    "max": "Max-Forwards: 70",
-}
-
-REFUSED = {
-    "second From": {"extra": f"From: <sip:{BETA}@127.0.0.2>;tag=u\r\n"},
-    "second From, compact": {"extra": f"f: <sip:{BETA}@127.0.0.2>;tag=u\r\n"},
-    "second To, compact": {"extra": f"t: <sip:{UNKNOWN}@127.0.0.1>\r\n"},
-    "second Max-Forwards": {"extra": "Max-Forwards: 3\r\n"},
-    "NUL before the colon": {"extra": f"P-Asserted-Identity\0: <sip:{BETA}@127.0.0.2>\r\n"},
-    "no-break space before the colon": {"extra": f"P-Asserted-Identity\u00a0: <sip:{BETA}@127.0.0.2>\r\n"},
-    "vertical tab before the colon": {"extra": f"P-Asserted-Identity\x0b: <sip:{BETA}@127.0.0.2>\r\n"},
-    "bare LF smuggles a header": {"extra": f"Subject: a\nP-Asserted-Identity: <sip:{BETA}@127.0.0.2>\r\n"},
-    "bare CR smuggles a header": {"extra": f"Subject: a\rP-Asserted-Identity: <sip:{BETA}@127.0.0.2>\r\n"},
-    "another PAI": {"extra": f"P-Asserted-Identity: <sip:{BETA}@127.0.0.2>\r\n"},
-    "another PAI, SP before the colon": {"extra": f"P-Asserted-Identity : <sip:{BETA}@127.0.0.2>\r\n"},
-    "another PAI, folded": {"extra": f"P-Asserted-Identity:\r\n <sip:{BETA}@127.0.0.2>\r\n"},
-    "another PAI, second in the list": {
-        "extra": f'P-Asserted-Identity: "a, b" <sip:{ALPHA}@127.0.0.2>, <tel:{BETA}>\r\n'
-    },
-    "another PPI": {"extra": f"P-Preferred-Identity: <tel:{BETA}>\r\n"},
-    "Remote-Party-ID": {"extra": f"Remote-Party-ID: <sip:{BETA}@127.0.0.2>;party=calling\r\n"},
-    "Diversion": {"extra": f"Diversion: <sip:{BETA}@127.0.0.2>;reason=unconditional\r\n"},
-    "Privacy": {"extra": "Privacy: id\r\n"},
-    "Privacy, case and list": {"extra": "pRiVaCy: none; USER\r\n"},
-    "Replaces": {"extra": "Replaces: 1@a;from-tag=1;to-tag=2\r\n"},
-    "preloaded Route": {"extra": "Route: <sip:127.0.0.66:5060;lr>\r\n"},
-    "maddr": {"uri": f"sip:{CONSENTED}@GATEWAY;maddr=127.0.0.66"},
-    "another host": {"uri": f"sip:{CONSENTED}@127.0.0.66"},
-    "URI headers": {"uri": f"sip:{CONSENTED}@GATEWAY?Route=%3Csip:127.0.0.66%3E"},
-    "To names another": {"to": f"To: <sip:{UNKNOWN}@GATEWAY>"},
-    "rn": {"uri": f"sip:{CONSENTED};rn={UNKNOWN}@GATEWAY"},
-    "ext": {"uri": f"tel:{CONSENTED};ext=12"},
-    "tgrp before the @": {"from": f"From: <sip:{ALPHA};tgrp=x;trunk-context=y@127.0.0.2>;tag=t"},
-    "password": {"from": f"From: <sip:{ALPHA}:secret@127.0.0.2>;tag=t"},
-    "number in the display-name only": {"from": f'From: "{ALPHA}" <sip:sales@127.0.0.2>;tag=t'},
-    "no user": {"from": "From: <sip:127.0.0.2>;tag=t"},
-    "anonymous": {"from": "From: <sip:anonymous@anonymous.invalid>;tag=t"},
-    "*67 in front": {"from": "From: <sip:*678657112340001@127.0.0.2>;tag=t"},
-    "#31# in front": {"uri": f"sip:%2331%23{CONSENTED}@GATEWAY"},
-    "carrier prefix in front": {"uri": "sip:1795113800138000@GATEWAY"},
-    "full-width digits": {"from": "From: <sip:+86571１2340001@127.0.0.2>;tag=t"},
-    "NUL escaped in the user": {"from": f"From: <sip:{ALPHA}%00@127.0.0.2>;tag=t"},
-    "CRLF escaped in the user": {"from": f"From: <sip:{ALPHA}%0d%0aX:%20y@127.0.0.2>;tag=t"},
-    "two @": {"from": f"From: <sip:{ALPHA}@127.0.0.2@127.0.0.3>;tag=t"},
-    "trunk 0 after +86": {"from": "From: <sip:+86057112340001@127.0.0.2>;tag=t"},
-}
-
-CONTROLS = {
-    "plain": {},
-    "compact forms": {"from": f"f: <sip:{ALPHA}@127.0.0.2>;tag=t", "to": f"t: <sip:{CONSENTED}@GATEWAY>"},
-    "folds": {"from": f"From:\r\n <sip:{ALPHA}@127.0.0.2>\r\n ;tag=t"},
-    "SP and HTAB before the colon": {"from": f"From \t: <sip:{ALPHA}@127.0.0.2>;tag=t"},
-    "sip and tel PAI": {"extra": f"P-Asserted-Identity: <sip:{ALPHA}@127.0.0.2>, <tel:{ALPHA}>\r\n"},
-    "tel with separators": {"from": "From: <tel:+86-571-1234-0001>;tag=t"},
-    "national form": {"from": "From: <sip:057112340001@127.0.0.2>;tag=t"},
-    "no plus": {"from": "From: <sip:8657112340001@127.0.0.2>;tag=t"},
-    "display-name of another number": {"from": f'From: "{BETA}" <sip:{ALPHA}@127.0.0.2>;tag=t'},
-}
 
 
 class Far:
@@ -88,6 +24,7 @@ class Far:
         self.telephony = telephony
         self.port = port
         self.seen: list[bytes] = []
+        self.last: Request | Response | None = None
         take = telephony.carrier_side.datagram_received
 
         def datagram_received(data: bytes, addr: tuple[str, int]) -> None:
@@ -104,7 +41,8 @@ class Far:
         text = (
             f"INVITE {parts['uri']} SIP/2.0\r\nVia: SIP/2.0/UDP {phone.address};branch=z9hG4bK{call_id};rport\r\n"
             f"{parts['max']}\r\n{parts['from']}\r\n{parts['to']}\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\n"
-            f"Contact: <sip:{ALPHA}@{phone.address}>\r\n{parts['extra']}Content-Length: 0\r\n\r\n"
+            f"{parts['contact'].replace('CALLER', str(phone.address))}\r\n{parts['extra']}"
+            f"Content-Length: {len(parts['body'].encode())}\r\n\r\n{parts['body']}"
         )
         self.seen.clear()
         phone.send(text.replace("GATEWAY", f"127.0.0.1:{self.port}").encode(), self.telephony.gateway)
@@ -115,8 +53,37 @@ class Far:
         await asyncio.sleep(0.05)
         return status, [data for data in self.seen if data.startswith(b"INVITE ")]
 
+    async def open_dialog(self) -> Response:
+        """An answered call that stays up; its 200."""
+        name = "a dialog"
+        await self.try_call(name, {})
+        answer = self.last
+        assert isinstance(answer, Response)
+        return answer
+
+    async def try_in_dialog(self, number: int, answer: Response, change: dict[str, str]) -> tuple[int, int]:
+        """Send one UPDATE in that dialog; its status, and how many reached the carrier."""
+        parts = {**GOOD, **change}
+        phone = self.telephony.alpha
+        to = parts["to"] + ";tag=" + answer.to.tag.decode()
+        routes = "".join(f"Route: {value.decode()}\r\n" for value in reversed(answer.get_all(b"Record-Route")))
+        text = (
+            f"UPDATE sip:127.0.0.9:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {phone.address};branch=z9hG4bKup{number}\r\n"
+            f"{routes}Max-Forwards: 70\r\n{parts['from'].removesuffix(';tag=t')};tag=t\r\n{to}\r\n"
+            f"Call-ID: {answer.call_id.decode()}\r\nCSeq: {number} UPDATE\r\n"
+            f"{parts['contact'].replace('CALLER', str(phone.address))}\r\n{parts['extra']}"
+            f"Content-Length: {len(parts['body'].encode())}\r\n\r\n{parts['body']}"
+        )
+        self.seen.clear()
+        phone.send(text.replace("GATEWAY", f"127.0.0.1:{self.port}").encode(), self.telephony.gateway)
+        while True:
+            message, _, _ = await asyncio.wait_for(phone.inbox.get(), 1)
+            if isinstance(message, Response) and message.cseq == number and message.cseq_method == b"UPDATE":
+                return message.status, sum(data.startswith(b"UPDATE ") for data in self.seen)
+
     async def _answer(self) -> bytes:
         message, _, _ = await self.telephony.alpha.inbox.get()
+        self.last = message
         return b"SIP/2.0 %d x" % message.status if not isinstance(message, Request) else b"SIP/2.0 0 x"
 
 
@@ -153,6 +120,40 @@ async def test_controls_pass_with_the_gated_numbers(running: GatewayProcess) -> 
             digits = re.sub(rb"[^0-9]", b"", received.from_.uri.partition(b"@")[0])
             assert digits in (b"8657112340001", b"057112340001"), name
             assert BETA.encode() not in invites[0], name
+
+
+async def test_an_emergency_call_leaves_with_the_gated_digits(running: GatewayProcess) -> None:
+    """Nothing of an unproven caller but what he is replaced by, and no other callee for the next hop to read."""
+    async with phones(running.sip_port) as telephony:
+        far = Far(telephony, running.sip_port)
+        change = {
+            "uri": "sip:110@GATEWAY",
+            "to": f"To: <sip:{UNKNOWN}@GATEWAY;rn=1>",
+            "from": f"From: <sip:{BETA}@127.0.0.2>;tag=t;verstat=x",
+            "contact": f"Contact: <sip:{BETA}@CALLER>",
+            "extra": f"Privacy: id\r\nP-Asserted-Identity: <sip:{BETA}@127.0.0.2>\r\n",
+        }
+        status, invites = await far.try_call("emergency", change)
+        assert (status, len(invites)) == (200, 1)
+        received = readable(invites[0])
+        assert received.to.uri.startswith(b"sip:110@")
+        assert not received.has(b"Privacy") and not received.has(b"P-Asserted-Identity")
+        for number in (BETA, UNKNOWN):
+            assert number.encode() not in invites[0]
+
+
+async def test_nobody_becomes_another_inside_a_dialog(running: GatewayProcess) -> None:
+    async with phones(running.sip_port) as telephony:
+        far = Far(telephony, running.sip_port)
+        answer = await far.open_dialog()
+        number = 1
+        for name, change in UNCHANGED.items():
+            number += 1
+            assert await far.try_in_dialog(number, answer, change) == (200, 1), name
+        for name, change in CHANGED.items():
+            number += 1
+            status, reached = await far.try_in_dialog(number, answer, change)
+            assert status >= 400 and not reached, (name, status)
 
 
 def readable(data: bytes) -> Request:

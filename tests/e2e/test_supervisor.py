@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,8 @@ def test_one_ready_line_names_everything(gateway: GatewayProcess) -> None:
     assert len(lines) == 1
     assert f"SIP udp 127.0.0.1:{gateway.sip_port}" in lines[0]
     assert f"http://127.0.0.1:{gateway.http_port}/" in lines[0]
-    assert "callgate demo" in lines[0]
+    config = f" --config {gateway.config}"
+    assert f"Try: {sys.executable} -m gateway.cli demo{config}, " in lines[0]
     assert "Traceback" not in gateway.output()
 
 
@@ -140,6 +141,9 @@ def test_ctrl_c_drains_and_leaves_nothing(gateway: GatewayProcess, sign: signal.
     assert gateway.stop(sign) == 0
     assert gateway.processes() == {}
     assert "Traceback" not in gateway.output()
+    said = [line for line in gateway.output().splitlines() if line.startswith("callgate ")]
+    assert "Ctrl-C again stops at once" in said[-2] and "draining: calls in set-up get 5 s" in said[-2]
+    assert said[-1] == "callgate stopped"
     gateway.start()
 
 
@@ -173,3 +177,36 @@ def test_a_bad_configuration_stops_the_start(tmp_path: Path) -> None:
     assert "gate.deadline_ms = 'soon': should be a valid integer" in gateway.output()
     assert not (tmp_path / "state").exists()
     gateway.close()
+
+
+def test_an_empty_database_says_what_to_import(tmp_path: Path) -> None:
+    config = tmp_path / "callgate.toml"
+    config.write_text("")
+    with_nothing = GatewayProcess(tmp_path / "state", config=config)
+    with_nothing.spawn()
+    try:
+        told = "callgate is up and takes no calls yet: no rule pack imported: callgate import pack FILE; no registry"
+        wait_until(lambda: told in with_nothing.output(), with_nothing)
+        imported = with_nothing.cli("import", "registry", "config/example/registry.toml")
+        assert "no call is taken yet: no rule pack imported: callgate import pack FILE" in imported.stdout
+        wait_until(lambda: '"imports"' in with_nothing.get("/readyz")[1], with_nothing)
+        explained = with_nothing.cli("explain", "--trunk", "cc-alpha", "--from", "+8657112340001", "--to", "110")
+        assert (explained.returncode, explained.stderr) == (
+            1, "callgate: no rule pack imported: callgate import pack FILE\n",
+        )  # fmt: skip
+        for command in (("export", "pack"), ("replay",)):
+            assert with_nothing.cli(*command).stderr == "callgate: no rule pack imported: callgate import pack FILE\n"
+        assert with_nothing.cli("import", "pack", "example").returncode == 0
+        wait_until(lambda: "callgate is ready after" in with_nothing.output(), with_nothing)
+        passed = with_nothing.cli("explain", "--trunk", "cc-alpha", "--from", "+8657112340001", "--to", "110")
+        assert passed.returncode == 0 and "an emergency call passes before every rule" in passed.stdout
+    finally:
+        with_nothing.close()
+
+
+def wait_until(condition: Callable[[], bool], gateway: GatewayProcess) -> None:
+    """Wait for something the gateway does by itself."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, gateway.output()
+        time.sleep(0.05)

@@ -27,7 +27,8 @@ SHORTEST = 7
 USERS = st.sampled_from(
     b"+8657112340001 057112340001 008657112340001 8657112340001 12340001 %2B8657112340001 +86-571-12340001 "
     b"+%38657112340001 +8613900139000 13900139000 %2B8613900139000 desk anonymous +8657112340001;ext=13900139000 "
-    b"*6713900139000 +8657112340001:13900139000 110".split()
+    b"*6713900139000 +8657112340001:13900139000 110 n13900139000 13900139000, 1390013$9000 8001 "
+    b"%EF%BC%9113900139000".split()
 )
 CALLEES = st.sampled_from(
     b"+8613800138000 013800138000 13800138000 %2B8613800138000 138-0013-8000 110 61234567 "
@@ -38,6 +39,7 @@ DISPLAYS = st.sampled_from(
     '||"13900139000" |"Desk" |"a\\"13900139000" |"<sip:13900139000@x>" |Anonymous |"１３９００１３９０００" |'
     '"057112340001" |13900139000 '.encode().split(b"|")
 )
+BEHIND = st.sampled_from([b"", b"", b"", b";cpc=1", b';x="<sip:13900139000@y>"'])
 HOSTS = st.sampled_from([b"127.0.0.1", b"h.example:5060", b"[::1]", b"anonymous.invalid"])
 
 
@@ -52,7 +54,7 @@ def addresses(draw: st.DrawFn, users: st.SearchStrategy[bytes] = USERS) -> bytes
 NAMES = st.sampled_from(
     b"P-Asserted-Identity|p-asserted-identity \t|P-Preferred-Identity|Remote-Party-ID|Diversion|History-Info|"
     b"Referred-By|b|Call-Info|Reply-To|Contact|m|P-Charge-Info|CC-Diversion|p-served-user|Identity|Identity-Info|"
-    b"Additional-Identity".split(b"|")
+    b"Additional-Identity|X-Caller-ID|X-Original-CLI|Alert-Info|User-to-User|Proxy-Authorization".split(b"|")
 )
 
 
@@ -66,7 +68,7 @@ def lines(draw: st.DrawFn) -> bytes:
         draw(NAMES)
         + b": "
         + glue.join(values)
-        + draw(st.sampled_from([b"", b";privacy=off", b";index=1", b";screen=no"]))
+        + draw(st.sampled_from([b"", b";privacy=off", b";index=1", b";screen=no", b';x="<sip:13900139000@y>"']))
     )
 
 
@@ -78,8 +80,8 @@ def requests(draw: st.DrawFn) -> bytes:
     head = [
         method + b" sip:" + callee + b"@" + draw(HOSTS) + draw(TAILS) + b" SIP/2.0",
         b"Via: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1",
-        b"From: " + draw(addresses()) + b";tag=a" + draw(st.sampled_from([b"", b"", b";cpc=1"])),
-        b"To: " + to + draw(st.sampled_from([b"", b"", b";tag=b"])),
+        b"From: " + draw(addresses()) + b";tag=a" + draw(BEHIND),
+        b"To: " + to + draw(st.sampled_from([b"", b"", b";tag=b"])) + draw(BEHIND),
         b"Call-ID: c",
         b"CSeq: 1 " + method,
         *draw(st.lists(lines(), max_size=4)),

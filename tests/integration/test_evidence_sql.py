@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import hashlib
+from datetime import UTC, date, datetime
 
 import asyncpg
 import msgspec
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.gate.records import DecisionRecord, EndRecord, OutcomeRecord, Record, RestartRecord
 from gateway.store.journal.lines import GENESIS, chain_next
-from gateway.store.ports import Conflict
+from gateway.store.ports import Conflict, Unavailable
 from gateway.store.sql.calls import find_calls
-from gateway.store.sql.evidence import Checkpoint, ShippedRow, load_checkpoint, partition_name, ship
+from gateway.store.sql.engine import driver, mapped_errors
+from gateway.store.sql.errors import problem_kind
+from gateway.store.sql.evidence import Checkpoint, ShippedRow, _store, load_checkpoint, partition_name, ship
+from gateway.store.sql.evidence_rows import CALL_ID_PREFIX, evidence_rows, record_bytes
 from gateway.store.sql.tokens import Principal, create_token, find_token, revoke_token
 from gateway.store.sql.verify import verify_evidence
 from tests.support.database import ALICE, count, engine_on, hash_of
@@ -60,7 +64,7 @@ def after(batch: list[ShippedRow]) -> Checkpoint:
 
 async def send(engine: AsyncEngine, batch: list[ShippedRow], checkpoint: Checkpoint | None = None) -> int:
     async with engine.begin() as connection:
-        return await ship(connection, JOURNAL, batch, checkpoint or after(batch))
+        return (await ship(connection, JOURNAL, batch, checkpoint or after(batch))).stored
 
 
 async def test_shipped_twice_or_at_once_is_stored_once(migrated_url: str) -> None:
@@ -120,7 +124,7 @@ async def test_two_shippers_make_the_same_new_day(migrated_url: str) -> None:
     async def one(engine: AsyncEngine, journal: str) -> int:
         batch = rows(decision(1))
         async with engine.begin() as connection:
-            return await ship(connection, journal, batch, after(batch))
+            return (await ship(connection, journal, batch, after(batch))).stored
 
     async with engine_on(migrated_url, registry=False) as engine:
         assert await asyncio.gather(*(one(engine, f"node-{number}") for number in range(5))) == [1] * 5
@@ -146,6 +150,144 @@ async def test_calls_are_found_with_outcome_and_end(migrated_url: str) -> None:
         assert [call.decision.id for call in await find_calls(engine, until=cut)] == [one.id]
         assert [call.decision.id for call in await find_calls(engine, since=cut)] == [two.id]
         assert await find_calls(engine, call_id="' OR 1=1 --") == []
+
+
+@pytest.mark.parametrize("length", [255, 256, 6_000, 8_192])
+async def test_a_call_id_of_any_length_is_stored_and_found_exactly(migrated_url: str, length: int) -> None:
+    """PostgreSQL takes no index entry above about 2,700 bytes, and compresses what is one letter."""
+    begin = "".join(hashlib.sha256(b"%d" % number).hexdigest() for number in range(200))[: length - 1]
+    one, other = decision(1, call_id=begin + "a"), decision(2, call_id=begin + "b")
+    async with engine_on(migrated_url, registry=False) as engine:
+        await send(engine, rows(decision(3), one, other))
+        assert [call.decision for call in await find_calls(engine, call_id=begin + "b")] == [other]
+        assert await find_calls(engine, call_id=begin) == []
+        assert await find_calls(engine, call_id=begin + "a\0") == []
+
+
+async def test_the_search_for_a_call_id_uses_its_index(migrated_url: str) -> None:
+    async with engine_on(migrated_url, registry=False) as engine, engine.begin() as connection:
+        batch = rows(decision(1))
+        await ship(connection, JOURNAL, batch, after(batch))
+        await connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = await connection.exec_driver_sql(
+            f"EXPLAIN SELECT id FROM evidence WHERE left(call_id, {CALL_ID_PREFIX}) = 'a' AND call_id = 'a'"
+        )
+        assert '"left"(call_id, 255) =' in "".join(row[0] for row in plan if "Index Cond" in row[0])
+
+
+async def test_what_is_above_its_bound_is_no_column(migrated_url: str) -> None:
+    long = "".join(hashlib.sha256(b"%d" % number).hexdigest() for number in range(200))
+    async with engine_on(migrated_url, registry=False) as engine:
+        odd = decision(1)
+        odd.id, odd.number, odd.party, odd.call_id = long, "+" + long, long, long
+        assert await send(engine, rows(odd, decision(2))) == 2
+        async with engine.connect() as connection:
+            found = await connection.exec_driver_sql("SELECT id, number, party, call_id FROM evidence WHERE seq = 1")
+            assert tuple(found.one()) == ("", None, None, None)
+        (journal,) = await verify_evidence(engine)
+        assert (journal.records, journal.problem) == (2, "")
+
+
+async def narrow_index(url: str) -> None:
+    """An index as no schema of ours has it: long Call-IDs poison a COPY."""
+    raw = await asyncpg.connect(url)
+    await raw.execute("CREATE INDEX whole_call_id ON evidence (call_id)")
+    await raw.close()
+
+
+async def test_a_poisoned_record_is_stored_bare_and_the_others_whole(migrated_url: str) -> None:
+    long = "".join(hashlib.sha256(b"%d" % number).hexdigest() for number in range(100))
+    await narrow_index(migrated_url)
+    poison = {3, 4, 11, 24}
+    records = [decision(number, call_id=long if number in poison else "") for number in range(1, 25)]
+    batch = rows(*records)
+    async with engine_on(migrated_url, registry=False) as engine:
+        async with engine.begin() as connection:
+            shipped = await ship(connection, JOURNAL, batch, after(batch))
+        assert shipped.stored == 24 and [record.seq for record in shipped.poisoned] == sorted(poison)
+        assert {problem_kind(record.error) for record in shipped.poisoned} == {("ProgramLimitExceededError", "54000")}
+        async with engine.connect() as connection:
+            found = await connection.exec_driver_sql(
+                "SELECT seq FROM evidence WHERE kind = 'decision' AND id = '' AND call_id IS NULL ORDER BY seq"
+            )
+            assert {row[0] for row in found} == poison
+            assert await load_checkpoint(connection, JOURNAL) == after(batch)
+        (journal,) = await verify_evidence(engine)
+        assert (journal.records, journal.problem) == (24, "")
+        assert len(await find_calls(engine, call_id="call-12@x")) == 1
+
+
+async def test_records_postgresql_text_cannot_hold_keep_their_chain(migrated_url: str) -> None:
+    payloads = [b"\xff\xfe", b'{"kind":"x","a":"\0"}', b"base64:!", b'{"x":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+                b'{"kind":"decision","id":"\xff"}', b'{"kind":"x","at":253402300799000000}']  # fmt: skip
+    batch, chain = [], GENESIS
+    for number, payload in enumerate(payloads, 1):
+        chain = chain_next(chain, payload)
+        batch.append(ShippedRow(number, payload, chain))
+    async with engine_on(migrated_url, registry=False) as engine:
+        assert await send(engine, batch) == len(payloads)
+        async with engine.connect() as connection:
+            stored = await connection.exec_driver_sql("SELECT record FROM evidence ORDER BY seq")
+            assert [record_bytes(row[0]) for row in stored] == payloads
+        (journal,) = await verify_evidence(engine)
+        assert (journal.records, journal.problem) == (len(payloads), "")
+
+
+async def test_a_database_in_no_state_to_write_strips_no_record(migrated_url: str) -> None:
+    async with engine_on(migrated_url, registry=False) as engine:
+        batch = rows(decision(1), decision(2))
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            async with engine.begin() as connection:
+                await _store_read_only(connection, batch)
+        assert await send(engine, batch) == 2
+        assert len(await find_calls(engine, call_id="call-1@x")) == 1
+
+
+async def _store_read_only(connection: AsyncConnection, batch: list[ShippedRow]) -> None:
+    """As ship() does, with a database that turned read-only behind the checkpoint."""
+    await connection.exec_driver_sql(f"CREATE TABLE {partition_name(date(2024, 5, 1))} PARTITION OF evidence "
+                                     "FOR VALUES FROM ('2024-05-01Z') TO ('2024-05-02Z')")  # fmt: skip
+    await connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    await _store(connection, evidence_rows(JOURNAL, batch))
+
+
+@pytest.mark.parametrize(
+    ("error", "mapped"),
+    [
+        (asyncpg.ConnectionDoesNotExistError("cut off"), Unavailable),
+        (asyncpg.AdminShutdownError("shutting down"), Unavailable),
+        (asyncpg.CannotConnectNowError("starting up"), Unavailable),
+        (asyncpg.TooManyConnectionsError("too many"), Unavailable),
+        (asyncpg.InterfaceError("connection is closed"), Unavailable),
+        (ConnectionResetError("reset"), Unavailable),
+        (TimeoutError(), Unavailable),
+        (asyncpg.UniqueViolationError("twice"), Conflict),
+        (asyncpg.ProgramLimitExceededError("too long"), asyncpg.ProgramLimitExceededError),
+        (asyncpg.DiskFullError("full"), asyncpg.DiskFullError),
+    ],
+)
+def test_errors_past_sqlalchemy_are_mapped_too(error: Exception, mapped: type[Exception]) -> None:
+    with pytest.raises(mapped) as caught, mapped_errors():
+        raise error
+    assert type(caught.value) is mapped
+    assert problem_kind(caught.value) == problem_kind(error)
+
+
+async def test_a_copy_cut_off_by_the_server_is_away(migrated_url: str) -> None:
+    async def copy_cut_off(engine: AsyncEngine) -> None:
+        async with engine.begin() as connection:
+            pid = (await connection.exec_driver_sql("SELECT pg_backend_pid()")).scalar_one()
+            superuser = await asyncpg.connect(migrated_url)
+            await superuser.execute("SELECT pg_terminate_backend($1)", pid)
+            await superuser.close()
+            raw = await driver(connection)
+            await raw.copy_records_to_table(
+                "audit", records=[("a", "b", "c")], columns=["principal", "action", "object"]
+            )
+
+    async with engine_on(migrated_url, registry=False) as engine:
+        with pytest.raises(Unavailable, match="PostgreSQL is away: "), mapped_errors():
+            await copy_cut_off(engine)
 
 
 async def test_odd_records_are_stored_as_they_are(migrated_url: str) -> None:

@@ -25,8 +25,11 @@ def test_the_backlog_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert listener.dropped == 3
     assert not listener.drain()
     blocked.read()
+    assert listener.send(b"late", blocked.address) is False, "there is room again, but others were first"
+    assert listener.dropped == 4
     assert listener.drain()
     assert blocked.read()[-4:] == [b"0", b"1", b"2", b"3"]
+    assert listener.send(b"now", blocked.address) is True
     listener.close()
     blocked.far.close()
 

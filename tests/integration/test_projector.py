@@ -28,6 +28,7 @@ from gateway.control.importer import (
 )
 from gateway.control.projector import Projector
 from gateway.control.rebuild import bucket_range
+from gateway.gate.pseudonym import Pseudonymizer
 from gateway.keys import Key, Keys
 from gateway.store.embedded.postgres import EmbeddedPostgres
 from gateway.store.embedded.redis import EmbeddedRedis
@@ -56,7 +57,7 @@ class View:
 
     async def head(self) -> dict[bytes, int]:
         found = await self.client.hgetall(layout.HEAD_KEY)
-        return {key: int(value) for key, value in found.items() if isinstance(key, bytes)}
+        return {key: int(value) for key, value in found.items() if key != layout.HEAD_KEYCHECK}
 
     async def place(self, number: str) -> tuple[int, int]:
         head = await self.head()
@@ -387,3 +388,37 @@ def test_bucket_ranges_are_the_inverse_of_bucket_of() -> None:
                 below = (int.from_bytes(low, "big") - 1).to_bytes(4, "big") + b"\xff" * 4
                 assert layout.bucket_of(below, buckets) == bucket - 1
             assert (high is None) == (bucket == buckets - 1)
+
+
+async def test_the_head_names_the_pseudonym_key(migrated_url: str, redis_url: str, view: View) -> None:
+    check = layout.key_check(Pseudonymizer(KEYS.pseudonym).hash)
+    async with engine_on(migrated_url) as engine, projecting(engine, redis_url) as projector:
+        await grant(engine)  # PostgreSQL claims the key with the first number that is stored
+        await until(lambda: view.is_consent(ALICE, "live"))
+        async with engine.connect() as connection:
+            stored = (await read(connection)).key_check
+        assert stored is not None and stored.hex().encode() == check
+        assert await view.client.hget(layout.HEAD_KEY, layout.HEAD_KEYCHECK) == check
+        # A head from before the check was there, and one made with another key.
+        await view.client.hdel(layout.HEAD_KEY, layout.HEAD_KEYCHECK)
+
+        async def is_back() -> bool:
+            return bool(await view.client.hget(layout.HEAD_KEY, layout.HEAD_KEYCHECK) == check)
+
+        await until(is_back)
+        assert projector.status.rebuilds == 1
+        await view.client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, b"0" * 16)
+        await until(is_back)
+        assert projector.status.rebuilds == 2
+
+
+async def test_the_lag_rises_while_redis_hangs(migrated_url: str, redis_server: EmbeddedRedis) -> None:
+    async with engine_on(migrated_url) as engine, projecting(engine, redis_server.url) as projector:
+        assert projector.status.lag_seconds == 0.0
+        os.kill(redis_server.pid, signal.SIGSTOP)
+        try:
+            await until(lambda: projector.status.lag_seconds > 1.2)
+            assert projector.status.in_step  # nothing has failed: it only waits
+        finally:
+            os.kill(redis_server.pid, signal.SIGCONT)
+        await until(lambda: projector.status.lag_seconds == 0.0)

@@ -174,3 +174,27 @@ def test_unsuitable_servers(info: bytes, text: str) -> None:
 @pytest.mark.parametrize("version", [b"6.2.14", b"7.0.15", b"8.0.0", b"255.255.255"])
 def test_suitable_servers(version: bytes) -> None:
     check_server(b"# Server\r\nredis_version:" + version + b"\r\n# Memory\r\nmaxmemory_policy:noeviction\r\n")
+
+
+async def test_each_change_is_told_once(redis_process: RedisServer) -> None:
+    loop = asyncio.get_running_loop()
+    faults: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    link = RedisLink(redis_process.url)
+    told: list[tuple[bool, str]] = []
+
+    def fail(up: bool, reason: str) -> None:
+        raise RuntimeError("ours")
+
+    link.on_change += [fail, lambda up, reason: told.append((up, reason))]
+    redis_process.kill()
+    async with running(link):
+        await until(lambda: told)
+        await asyncio.sleep(0.3)  # several attempts
+        redis_process.start()
+        await until(lambda: len(told) == 2)
+        redis_process.kill()
+        await until(lambda: len(told) == 3)
+    assert [up for up, _ in told] == [False, True, False]
+    assert told[0][1].startswith("redis: ") and told[1][1] == "" and told[2][1]
+    assert len(faults) == 3

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.store.ports import ScopedRefusal, SubscriberFacts, Unavailable
+from gateway.store.redis import layout
 from gateway.store.redis.breaker import FAILURES_TO_OPEN
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.lookup import LATENCY_BOUNDS, RedisLookup
@@ -333,3 +334,46 @@ def test_the_histogram_has_the_bounds_of_telemetry() -> None:
     from gateway.telemetry.metrics import LOOKUP_BOUNDS
 
     assert LATENCY_BOUNDS == LOOKUP_BOUNDS
+
+
+async def test_another_pseudonym_key_is_no_missing_consent(redis_process: RedisServer, data: Dataset) -> None:
+    client = redis_process.client()
+    ours, other = b"0" * 16, b"1" * 16
+    async with linked(redis_process.url) as link:
+        lookup = RedisLookup(link, DEADLINE_S, key_check=ours)
+        lookup.set_epoch(7, 16)
+        assert await ask(lookup) == SubscriberFacts("live")  # a head that does not say
+        client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, other)
+        answer = await ask(lookup)
+        assert isinstance(answer, Unavailable)
+        assert (str(answer), answer.reason) == ("pseudonym key differs from the data set's", "other key")
+        client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, ours)
+        assert await ask(lookup) == SubscriberFacts("live")
+        lookup.close()
+    async with looking(redis_process) as unchecked:
+        assert await ask(unchecked) == SubscriberFacts("live")
+
+
+async def test_why_it_is_unavailable(redis_process: RedisServer, data: Dataset) -> None:
+    async def reason() -> str:
+        answer = await ask(lookup)
+        assert isinstance(answer, Unavailable)
+        return answer.reason
+
+    changes: list[bool] = []
+    async with looking(redis_process, 0.05) as lookup:
+        lookup.on_breaker.append(changes.append)
+        redis_process.client().delete(layout.HEAD_KEY)
+        assert await reason() == "no data set"
+        data.publish()
+        data.drop_bucket(CALLEE)
+        assert await reason() == "no data set"
+        redis_process.pause()
+        assert [await reason() for _ in range(FAILURES_TO_OPEN)] == ["timeout"] * FAILURES_TO_OPEN
+        assert await reason() == "breaker open" and changes == [True]
+        redis_process.resume()
+        await until(lambda: not lookup.breaker_open)
+        assert changes == [True, False]
+        redis_process.kill()
+        await until(lambda: not lookup._link.connected)
+        assert await reason() == "link down"

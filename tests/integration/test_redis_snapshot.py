@@ -156,3 +156,18 @@ async def test_a_full_disk_stops_no_registry(redis_process: RedisServer, data: D
         assert watcher.save_errors == 1
         data.publish_registry(Snapshot(2))
         await until(lambda: worker.snapshots == [1, 2])
+
+
+async def test_another_pseudonym_key_is_a_reason(redis_process: RedisServer, data: Dataset) -> None:
+    client = redis_process.client()
+    async with linked(redis_process.url) as link:
+        worker = Worker()
+        watcher = SnapshotWatcher(link, worker.on_snapshot, worker.on_epoch, key_check=b"0" * 16)
+        watcher.start()
+        await until(lambda: worker.epochs == {(7, 16)})
+        assert watcher.key_reason == ""
+        client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, b"1" * 16)
+        await until(lambda: watcher.key_reason == "pseudonym key differs from the data set's")
+        client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, b"0" * 16)
+        await until(lambda: watcher.key_reason == "")
+        watcher.stop()

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import itertools
 import os
+import re
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from structlog.testing import capture_logs
 
 from gateway.control import shipper as module
 from gateway.control.shipper import Shipper, run_shipper
+from gateway.gate.records import DecisionRecord
 from gateway.settings import Settings
 from gateway.store.embedded.postgres import EmbeddedPostgres
+from gateway.store.journal.reader import MAX_BATCH, READ_BYTES
+from gateway.store.sql.calls import find_calls
 from gateway.store.sql.engine import make_engine
-from gateway.store.sql.evidence import Checkpoint, ShippedRow
+from gateway.store.sql.evidence import Checkpoint, Shipped, ShippedRow, partition_name, ship
 from gateway.store.sql.verify import verify_evidence
 from gateway.telemetry.stats_socket import fetch_stats
-from tests.support.journals import decision, fill, open_at, outcome, segments, write
+from tests.support.database import count
+from tests.support.journals import NOW, decision, fill, open_at, outcome, segments, write
 from tests.support.redis_fixtures import until
 
 
@@ -67,12 +78,11 @@ async def test_a_batch_that_was_stored_but_not_heard_of_is_not_stored_again(
     engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path / "n-0", 10)
-    real = module.ship
 
     async def lost(
         connection: AsyncConnection, journal: str, rows: Sequence[ShippedRow], checkpoint: Checkpoint
-    ) -> int:
-        await real(connection, journal, rows, checkpoint)
+    ) -> Shipped:
+        await ship(connection, journal, rows, checkpoint)
         await connection.commit()
         raise ConnectionResetError("the answer to COMMIT was lost")
 
@@ -137,29 +147,218 @@ async def test_a_copy_that_is_cut_off(
     """COPY goes past SQLAlchemy, and so do its errors."""
     fill(tmp_path / "n-0", 3)
 
-    async def cut(*arguments: object) -> int:
+    async def cut(*arguments: object) -> Shipped:
         raise error
 
     monkeypatch.setattr(module, "ship", cut)
     shipper = Shipper(tmp_path, engine)
     assert await shipper.ship_all() == 0
-    assert "cut off" in shipper.problems()["n-0"]
+    assert "cut off" in shipper.away and not shipper.problems()
     monkeypatch.undo()
     assert await shipper.ship_all() == 3
-    assert not shipper.problems()
+    assert not shipper.away
 
 
-async def test_another_journal_under_the_same_name(engine: AsyncEngine, tmp_path: Path) -> None:
+def other_journal(directory: Path, records: int, segment_bytes: int = 1 << 20) -> None:
+    writer, _ = open_at(directory, segment_bytes=segment_bytes)
+    for number in range(1, records + 1):
+        write(writer, decision(number, at=NOW + 1.0))
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "records", "segment_bytes", "words"),
+    [
+        ((5, 1 << 20), 10, 1 << 20, r"but here 00000001.jnl has chain [0-9a-f]{32} there"),
+        ((5, 1 << 20), 2, 1 << 20, r"but here 00000001.jnl ends before that"),
+        ((30, 1_500), 2, 1 << 20, r"but here the journal ends with segment 1\."),
+        ((30, 1_500), 20, 1_500, r"but here the journal ends with segment \d\."),
+        ((30, 1_500), 40, 1_500, r"but here 000000\d\d.jnl has chain [0-9a-f]{32} there"),
+    ],
+)
+async def test_another_journal_under_the_same_name(
+    engine: AsyncEngine, tmp_path: Path, before: tuple[int, int], records: int, segment_bytes: int, words: str
+) -> None:
+    """A new state directory, an old database: what was shipped as this name is not what is here."""
+    shipped, size = before
+    fill(tmp_path / "a" / "n-0", shipped, segment_bytes=size)
+    await Shipper(tmp_path / "a", engine).ship_all()
+    other_journal(tmp_path / "b" / "n-0", records, segment_bytes)
+    fill(tmp_path / "b" / "n-1", 3)
+    paths = segments(tmp_path / "b" / "n-0")
+    for path in paths:
+        os.utime(path, (10, 10))
+    shipper = Shipper(tmp_path / "b", engine)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await shipper.ship_all()
+    problem = shipper.problems()["n-0"]
+    assert re.search(words, problem), problem
+    assert f"{tmp_path / 'b' / 'n-0'} is not the journal that was shipped as n-0" in problem
+    assert f"PostgreSQL has record {shipped} " in problem and "rename this directory to a name never used" in problem
+    assert [line["event"] for line in logs] == ["journal is not shipped"]
+    assert segments(tmp_path / "b" / "n-0") == paths
+    assert await stored(engine) == [("n-0", seq) for seq in range(1, shipped + 1)] + [("n-1", n) for n in (1, 2, 3)]
+    # The message's advice.
+    (tmp_path / "b" / "n-0").rename(tmp_path / "b" / "n-0-second")
+    assert await Shipper(tmp_path / "b", engine).ship_all() == records
+    assert [(found.journal, found.problem) for found in await verify_evidence(engine)] == [
+        ("n-0", ""),
+        ("n-0-second", ""),
+        ("n-1", ""),
+    ]
+
+
+async def test_a_directory_of_another_node_names_it(engine: AsyncEngine, tmp_path: Path) -> None:
     fill(tmp_path / "a" / "n-0", 5)
     await Shipper(tmp_path / "a", engine).ship_all()
-    writer, _ = open_at(tmp_path / "b" / "n-0")
-    for number in range(20, 30):
-        write(writer, decision(number))
-    writer.close()
+    other_journal(tmp_path / "m-3", 9)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "m-3").rename(tmp_path / "b" / "n-0")
     shipper = Shipper(tmp_path / "b", engine)
     await shipper.ship_all()
-    assert shipper.problems()
-    assert [seq for _, seq in await stored(engine)] == list(range(1, 6))
+    assert "and is a segment of journal m-3" in shipper.problems()["n-0"]
+
+
+async def test_a_journal_not_begun_yet_is_compared_when_it_is(engine: AsyncEngine, tmp_path: Path) -> None:
+    """The shipper is up before the worker."""
+    fill(tmp_path / "a" / "n-0", 5)
+    await Shipper(tmp_path / "a", engine).ship_all()
+    (tmp_path / "b" / "n-0").mkdir(parents=True)
+    shipper = Shipper(tmp_path / "b", engine)
+    assert await shipper.ship_all() == 0 and not shipper.problems()
+    other_journal(tmp_path / "b" / "n-0", 1)
+    await shipper.ship_all()
+    assert "is not the journal that was shipped" in shipper.problems()["n-0"]
+
+
+async def test_its_own_journal_is_known_wherever_the_checkpoint_stands(engine: AsyncEngine, tmp_path: Path) -> None:
+    """At the beginning, in the middle and at the end of a segment, and just behind a header."""
+    writer, _ = open_at(tmp_path / "n-0", segment_bytes=900)
+    for number in range(1, 12):
+        write(writer, decision(number))
+        shipper = Shipper(tmp_path, engine)
+        assert await shipper.ship_all() == 1
+        assert await Shipper(tmp_path, engine).ship_all() == 0
+        assert not shipper.problems()
+    writer.close()
+    writer, _ = open_at(tmp_path / "n-0", segment_bytes=1)
+    for number in range(12, 15):
+        write(writer, decision(number))
+        assert await Shipper(tmp_path, engine).ship_all() == 1
+    writer.close()
+    for path in segments(tmp_path / "n-0"):
+        os.utime(path, (10, 10))
+    shipper = Shipper(tmp_path, engine)
+    await shipper.ship_all()
+    assert not shipper.problems() and len(segments(tmp_path / "n-0")) == 1
+
+
+def stranger(number: int, length: int = 6_000) -> DecisionRecord:
+    """A decision on an INVITE with a Call-ID that does not compress."""
+    record = decision(number)
+    record.call_id = "".join(hashlib.sha256(b"%d-%d" % (number, part)).hexdigest() for part in range(100))[:length]
+    return record
+
+
+async def test_a_call_id_of_6000_characters_stops_nothing(engine: AsyncEngine, tmp_path: Path) -> None:
+    writer, _ = open_at(tmp_path / "n-0")
+    write(writer, decision(1), stranger(2), decision(3))
+    writer.close()
+    shipper = Shipper(tmp_path, engine)
+    with capture_logs() as logs:
+        assert await shipper.ship_all() == 3
+    assert not shipper.problems() and logs == []
+    assert [call.decision for call in await find_calls(engine, call_id=stranger(2).call_id)] == [stranger(2)]
+
+
+async def test_a_record_postgresql_will_not_take_is_shipped_bare_and_told_once_a_minute(
+    migrated_url: str, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    raw = await asyncpg.connect(migrated_url)
+    await raw.execute("CREATE INDEX whole_call_id ON evidence (call_id)")  # what poisons
+    await raw.close()
+    now = [1_000.0]
+    shipper = Shipper(tmp_path, engine, clock=lambda: now[0])
+    writer, _ = open_at(tmp_path / "n-0")
+    with capture_logs() as logs:
+        for number in range(0, 40, 4):
+            write(writer, decision(number + 1), stranger(number + 2, 5_000 + number), decision(number + 3))
+            assert await shipper.ship_all() == 3
+            assert not shipper.problems()
+            now[0] += 10.0
+    writer.close()
+    assert [line["so_far"] for line in logs] == [1, 7]
+    assert all("54000" in line["problem"] and len(line["problem"]) < 300 for line in logs)
+    (found,) = await verify_evidence(engine)
+    assert (found.records, found.problem) == (30, "")
+
+
+async def test_a_lasting_problem_is_logged_once_a_minute_whatever_its_text(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "n-0", 3)
+    now, texts = [1_000.0], itertools.count()
+
+    async def refuse(*arguments: object) -> Shipped:
+        raise asyncpg.DiskFullError(f"could not extend file, {next(texts)} bytes left\nDETAIL: {'x' * 1_000}")
+
+    monkeypatch.setattr(module, "ship", refuse)
+    shipper = Shipper(tmp_path, engine, clock=lambda: now[0])
+    with capture_logs() as logs:
+        for _ in range(150):
+            await shipper.ship_all()
+            now[0] += 1.0
+    assert len(logs) == 3 and all(len(line["problem"]) < 300 for line in logs)
+    assert "DiskFullError 53100: could not extend file, 149 bytes left" in shipper.problems()["n-0"]
+    monkeypatch.undo()
+    assert await shipper.ship_all() == 3 and not shipper.problems()
+
+
+async def test_records_of_a_new_day_of_yesterday_and_of_40_days_ago(engine: AsyncEngine, tmp_path: Path) -> None:
+    """Each day's partition is made when its first record comes, whichever day that is and in whatever order."""
+    day = 86_400.0
+    midnight = time.time() // day * day
+    at = [midnight - 1e-3, midnight, midnight - 40 * day, midnight + day - 1e-3, midnight + day, midnight - day]
+    writer, _ = open_at(tmp_path / "n-0")
+    shipper = Shipper(tmp_path, engine)
+    write(writer, *(decision(number, at=time) for number, time in enumerate(at[:3], 1)))
+    assert await shipper.ship_all() == 3
+    write(writer, *(decision(number, at=time) for number, time in enumerate(at[3:], 4)))
+    writer.close()
+    assert await shipper.ship_all() == 3
+    assert not shipper.problems() and not shipper.away
+    days = Counter(partition_name(datetime.fromtimestamp(second, UTC).date()) for second in at)
+    assert len(days) == 4
+    for partition, records in days.items():
+        assert await count(engine, partition) == records
+    calls = await find_calls(engine)
+    assert [call.decision.at for call in calls] == sorted((int(second * 1e6) for second in at), reverse=True)
+    (found,) = await verify_evidence(engine)
+    assert (found.records, found.problem) == (6, "")
+
+
+async def test_a_batch_is_bounded_in_bytes(
+    engine: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers choose how long records are."""
+    sizes: list[int] = []
+
+    async def measured(
+        connection: AsyncConnection, journal: str, rows: Sequence[ShippedRow], checkpoint: Checkpoint
+    ) -> Shipped:
+        sizes.append(sum(len(row.payload) for row in rows))
+        return await ship(connection, journal, rows, checkpoint)
+
+    monkeypatch.setattr(module, "ship", measured)
+    writer, _ = open_at(tmp_path / "n-0", segment_bytes=1 << 30)
+    payload = b'{"kind":"x","at":1700000000000000,"a":"%b"}' % (b"a" * (1 << 17))
+    for _ in range(300):
+        writer.append(payload)
+    writer.commit()
+    writer.close()
+    assert await Shipper(tmp_path, engine).ship_all() == 300
+    assert len(sizes) == 3 and max(sizes) < MAX_BATCH + READ_BYTES
 
 
 async def test_run_shipper_ships_counts_and_stops(migrated_url: str, engine: AsyncEngine, tmp_path: Path) -> None:

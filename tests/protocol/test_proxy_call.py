@@ -71,7 +71,7 @@ def test_100_leaves_before_the_gate_has_spoken(play: Playbook) -> None:
 def test_what_leaves_and_nothing_else_changes(play: Playbook) -> None:
     extra = (
         (b"Via", b"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK-inner"),
-        (b"Record-Route", b"<sip:10.0.0.1;lr>"),
+        (b"Record-Route", b"<sip:127.0.0.2:5070;lr>"),
         (b"X-Odd", b" a, b ;c "),
         (b"Subject", b"one"),
     )
@@ -85,7 +85,7 @@ def test_what_leaves_and_nothing_else_changes(play: Playbook) -> None:
     routes = sent.get_all(b"Record-Route")
     assert len(routes) == 2
     assert routes[0].startswith(b"<sip:127.0.0.1:5060;lr;cg=")
-    assert routes[1] == b"<sip:10.0.0.1;lr>"
+    assert routes[1] == b"<sip:127.0.0.2:5070;lr>"
     assert sent.get(b"Max-Forwards") == b"69"
     assert sent.get(b"X-Odd") == b"a, b ;c"
     assert sent.body == SDP

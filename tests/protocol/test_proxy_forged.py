@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.proxy.cookie import COOKIE_LENGTH
+from gateway.proxy.validate import ALLOW
 from tests.support.dialogs import call_up, refused
 from tests.support.playbook import Passed, Playbook
 from tests.support.sip_text import CALLEE, CALLER, Party, answer, callee_party, caller_party, invite
@@ -20,9 +22,9 @@ def test_no_route(play: Playbook, caller: Party) -> None:
         b"<sip:127.0.0.1:5060;lr;cg=>",
         b"<sip:127.0.0.1:5060;lr;cg>",
         b"<sip:127.0.0.1:5060;lr;cg=short>",
-        b"<sip:127.0.0.1:5060;lr;cg=" + b"A" * 80 + b">",
-        b"<sip:127.0.0.1:5060;lr;cg=" + b"%41" * 80 + b">",
-        b"<sip:127.0.0.1:5060;lr;cg=" + b"-" * 80 + b">",
+        b"<sip:127.0.0.1:5060;lr;cg=" + b"A" * COOKIE_LENGTH + b">",
+        b"<sip:127.0.0.1:5060;lr;cg=" + b"%41" * COOKIE_LENGTH + b">",
+        b"<sip:127.0.0.1:5060;lr;cg=" + b"-" * COOKIE_LENGTH + b">",
     ],
 )
 def test_an_invented_cookie(play: Playbook, caller: Party, route: bytes) -> None:
@@ -142,11 +144,58 @@ def test_an_old_cookie_passes_only_what_ends_or_confirms(play: Playbook, method:
         play.now -= 1.0
 
 
+def test_a_refer_in_a_dialog_is_a_transfer(play: Playbook) -> None:
+    caller, callee = call_up(play)
+    play.caller(caller.request(b"REFER", b"z9hG4bK-m"))
+    play.response("403 >caller")
+    play.carrier(callee.request(b"REFER", b"z9hG4bK-m"))
+    play.response("403 >carrier")
+    assert play.gate.refusals == [("transfer", "REFER")] * 2
+
+
 @pytest.mark.parametrize("what", ["from_", "to"])
 def test_a_changed_address_in_the_dialog(play: Playbook, caller: Party, what: str) -> None:
     value = caller.local if what == "from_" else caller.remote
     other = value.replace(CALLER, b"+8657112349999").replace(CALLEE, b"+8613900139000")
     refused(play, caller, "dialog-identity", 403, **{what: other})
+
+
+@pytest.mark.parametrize("what", ["from_", "to"])
+@pytest.mark.parametrize(
+    "params", [b";x=y", b";verstat=TN-Validation-Passed", b";rn=+8613900139000;npdi", b";user=phone"]
+)
+def test_a_parameter_added_to_an_address_in_the_dialog(
+    play: Playbook, caller: Party, what: str, params: bytes
+) -> None:
+    value = caller.local if what == "from_" else caller.remote
+    refused(play, caller, "dialog-identity", 403, **{what: value.replace(b">", params + b">")})
+
+
+def test_parameters_that_were_there_stay_in_any_order_and_no_other_values(play: Playbook) -> None:
+    from_ = b"<sip:" + CALLER + b"@127.0.0.1;b=%32;a=1>;tag=ft"
+    caller, callee = call_up(play, from_=from_)
+    play.carrier(callee.request(b"INFO", b"z9hG4bK-c"))
+    play.caller(answer(play.request("INFO >caller"), 200))
+    play.response("200 >carrier")
+    for number, written in enumerate((b";b=%32;a=1", b";A=1;b=2")):
+        same = from_.replace(b";b=%32;a=1", written)
+        play.caller(caller.request(b"INFO", b"z9hG4bK-i%d" % number, from_=same))
+        play.carrier(answer(play.request("INFO >carrier"), 200))
+        play.response("200 >caller")
+    refused(play, caller, "dialog-identity", 403, from_=from_.replace(b"a=1", b"a=2"))
+
+
+@pytest.mark.parametrize("method", [b"MESSAGE", b"NOTIFY", b"SUBSCRIBE", b"invite", b"bye", b"13900139000"])
+def test_other_methods_in_a_dialog_are_405(play: Playbook, method: bytes) -> None:
+    caller, callee = call_up(play)
+    known = method.decode() if method.isupper() else "other"
+    play.caller(caller.request(method, b"z9hG4bK-m"))
+    assert play.response("405 >caller").get(b"Allow") == ALLOW
+    play.carrier(callee.request(method, b"z9hG4bK-m"))
+    play.response("405 >carrier")
+    assert play.gate.refusals == [("method", known)] * 2
+    assert play.core.counters.received_requests == {b"INVITE": 1, known.encode(): 2}
+    assert play.core.counters.sent_requests == {b"INVITE": 1}
 
 
 @pytest.mark.parametrize("what", ["from_", "to"])
@@ -191,7 +240,7 @@ def test_addresses_that_the_screen_rewrote_are_bound_as_the_callee_sees_them(pla
     play.response("200 >caller")
 
 
-@pytest.mark.parametrize("method", [b"REFER", b"INVITE", b"UPDATE"])
+@pytest.mark.parametrize("method", [b"INFO", b"INVITE", b"UPDATE"])
 def test_what_the_screen_refuses(play: Playbook, caller: Party, method: bytes) -> None:
     play.gate.screen = lambda request: Passed([], b"", "transfer", "Replaces")
     play.caller(caller.request(method, b"z9hG4bK-r"))

@@ -99,7 +99,8 @@ def test_options_is_answered_here(play: Playbook) -> None:
 def test_other_methods_out_of_a_dialog_are_405(play: Playbook, method: bytes) -> None:
     play.caller(request(method, URI))
     assert play.response("405 >caller").get(b"Allow") == ALLOW
-    assert play.gate.refusals == [("method", method.decode())]
+    known = method not in (b"invite", b"NEWMETHOD")
+    assert play.gate.refusals == [("method", method.decode() if known else "other")]
 
 
 def test_stray_responses_are_dropped(play: Playbook) -> None:

@@ -14,6 +14,7 @@ from gateway.sip.message import Response
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
 from gateway.transaction.transactions import ClientTransaction
+from tests.support.redis_fixtures import until
 
 KNOWN = "127.0.0.2"
 NOWHERE = "127.255.255.255"
@@ -70,6 +71,10 @@ class Net:
         made.connect(self.address)
         self._phones.append(made)
         return made
+
+    async def received(self, count: int) -> None:
+        """Wait until the core got this many messages."""
+        await until(lambda: len(self.core.received) == count)
 
     def close(self) -> None:
         if self.listener.socket.fileno() >= 0:

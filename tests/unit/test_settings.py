@@ -11,6 +11,7 @@ import pytest
 
 from gateway.settings import MAX_SOCKET_PATH, Settings, from_json, make_run_dir, run_dir_of
 from gateway.settings_load import SettingsError, find_config, load_settings
+from gateway.settings_show import masked, shown
 
 EXAMPLE = Path("config/example/callgate.toml")
 
@@ -94,6 +95,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ("[timers]\nt2_ms = 100", "timers.t2_ms = 100: less than timers.t1_ms; fix: give 500 or more"),
         ("[timers]\ncookie_hours = 1", "timers.cookie_hours = 1.0: less than timers.max_call_hours"),
         ("[example]\ndirectory = 'nowhere'", "example.directory = 'nowhere': no such directory; fix: "),
+        ("[probe]\ninterval_s = 5", "probe = {'interval_s': 5}: no such setting; fix: remove it"),
         ("[node\n", "Expected ']' at the end of a table declaration (at line 1, column 6); fix: "),
     ],
 )
@@ -160,3 +162,32 @@ def test_the_run_directory_is_private(tmp_path: Path) -> None:
     assert isinstance(settings, Settings)
     assert make_run_dir(settings).stat().st_mode & 0o777 == 0o700
     assert settings.worker_socket(3).name == "worker-3.sock"
+
+
+def test_contradictions_and_bad_values_are_told_in_one_round(tmp_path: Path) -> None:
+    found = problems(write(tmp_path, "[gate]\ndeadline_ms = 0\n[http]\naddress = 'here'\n[timers]\nt2_ms = 100\n"))
+    assert [line.partition(" ")[0] for line in found] == ["gate.deadline_ms", "http.address", "timers.t2_ms"]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis://:secret@h/0", "redis://:***@h/0"),
+        ("postgresql://u:se@cret@h/d?sslmode=require", "postgresql://u:***@h/d?sslmode=require"),
+        ("postgresql:///d?host=/run&password=secret", "postgresql:///d?host=/run&password=***"),
+        ("unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("", ""),
+        (5, 5),
+    ],
+)
+def test_passwords_are_masked(url: object, expected: object) -> None:
+    assert masked(url) == expected
+
+
+def test_no_password_is_shown(tmp_path: Path) -> None:
+    path = write(tmp_path, "[redis]\nurl = 'redis://:secret@h'\n[database]\nurl = 'postgresql://u:secret@h/d'\n")
+    assert "secret" not in str(shown(load_settings(path, {})))
+    environ = {"CALLGATE_REDIS_URL": "redis://:secret@h"}
+    assert "secret" not in "".join(problems(path, environ))
+    assert "secret" not in "".join(problems(write(tmp_path, "[redis]\nulr = 'redis://:secret@h'\n")))

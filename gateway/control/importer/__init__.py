@@ -4,7 +4,7 @@ Theory of operation. An import is read and checked whole; up to 50 problems are 
 and fix, and one of them refuses everything. What passes takes effect in one transaction with one outbox row
 and one audit row. Consents and refusals are ordered by event time (`store.sql.consents`), so files may come
 in any order and any number of times. Large files are staged in chunks first, and a killed import of the
-same file goes on where it stopped."""
+same file goes on where it stopped. `check` reads a deployment directory the same way without a database."""
 
 from gateway.control.importer.bootstrap import bootstrap
 from gateway.control.importer.consents import grant_consent, import_consents, revoke_consent

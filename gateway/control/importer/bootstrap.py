@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
@@ -22,12 +23,31 @@ LOCK = 0x63676273
 """Advisory lock (`cgbs`): of several nodes that start at once, one loads the example."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeploymentFiles:
+    """Where the files of a deployment directory are, whether they exist or not."""
+
+    pack: Path
+    registry: Path
+    consents: Path
+    refusals: Path
+
+
+def files_of(directory: Path) -> DeploymentFiles:
+    """`registry.toml`, `consents.csv` and `refusals.csv` in it, and the pack `../packs/<its name>.toml`."""
+    return DeploymentFiles(
+        directory.parent / "packs" / f"{directory.name}.toml",
+        directory / "registry.toml",
+        directory / "consents.csv",
+        directory / "refusals.csv",
+    )
+
+
 async def bootstrap(
     engine: AsyncEngine, keys: Keys, directory: str | os.PathLike[str], principal: str = KIND
 ) -> list[ImportReport]:
-    """Load `registry.toml`, `consents.csv` and `refusals.csv` of `directory`, and the pack `../packs/<its
-    name>.toml`, each where there is one, into an empty database; an empty list where the database is not
-    empty.
+    """Load the files of `directory` (`files_of`), each where there is one, into an empty database; an empty list
+    where the database is not empty.
 
     A load that was interrupted is finished by the next call. Raises ImportRefused, PackError, Conflict,
     Unavailable, OSError."""
@@ -55,16 +75,16 @@ async def _load(engine: AsyncEngine, keys: Keys, home: Path, principal: str) -> 
                 return []
             job = (await imports.begin(connection, KIND, str(home), b"", principal)).id
     reports = []
-    pack, registry = home.parent / "packs" / f"{home.name}.toml", home / "registry.toml"
-    if pack.exists():
-        reports.append(await import_pack(engine, pack.read_text(encoding="utf-8"), str(pack), principal))
-    if registry.exists():
-        words = registry.read_text(encoding="utf-8")
-        reports.append(await import_registry(engine, words, str(registry), principal))
-    if (home / "consents.csv").exists():
-        reports.append(await import_consents(engine, home / "consents.csv", keys, principal))
-    if (home / "refusals.csv").exists():
-        reports.append(await import_refusals(engine, home / "refusals.csv", keys, principal))
+    files = files_of(home)
+    if files.pack.exists():
+        reports.append(await import_pack(engine, files.pack.read_text(encoding="utf-8"), str(files.pack), principal))
+    if files.registry.exists():
+        words = files.registry.read_text(encoding="utf-8")
+        reports.append(await import_registry(engine, words, str(files.registry), principal))
+    if files.consents.exists():
+        reports.append(await import_consents(engine, files.consents, keys, principal))
+    if files.refusals.exists():
+        reports.append(await import_refusals(engine, files.refusals, keys, principal))
     async with engine.begin() as connection:
         await imports.finish(connection, job, imports.DONE, sum(report.changed for report in reports))
     return reports

@@ -14,7 +14,7 @@ from gateway.control.importer.bulk import BulkKind, Progress, run_bulk
 from gateway.control.importer.csvfile import read_rows, text_problem
 from gateway.control.importer.problems import ImportReport, Problems
 from gateway.control.importer.subscriber import Subscribers
-from gateway.control.importer.values import AHEAD_S, TIME_FIX, UNKNOWN_TIME, canonical_number, parse_time
+from gateway.control.importer.values import AHEAD_S, TIME_FIX, UNKNOWN_TIME, canonical_number, parse_time, time_text
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
 from gateway.registry.numbering import NumberingPlan, mask
@@ -42,14 +42,22 @@ async def import_consents(
     subscribers = Subscribers(keys)
 
     def read(file: Path, snapshot: Snapshot, job: Import, problems: Problems) -> Iterator[tuple[int, ConsentEvent]]:
-        reader = _Reader(snapshot, subscribers, problems, job.started_at)
-        for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, job.staged_lines):
-            event = reader.event(line, *cells)
-            if event is not None:
-                yield line, event
+        return read_consents(file, snapshot, subscribers, job.started_at, problems, job.staged_lines)
 
     bulk = BulkKind(outbox.CONSENTS, "staged_consents", read, consents.stage, consents.merge)
     return await run_bulk(engine, bulk, Path(path), subscribers, principal, progress)
+
+
+def read_consents(
+    file: Path, snapshot: Snapshot, subscribers: Subscribers, now: datetime, problems: Problems, skip_lines: int = 0
+) -> Iterator[tuple[int, ConsentEvent]]:
+    """(line, event) of each good row after `skip_lines`; the others are noted in `problems`. `now`: what an
+    unknown time means. Raises OSError."""
+    reader = _Reader(snapshot, subscribers, problems, now)
+    for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, skip_lines):
+        event = reader.event(line, *cells)
+        if event is not None:
+            yield line, event
 
 
 async def grant_consent(
@@ -68,7 +76,7 @@ async def grant_consent(
 
     True if that changed something; False where a newer event overrules it. Raises ImportRefused, Conflict,
     Unavailable."""
-    cells = (callee, operator, purpose, _text(at), _text(expires_at), evidence_uri or "", GRANT)
+    cells = (callee, operator, purpose, time_text(at), time_text(expires_at), evidence_uri or "", GRANT)
     return await _single(engine, keys, cells, principal)
 
 
@@ -83,7 +91,7 @@ async def revoke_consent(
     principal: str,
 ) -> bool:
     """Record that `callee` took the consent back. Parameters, answer and errors as in `grant_consent`."""
-    return await _single(engine, keys, (callee, operator, purpose, _text(at), "", "", REVOKE), principal)
+    return await _single(engine, keys, (callee, operator, purpose, time_text(at), "", "", REVOKE), principal)
 
 
 async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], principal: str) -> bool:
@@ -170,7 +178,3 @@ class _Reader:
 def known(names: dict[str, int]) -> str:
     """The first few names there are, for a message."""
     return ", ".join(sorted(names)[:8]) or "there are none yet"
-
-
-def _text(at: datetime | None) -> str:
-    return at.astimezone(UTC).isoformat() if at else ""

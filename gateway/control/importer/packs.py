@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import text as sql_text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer.problems import ImportReport, Problems
+from gateway.control.importer.problems import NO_REGISTRY, ImportReport, Problems
 from gateway.gate.pack import load_pack
 from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
@@ -36,8 +36,9 @@ async def import_pack(engine: AsyncEngine, text: str, name: str, principal: str)
                 problems.add(0, "version", str(pack.version), "is stored with other content: raise the version")
                 problems.check()
             state = await sql.load_plan(connection)
+            hint = "" if state.plan else NO_REGISTRY
             if state.pack == text:
-                return ImportReport("pack", name, len(pack.rules), 0, state.version)
+                return ImportReport("pack", name, len(pack.rules), 0, state.version, hint)
             if known is None:
                 await connection.execute(
                     sql_text(
@@ -51,4 +52,4 @@ async def import_pack(engine: AsyncEngine, text: str, name: str, principal: str)
             await outbox.announce(connection, outbox.REGISTRY)
             detail = {"pack": f"{pack.id}@{pack.version}", "sha256": sha256.hex(), "version": version}
             await audit.record(connection, principal, "import.pack", Path(name).name, detail)
-    return ImportReport("pack", name, len(pack.rules), 1, version)
+    return ImportReport("pack", name, len(pack.rules), 1, version, hint)

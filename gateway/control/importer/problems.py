@@ -9,6 +9,10 @@ MAX_PROBLEMS = 50
 MAX_VALUE = 80
 """Characters of a bad value shown."""
 
+NO_PACK = "no rule pack imported: callgate import pack FILE"
+NO_REGISTRY = "no registry imported: callgate import registry FILE"
+"""What is missing before a call can be decided: in import reports, `/readyz` and `explain`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -20,6 +24,7 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
+        """`line N: field: value: fix`."""
         shown = self.value if len(self.value) <= MAX_VALUE else self.value[:MAX_VALUE] + "…"
         where = f"line {self.line}: " if self.line else ""
         return f"{where}{self.field}: {shown}: {self.fix}"
@@ -56,7 +61,12 @@ class Problems:
         return len(self.found) >= MAX_PROBLEMS
 
     def __bool__(self) -> bool:
+        """True when there is any."""
         return bool(self.found)
+
+    def lines(self) -> list[str]:
+        """One line each, in the order of the file."""
+        return [f"{self.name}: {problem}" for problem in sorted(self.found, key=lambda problem: problem.line)]
 
     def check(self) -> None:
         """Raise ImportRefused if there is any."""
@@ -76,3 +86,5 @@ class ImportReport:
     """Rows that changed something (the others say what is stored, or were overtaken by newer events)."""
     version: int = 0
     """Registry version after it (registry and packs)."""
+    hint: str = ""
+    """What has yet to be imported before a call can be decided; empty when nothing is missing."""

@@ -15,7 +15,7 @@ from gateway.control.importer.consents import known
 from gateway.control.importer.csvfile import read_rows, text_problem
 from gateway.control.importer.problems import ImportReport, Problems
 from gateway.control.importer.subscriber import Subscribers
-from gateway.control.importer.values import AHEAD_S, TIME_FIX, canonical_number, parse_time
+from gateway.control.importer.values import AHEAD_S, TIME_FIX, canonical_number, parse_time, time_text
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
 from gateway.registry.numbering import NumberingPlan, mask
@@ -45,14 +45,22 @@ async def import_refusals(
     subscribers = Subscribers(keys)
 
     def read(file: Path, snapshot: Snapshot, job: Import, problems: Problems) -> Iterator[tuple[int, RefusalEvent]]:
-        reader = _Reader(snapshot, subscribers, problems, job.started_at)
-        for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, job.staged_lines):
-            event = reader.event(line, *cells)
-            if event is not None:
-                yield line, event
+        return read_refusals(file, snapshot, subscribers, job.started_at, problems, job.staged_lines)
 
     bulk = BulkKind(outbox.REFUSALS, "staged_refusals", read, refusals.stage, refusals.merge)
     return await run_bulk(engine, bulk, Path(path), subscribers, principal, progress)
+
+
+def read_refusals(
+    file: Path, snapshot: Snapshot, subscribers: Subscribers, now: datetime, problems: Problems, skip_lines: int = 0
+) -> Iterator[tuple[int, RefusalEvent]]:
+    """(line, event) of each good row after `skip_lines`; the others are noted in `problems`. `now`: what an
+    unknown time means. Raises OSError."""
+    reader = _Reader(snapshot, subscribers, problems, now)
+    for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, skip_lines):
+        event = reader.event(line, *cells)
+        if event is not None:
+            yield line, event
 
 
 async def add_refusal(
@@ -69,7 +77,7 @@ async def add_refusal(
     """Record that `callee` declines. `scope`: all, category (`value`: purpose), caller_prefix, caller,
     operator. `at`: when (default now). True if that changed something. Raises ImportRefused, Conflict,
     Unavailable."""
-    return await _single(engine, keys, (callee, scope, value, DECLARE, source, _text(at)), principal)
+    return await _single(engine, keys, (callee, scope, value, DECLARE, source, time_text(at)), principal)
 
 
 async def withdraw_refusal(
@@ -84,7 +92,7 @@ async def withdraw_refusal(
     principal: str,
 ) -> bool:
     """Record that a refusal was taken back. Parameters, answer and errors as in `add_refusal`."""
-    return await _single(engine, keys, (callee, scope, value, WITHDRAW, source, _text(at)), principal)
+    return await _single(engine, keys, (callee, scope, value, WITHDRAW, source, time_text(at)), principal)
 
 
 async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], principal: str) -> bool:
@@ -167,7 +175,3 @@ class _Reader:
         if digits.isascii() and digits.isdigit() and len(digits) <= MAX_PREFIX:
             return ""
         return "write the first digits of canonical numbers, e.g. +86571 or 950"
-
-
-def _text(at: datetime | None) -> str:
-    return at.astimezone(UTC).isoformat() if at else ""

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from asyncpg import ExclusionViolationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.control.importer.problems import MAX_PROBLEMS, ImportReport, Problems
+from gateway.control.importer.problems import MAX_PROBLEMS, NO_PACK, ImportReport, Problems
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.registry.model import Snapshot
 from gateway.registry.validate import validate
@@ -42,18 +42,18 @@ async def import_registry(engine: AsyncEngine, text: str, name: str, principal: 
         async with engine.begin() as connection:
             await sql.lock_registry(connection)
             stored = await sql.load_snapshot(connection)
-            wanted = _merged(stored, file)
-            _note(validate(wanted), file, problems)
+            wanted = merged(stored, file)
+            note_invalid(validate(wanted), file, problems)
             problems.check()
-            if wanted == stored and not await _titles_differ(connection, file):
-                return ImportReport("registry", name, file.rows, 0, stored.version)
+            hint = "" if stored.pack else NO_PACK
+            titles = await _new_titles(connection, file)
+            if wanted == stored and not titles:
+                return ImportReport("registry", name, file.rows, 0, stored.version, hint)
             wanted = replace(wanted, version=stored.version + 1)
             changed = _changed(stored.operators, wanted.operators), _changed(stored.trunks, wanted.trunks)
             ranges = _changed(stored.ranges, wanted.ranges)
             await sql.upsert_operators(connection, changed[0])
-            await sql.upsert_purposes(
-                connection, [(key, wanted.purposes[key], title) for key, title in file.purposes.items()]
-            )
+            await sql.upsert_purposes(connection, [(key, wanted.purposes[key], titles[key]) for key in titles])
             await sql.upsert_trunks(connection, changed[1])
             await sql.save_state(connection, wanted)
             try:
@@ -61,7 +61,7 @@ async def import_registry(engine: AsyncEngine, text: str, name: str, principal: 
             except ExclusionViolationError as error:
                 raise Conflict(f"range: {error.detail}: two ranges overlap") from error
             await outbox.announce(connection, outbox.REGISTRY)
-            count = len(changed[0]) + len(changed[1]) + len(ranges)
+            count = len(changed[0]) + len(changed[1]) + len(ranges) + len(titles) + _plan_differs(stored, wanted)
             await audit.record(
                 connection,
                 principal,
@@ -72,18 +72,26 @@ async def import_registry(engine: AsyncEngine, text: str, name: str, principal: 
                     "operators": [row.id for row in changed[0]],
                     "trunks": [row.id for row in changed[1]],
                     "ranges": [row.id for row in ranges[:MAX_PROBLEMS]],
+                    "purposes": list(titles),
                     "changed": count,
                 },
             )
-    return ImportReport("registry", name, file.rows, count, wanted.version)
+    return ImportReport("registry", name, file.rows, count, wanted.version, hint)
 
 
-async def _titles_differ(connection: AsyncConnection, file: RegistryFile) -> bool:
+async def _new_titles(connection: AsyncConnection, file: RegistryFile) -> dict[str, str]:
+    """Purposes of the file that are new or have another title than the stored one; name to title."""
     stored = await sql.purpose_titles(connection)
-    return any(stored.get(name) != title for name, title in file.purposes.items())
+    wanted = {name: stored.get(name, "") if title is None else title for name, title in file.purposes.items()}
+    return {name: title for name, title in wanted.items() if stored.get(name) != title}
 
 
-def _merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
+def _plan_differs(stored: Snapshot, wanted: Snapshot) -> bool:
+    before = (stored.plan, stored.emergency, stored.country, stored.zone)
+    return before != (wanted.plan, wanted.emergency, wanted.country, wanted.zone)
+
+
+def merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
     """The registry that would result. New operators and purposes get the next free numbers, in file order."""
     purposes = dict(stored.purposes)
     for name in file.purposes:
@@ -125,7 +133,7 @@ def _changed(stored: Sequence[R], wanted: Sequence[R]) -> list[R]:
     return [row for row in wanted if before.get(row.id) != row]
 
 
-def _note(found: list[str], file: RegistryFile, problems: Problems) -> None:
+def note_invalid(found: list[str], file: RegistryFile, problems: Problems) -> None:
     """Put `validate`'s words (`range a.first: value: fix`) to the lines of the file."""
     for problem in found:
         where, _, rest = problem.partition(": ")

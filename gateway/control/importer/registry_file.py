@@ -15,6 +15,7 @@ from gateway.control.importer.toml_lines import TomlLines
 from gateway.control.importer.values import TIME_FIX, parse_time
 from gateway.registry.model import NumberRange, Operator, PlanEntry, Trunk
 from gateway.registry.numbering import PlanError, emergency_codes, load_plan_csv
+from gateway.shipped import shipped
 from gateway.store.sql.records import next_hop
 
 TABLES = ("plan", "purpose", "operator", "trunk", "range")
@@ -37,8 +38,8 @@ class RegistryFile:
 
     lines: TomlLines
     plan: PlanPart | None = None
-    purposes: dict[str, str] = field(default_factory=dict)
-    """Name to title."""
+    purposes: dict[str, str | None] = field(default_factory=dict)
+    """Name to title; None where the file gives none, so that a stored one stays."""
     operators: list[Operator] = field(default_factory=list)
     trunks: list[Trunk] = field(default_factory=list)
     ranges: list[NumberRange] = field(default_factory=list)
@@ -68,7 +69,8 @@ def read_registry_file(text: str, base: Path | None, problems: Problems) -> Regi
         found.plan = _read_plan(_Table(document["plan"], "plan", 0, lines, problems), base)
     for table in _tables(document, "purpose", lines, problems):
         name = table.text("name")
-        found.purposes[name] = table.text("title", "")
+        title = table.text("title", "")
+        found.purposes[name] = title if table.has("title") else None
         table.done(found.places, name)
     for table in _tables(document, "operator", lines, problems):
         found.operators.append(_read_operator(table))
@@ -253,7 +255,7 @@ def _read_plan(table: _Table, base: Path | None) -> PlanPart:
 
 def _plan_text(table: _Table, file: str, base: Path | None) -> str:
     """A plan's CSV: a path relative to the registry file, or a bare name looked for in the `plans` beside
-    or above it."""
+    or above it, then among the plans that come with the program."""
     tried = []
     for path in _plan_paths(file, base or Path()):
         try:
@@ -270,4 +272,4 @@ def _plan_text(table: _Table, file: str, base: Path | None) -> str:
 def _plan_paths(file: str, base: Path) -> list[Path]:
     if file.endswith(".csv"):
         return [base / file]
-    return [base / "plans" / f"{file}.csv", base.parent / "plans" / f"{file}.csv"]
+    return [base / "plans" / f"{file}.csv", base.parent / "plans" / f"{file}.csv", shipped("plans", f"{file}.csv")]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from gateway.registry.numbering import NumberingPlan
 
 AHEAD_S = 300.0
-"""Events further ahead than this are refused (DESIGN §6): a clock that is wrong would win every order."""
+"""Events further ahead than this are refused: a clock that is wrong would win every order."""
 TIME_FIX = "write an RFC 3339 time with its zone, e.g. 2024-01-31T09:00:00+08:00"
 NUMBER_FIX = "write a number of the plan, as +<country><number> or as a short code"
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,6 +25,11 @@ def parse_time(text: str) -> datetime | None:
         return None if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):  # the second: year 1 or 9999 moved over the edge by its zone
         return None
+
+
+def time_text(at: datetime | None) -> str:
+    """A time as `parse_time` reads it; empty for none."""
+    return at.astimezone(UTC).isoformat() if at else ""
 
 
 def canonical_number(plan: NumberingPlan, text: str) -> tuple[str, str]:

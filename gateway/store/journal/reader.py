@@ -7,12 +7,11 @@ here by a power cut, so its number is never given to another.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
+from gateway.store.journal.gaps import find_gap
 from gateway.store.journal.lines import (
-    GENESIS,
     MAX_PAYLOAD,
     TRAILER,
     SegmentHeader,
@@ -20,34 +19,22 @@ from gateway.store.journal.lines import (
     list_segments,
     read_header,
     segment_path,
+    set_aside_advice,
     split_line,
 )
+from gateway.store.journal.rows import JournalBroken, JournalForeign, JournalRow, Position
+
+__all__ = ["MAX_BATCH", "READ_BYTES", "JournalBroken", "JournalForeign", "JournalReader", "JournalRow", "Position"]
 
 READ_BYTES: Final = 2 * (MAX_PAYLOAD + TRAILER)
 """Read at a time: more than the longest line, so that progress is always possible."""
 
 
-class JournalBroken(Exception):
-    """The journal does not go on where it was left: altered, cut or exchanged. Somebody must look."""
+MAX_BATCH: Final = 16 << 20
+"""Bytes of records after which a batch is long enough: strangers choose how long records are (up to MAX_PAYLOAD)."""
 
-
-class JournalRow(NamedTuple):
-    """One record."""
-
-    seq: int
-    payload: bytes
-    chain: bytes
-    """Chain after it, 32 hex digits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where to go on: byte `offset` in `segment`, after record `seq` with its `chain`. All nought: the beginning."""
-
-    segment: int = 0
-    offset: int = 0
-    seq: int = 0
-    chain: bytes = GENESIS
+_DIGITS: Final = 33
+"""Bytes at the end of a line: 32 hex digits, newline."""
 
 
 class JournalReader:
@@ -59,22 +46,61 @@ class JournalReader:
         self.directory = directory
         self._counted = (0, 0, 0)
 
+    def begun(self) -> bool:
+        """Is there any segment yet? Raises OSError."""
+        return bool(list_segments(self.directory))
+
+    def check(self, position: Position) -> None:
+        """Prove that a `position` that was kept elsewhere was taken from this journal: the last record before it has
+        its chain, or a gap that was put on record begins there. Raises JournalForeign, which says what is there
+        instead, JournalBroken where records were lost after it, and OSError."""
+        if not position.seq or find_gap(self.directory, position) is not None:
+            return
+        segments = list_segments(self.directory)
+        later = [number for number in segments if number >= position.segment]
+        if not later:
+            raise JournalForeign(f"the journal ends with segment {segments[-1] if segments else 0}")
+        path = segment_path(self.directory, later[0])
+        offset = position.offset if later[0] == position.segment else 0
+        with open(path, "rb") as file:
+            line = file.readline(MAX_PAYLOAD)
+            header = read_header(line[:-1])
+            if offset > len(line):
+                file.seek(offset - _DIGITS)
+                found = file.read(_DIGITS)
+                if found != position.chain + b"\n":
+                    raise JournalForeign(f"{path.name} {_what_is(found)}{_of(header, self.directory)}")
+            elif header is not None and (header.first, header.previous.encode()) != (position.seq + 1, position.chain):
+                if header.missing_from and header.journal == self.directory.name and header.first > position.seq:
+                    _check_header(path, line[:-1], position.seq, position.chain)
+                begins = f"{path.name} begins with record {header.first}{_of(header, self.directory)}"
+                if header.journal == self.directory.name and header.first > position.seq + 1:
+                    begins += f" (if the ones before were deleted, {set_aside_advice(self.directory)})"
+                raise JournalForeign(begins)
+
     def read(self, position: Position, max_records: int) -> tuple[list[JournalRow], Position]:
-        """Up to `max_records` records after `position`, and the position after them.
+        """Up to `max_records` records after `position`, little more than MAX_BATCH bytes, and the position after them.
 
         Nothing new: no rows. Raises JournalBroken when the next record does not follow on the last, OSError.
         """
         rows: list[JournalRow] = []
-        while len(rows) < max_records:
+        size = 0
+        while len(rows) < max_records and size < MAX_BATCH:
             before, fresh = position, len(rows)
             try:
                 position = self._read_some(position, rows, max_records)
             except JournalBroken:
                 if rows:
                     break  # hand out what is good first
-                raise
+                gap = find_gap(self.directory, position)
+                if gap is None:
+                    raise
+                position = gap.after()
+                if gap.records > 0:
+                    rows.append(gap.row())
             if position == before and len(rows) == fresh:
                 break
+            size += sum(len(row.payload) for row in rows[fresh:])
         return rows, position
 
     def last_record(self) -> int:
@@ -115,8 +141,12 @@ class JournalReader:
 
     def _read_some(self, position: Position, rows: list[JournalRow], max_records: int) -> Position:
         """One block of one segment."""
-        segments = [number for number in list_segments(self.directory) if number >= position.segment]
+        present = list_segments(self.directory)
+        segments = [number for number in present if number >= position.segment]
         if not segments:
+            if present:
+                ends = f"{self.directory} ends with segment {present[-1]}, {position.segment} is next"
+                raise JournalBroken(f"{ends}; {set_aside_advice(self.directory)}")
             return position
         if segments[0] != position.segment:
             position = Position(segments[0], 0, position.seq, position.chain)
@@ -127,7 +157,8 @@ class JournalReader:
         if used == len(data) < READ_BYTES and len(segments) > 1 and position.offset:
             return Position(segments[1], 0, position.seq, position.chain)
         if used == 0 and len(segments) > 1 and not rows:
-            raise JournalBroken(f"{path} ends in half a record, and segment {segments[1]} goes on")
+            half = f"{path} ends in half a record (record {position.seq + 1}), and segment {segments[1]} goes on"
+            raise JournalBroken(f"{half}; {set_aside_advice(self.directory)}")
         return position
 
     def _durable(self, path: Path, offset: int) -> bytes:
@@ -136,7 +167,8 @@ class JournalReader:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             if os.fstat(fd).st_size < offset:
-                raise JournalBroken(f"{path} is shorter than what was read from it ({offset} bytes)")
+                short = f"{path} is shorter than what was read from it ({offset} bytes)"
+                raise JournalBroken(f"{short}; {set_aside_advice(self.directory)}")
             data = os.pread(fd, READ_BYTES, offset)
             if not data:
                 return data
@@ -155,7 +187,8 @@ def _take(
         end = data.find(b"\n", used)
         if end < 0:
             if len(data) - used >= READ_BYTES:
-                raise JournalBroken(f"{path}: a line longer than any record after record {seq}")
+                place = _place(path, position.offset + used, seq)
+                raise JournalBroken(f"{path}: a line longer than any record {place}")
             break
         line = data[used:end]
         if position.offset + used == 0:
@@ -166,7 +199,8 @@ def _take(
             if parts is None or parts[1] != chain_next(chain, parts[0]):
                 if rows:
                     break  # hand out what is good first
-                raise JournalBroken(f"{path}: record {seq + 1} was altered, or the one before it is missing")
+                altered = f"record {seq + 1} was altered, or the one before it is missing"
+                raise JournalBroken(f"{path}: {altered} {_place(path, position.offset + used, seq)}")
             seq, chain = seq + 1, parts[1]
             rows.append(JournalRow(seq, parts[0], chain))
         used = end + 1
@@ -178,7 +212,30 @@ def _check_header(path: Path, line: bytes, seq: int, chain: bytes) -> SegmentHea
     segments may be shipped and gone."""
     header = read_header(line)
     if header is None:
-        raise JournalBroken(f"{path}: the header was altered")
+        raise JournalBroken(f"{path}: the header was altered {_place(path, 0, seq)}")
     if seq and (header.first != seq + 1 or header.previous.encode() != chain):
-        raise JournalBroken(f"{path} begins with record {header.first}, but record {seq + 1} is next")
+        begins = f"{path} begins with record {header.first}, but record {seq + 1} is next"
+        raise JournalBroken(f"{begins}; {set_aside_advice(path.parent)}")
     return header
+
+
+def _place(path: Path, offset: int, seq: int) -> str:
+    """Where in the file that is, and what to do about it."""
+    with open(path, "rb") as file:
+        line = file.read(offset).count(b"\n") + 1
+    return f"(line {line}, byte {offset}, after record {seq}); {set_aside_advice(path.parent)}"
+
+
+def _what_is(found: bytes) -> str:
+    """What stands where the last record's chain should."""
+    if len(found) < _DIGITS:
+        return "ends before that"
+    if found[-1:] != b"\n":
+        return "has no record that ends there"
+    return f"has chain {found[:-1].decode('ascii', 'replace')} there"
+
+
+def _of(header: SegmentHeader | None, directory: Path) -> str:
+    if header is None or header.journal == directory.name:
+        return ""
+    return f", and is a segment of journal {header.journal}"

@@ -6,7 +6,6 @@ its outcome record, a second BYE must not make a second end record. All that is 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,10 +14,24 @@ from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
-from gateway.store.journal.lines import LOCK_NAME, MAX_PAYLOAD, list_segments, segment_path, split_line
-from gateway.store.journal.syncer import Post, sync_directory
+from gateway.store.journal.books import Books
+from gateway.store.journal.calls import ActiveCalls
+from gateway.store.journal.directory import lock_directory, sync_directory
+from gateway.store.journal.head import go_on_after, read_head
+from gateway.store.journal.lines import (
+    MAX_PAYLOAD,
+    JournalEnd,
+    first_record,
+    list_segments,
+    segment_path,
+    split_line,
+)
+from gateway.store.journal.syncer import Post
 from gateway.store.journal.tail import find_end
 from gateway.store.journal.writer import DEFAULT_SEGMENT_BYTES, JournalWriter, SyncMode
+
+DEFAULT_ANSWERED_S: Final = 4 * 3600.0
+"""The default of timers.max_call_hours."""
 
 _PROBE_BYTES: Final = 1 << 16
 """Bisection by time stops when what is left is this short: then reading on is cheaper."""
@@ -36,7 +49,7 @@ class Decided(NamedTuple):
 
 @dataclass(slots=True)
 class Recovery:
-    """What was found. Only records of the last `keep_seconds` are looked at."""
+    """What was found. `decided`, `open_calls` and `ended` are from the last `keep_seconds`."""
 
     torn_bytes: int = 0
     """Bytes of a half-written end that were cut off."""
@@ -50,6 +63,16 @@ class Recovery:
     """Decision ids allowed, with no outcome record."""
     ended: set[str] = field(default_factory=set)
     """Decision ids with an end record."""
+    answered: dict[str, float] = field(default_factory=dict)
+    """Decision id to the time it was answered (epoch seconds), for every call with no end record, in the order they
+    were answered, however long ago: one that is older than a call may be is still owed its end record."""
+    answered_known: bool = True
+    """False: there was no file of the calls that are up, and more journal than can be read back; some may be missing
+    in `answered`."""
+    missing_records: int = 0
+    """Records that were on disk once and are gone: the journal goes on after them. 0: none is known to be."""
+    missing_from: int = 0
+    """Number of the first of them."""
 
 
 class _Line(msgspec.Struct):
@@ -72,23 +95,32 @@ def open_journal(
     keep_seconds: float,
     now: float,
     post: Post,
+    answered_seconds: float = DEFAULT_ANSWERED_S,
     sync: SyncMode = "interval",
     interval_ms: int = 50,
     segment_bytes: int = DEFAULT_SEGMENT_BYTES,
 ) -> tuple[JournalWriter, Recovery]:
     """Make or open the journal in `directory`, whose name is the journal's name. Blocks on the disk: for the start.
 
-    `now`: epoch seconds. `post`: see `JournalWriter`. Raises OSError: BlockingIOError when another process has it.
+    `now`: epoch seconds. `post`: see `JournalWriter`. `answered_seconds` (timers.max_call_hours): where there is no
+    file of the calls that are up, calls answered longer ago than this are not looked for. Raises OSError:
+    BlockingIOError when another process has the journal.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock_fd = _lock(directory)
+    lock_fd = lock_directory(directory)
     try:
         end, torn = find_end(directory)
+        end = go_on_after(end, read_head(directory))
         recovery = Recovery(torn, end.records, end.chain.decode())
+        if end.missing_from:
+            recovery.missing_from, recovery.missing_records = end.missing_from, end.records - end.missing_from + 1
         read_back(directory, int((now - keep_seconds) * 1e6), recovery)
+        calls = _find_answered(directory, end, int((now - answered_seconds) * 1e6), recovery)
+        segments = list_segments(directory)
+        books = Books(directory, calls, (segments and first_record(directory, segments[0])) or end.records + 1)
         writer = JournalWriter(
             directory, end, sync=sync, interval_ms=interval_ms, segment_bytes=segment_bytes, post=post,
-            lock_fd=lock_fd,
+            books=books, lock_fd=lock_fd,
         )  # fmt: skip
         sync_directory(directory)
     except BaseException:
@@ -106,13 +138,32 @@ def read_back(directory: Path, since: int, recovery: Recovery) -> None:
     start = len(segments)
     while start > 0:  # go back to the first segment that begins before `since`
         start -= 1
-        first = _first_time(segment_path(directory, segments[start]))
+        first = _time_after(segment_path(directory, segments[start]), 0)
         if first is not None and first < since:
             break
     for segment in segments[start:]:
         with open(segment_path(directory, segment), "rb") as file:
             for line in _lines_since(file, since):
                 _note(line, since, recovery)
+
+
+def _find_answered(directory: Path, end: JournalEnd, since: int, recovery: Recovery) -> ActiveCalls:
+    """Fill in `answered`. `since`: epoch microseconds, for what is read back."""
+    calls = ActiveCalls(directory)
+    loaded = calls.load()
+    if not loaded:
+        recovery.answered_known = calls.start_back(end.segment) or _begins_before(directory, calls, since)
+    calls.catch_up(end.segment, end.size)
+    if not loaded:
+        calls.calls = {decision: at for decision, at in calls.calls.items() if at >= since}
+    recovery.answered = {decision: at / 1e6 for decision, at in calls.calls.items()}
+    return calls
+
+
+def _begins_before(directory: Path, calls: ActiveCalls, since: int) -> bool:
+    segment, offset = calls.position
+    first = _time_after(segment_path(directory, segment), offset)
+    return first is not None and first < since
 
 
 def _note(line: _Line, since: int, recovery: Recovery) -> None:
@@ -129,16 +180,6 @@ def _note(line: _Line, since: int, recovery: Recovery) -> None:
         recovery.ended.add(line.id)
 
 
-def _lock(directory: Path) -> int:
-    fd = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
-        raise type(error)(error.errno, f"journal {directory} is written by another process") from error
-    return fd
-
-
 def _decode(line: bytes) -> _Line | None:
     parts = split_line(line)
     if parts is None:
@@ -149,9 +190,10 @@ def _decode(line: bytes) -> _Line | None:
         return None
 
 
-def _first_time(path: Path) -> int | None:
-    """Time of a segment's first record; None where it has none."""
+def _time_after(path: Path, offset: int) -> int | None:
+    """Time of the first whole record after a byte of a segment; None where it has none."""
     with open(path, "rb") as file:
+        file.seek(offset)
         file.readline(MAX_PAYLOAD)
         record = _decode(file.readline(MAX_PAYLOAD).rstrip(b"\n"))
     return record.at if record is not None and record.at else None

@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from gateway.store.journal.books import Books, Mark
+from gateway.store.journal.directory import sync_directory
+
 OnSynced = Callable[[OSError | None], None]
 """Called once: None when everything committed before is durable, else why it may not be."""
 
@@ -27,12 +30,16 @@ class Syncer:
     """Owns the thread. All methods are the owner's thread's, except the loop of the thread itself."""
 
     __slots__ = (
-        "_directory", "_fd", "_interval", "_lock", "_old", "_post", "_stop", "_thread", "_waiting", "_wake",
-        "dirty", "errors", "failed", "syncs",
+        "_books", "_directory", "_fd", "_interval", "_lock", "_mark_now", "_old", "_post", "_stop", "_thread",
+        "_waiting", "_wake", "dirty", "errors", "failed", "syncs",
     )  # fmt: skip
 
-    def __init__(self, directory: Path, fd: int, interval_s: float, post: Post) -> None:
-        """`interval_s` 0: sync at once (`always`)."""
+    def __init__(
+        self, directory: Path, fd: int, interval_s: float, post: Post, books: Books, mark_now: Callable[[], Mark]
+    ) -> None:
+        """`interval_s` 0: sync at once (`always`). `mark_now`: how far the owner has written; called in the thread."""
+        self._books = books
+        self._mark_now = mark_now
         self._directory = directory
         self._fd = fd
         self._interval = interval_s
@@ -44,8 +51,9 @@ class Syncer:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stop = False
-        self.failed = False
-        """The current file could not be synced: the kernel may have dropped what it held (it says so only once)."""
+        self.failed: OSError | None = None
+        """Why the current file could not be synced. The kernel may have dropped what it held, and says so only once:
+        nothing in this file counts as durable any more, until the owner goes on in another (`switch`)."""
         self.errors = 0
         """Syncs that failed."""
         self.syncs = 0
@@ -70,7 +78,7 @@ class Syncer:
         with self._lock:
             self._old.append(self._fd)
             self._fd = fd
-            self.failed = False
+            self.failed = None
         self.dirty = True
         self._wake.set()
 
@@ -88,6 +96,7 @@ class Syncer:
             self._wake.clear()  # first of all: whatever is asked for from here on wakes it again
             stopping = self._stop
             self.dirty = False
+            mark = self._mark_now()  # before the files are taken: whatever it counts is in them
             with self._lock:
                 waiting, self._waiting = self._waiting, []
                 old, self._old = self._old, []
@@ -99,10 +108,14 @@ class Syncer:
             if old:
                 error = self._sync_names() or error
             current = self._sync(fd)
-            self.failed = self.failed or current is not None
+            with self._lock:
+                if fd == self._fd:
+                    self.failed = current = self.failed or current
             error = current or error
             if waiting:
                 self._report(waiting, error)
+            if error is None:
+                self._books.synced(mark, stopping)
             if stopping:
                 os.close(fd)
                 return
@@ -133,12 +146,3 @@ class Syncer:
             self._post(run)
         except RuntimeError:  # the loop is closed: nobody is left to tell
             self.errors += 1
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable. Raises OSError."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -12,22 +12,19 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from gateway.store.journal.lines import (
+    FULL,
     GENESIS,
     MAX_PAYLOAD,
+    JournalEnd,
     chain_next,
     list_segments,
     read_header,
     segment_path,
     split_line,
 )
-from gateway.store.journal.writer import JournalEnd
 
 _BLOCK: Final = 4 << 20
 """Read from the end at a time; more than one record, so that a block holds whole lines."""
-
-
-FULL: Final = 1 << 62
-"""Size given for a segment that must not be written to again."""
 
 
 @dataclass(slots=True)
@@ -55,7 +52,7 @@ def find_end(directory: Path) -> tuple[JournalEnd, int]:
         if header is not None:
             if tail.size < size:
                 os.truncate(path, tail.size)
-            return JournalEnd(segment, tail.size, records, tail.chain), torn + size - tail.size
+            return JournalEnd(segment, tail.size, records, tail.chain, header.first), torn + size - tail.size
         if _holds_records(path):
             return _after_damaged_header(directory, segments, segment), torn
         torn += size
@@ -73,7 +70,7 @@ def _after_damaged_header(directory: Path, earlier: list[int], segment: int) -> 
         size = os.fstat(file.fileno()).st_size
         tail = _last_good(file, 0, size, GENESIS)
         records = before + max(0, _count_lines(file, 0, size) - 1)
-    return JournalEnd(segment, FULL, records, tail.chain)
+    return JournalEnd(segment, FULL, records, tail.chain, before + 1)
 
 
 def _records_up_to(directory: Path, segment: int) -> int:

@@ -1,7 +1,7 @@
 """Proves that a journal is whole: every line follows on the one before, every segment on the one before.
 
-What no chain can show is that its newest records were cut off: that takes a head kept elsewhere (`anchor`), such as the
-shipper's checkpoint or one printed before.
+What no chain can show is that its newest records were cut off: the head beside the segments does, and for whoever may
+have altered that too, a head kept elsewhere (`anchor`), such as the shipper's checkpoint or one printed before.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway.store.journal.gaps import read_gaps
+from gateway.store.journal.head import read_head
 from gateway.store.journal.lines import (
     GENESIS,
     chain_next,
@@ -58,9 +60,12 @@ def verify(directory: Path, anchor: tuple[int, str] | None = None) -> VerifyRepo
     Raises OSError. About 150,000 records a second.
     """
     report = VerifyReport(directory.name)
+    head = read_head(directory)  # first of all: what is written meanwhile lies behind it
+    anchors = {head.seq: head.chain} if head is not None else {}
+    if anchor is not None:
+        anchors[anchor[0]] = anchor[1]
     segments = list_segments(directory)
     chain = b""
-    anchored = anchor is None or anchor[0] == 0
     expected = segments[0] if segments else 0
     for segment in segments:
         if segment != expected:
@@ -81,18 +86,22 @@ def verify(directory: Path, anchor: tuple[int, str] | None = None) -> VerifyRepo
             if parts[1] != chain_next(chain, parts[0]):
                 report.add(f"{name}: record {report.last} was altered, or something before it is missing")
             chain = parts[1]
-            if anchor is not None and report.last == anchor[0]:
-                anchored = True
-                if chain.decode("ascii", "replace") != anchor[1]:
-                    report.add(f"{name}: record {report.last} is not the one known from elsewhere")
+            if report.last in anchors and chain.decode("ascii", "replace") != anchors[report.last]:
+                report.add(f"{name}: record {report.last} is not the one known from elsewhere")
         if rest and segment == segments[-1]:
             report.torn_bytes = len(rest)
         elif rest:
             report.add(f"{name} ends in half a record")
     report.segments = len(segments)
     report.head = (chain or GENESIS).decode("ascii", "replace")
-    if anchor is not None and not anchored and not report.last >= anchor[0] >= 0:
-        report.add(f"record {anchor[0]} was here once, the last one now is {report.last}")
+    for number in sorted(anchors):
+        if number > report.last:
+            report.add(f"record {number} was here once, the last one now is {report.last}")
+    gaps = [gap for gap in read_gaps(directory) if gap.last >= max(gap.first, report.first)]
+    report.problems[:0] = [
+        f"records {gap.first} to {gap.last} are missing, and were set aside: {gap.reason}"
+        for gap in gaps[-MAX_PROBLEMS:]
+    ]  # first: damage that is known, before its details
     return report
 
 
@@ -107,6 +116,8 @@ def _enter_segment(report: VerifyReport, name: str, segment: int, line: bytes, c
     previous = header.previous.encode()
     if report.segments == 0 and not chain:
         report.first = header.first
+        if header.missing_from:
+            report.add(f"{name}: records {header.missing_from} to {header.first - 1} are missing before it")
         if header.first == 1 and previous != GENESIS:
             report.add(f"{name}: the chain does not begin at its beginning")
     elif header.first != report.last + 1:

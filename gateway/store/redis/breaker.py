@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 FAILURES_TO_OPEN: Final = 5
@@ -14,9 +15,11 @@ PROBE_EVERY_S: Final = 0.2
 class Breaker:
     """Pure state; its owner counts time and sends the probes."""
 
-    __slots__ = ("_failures", "open", "opened")
+    __slots__ = ("_failures", "_on_change", "open", "opened")
 
-    def __init__(self) -> None:
+    def __init__(self, on_change: Callable[[bool], None] = lambda is_open: None) -> None:
+        """`on_change`: called with True when it opens and with False when it closes."""
+        self._on_change = on_change
         self._failures = 0
         self.open = False
         self.opened = 0
@@ -29,9 +32,12 @@ class Breaker:
             return False
         self.open = True
         self.opened += 1
+        self._on_change(True)
         return True
 
     def succeeded(self) -> None:
         """An answer came in time: closed, and counting from nought."""
         self._failures = 0
-        self.open = False
+        if self.open:
+            self.open = False
+            self._on_change(False)

@@ -48,7 +48,7 @@ def check_server(info: bytes) -> None:
 class RedisLink:
     """Up or down. Each time it comes up the server is checked: a failover may have brought another."""
 
-    __slots__ = ("_address", "_connection", "_down_reason", "_loop", "connections", "on_up")
+    __slots__ = ("_address", "_connection", "_down_reason", "_loop", "_told", "connections", "on_change", "on_up")
 
     def __init__(self, url: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
         """`url`: see `address.read_address`, which raises BadAddress."""
@@ -60,6 +60,10 @@ class RedisLink:
         self._down_reason = "not connected yet"
         self.on_up: list[Callable[[], None]] = []
         """Called each time the link comes up."""
+        self._told: bool | None = None
+        self.on_change: list[Callable[[bool, str], None]] = []
+        """Called with (up, why it is down) once per change, and for the first state there is; not for an end by
+        `run` being cancelled."""
 
     @property
     def connected(self) -> bool:
@@ -85,6 +89,7 @@ class RedisLink:
                 connection = await self._open()
             except StoreError as error:
                 self._down_reason = str(error)
+                self._tell(False)
             else:
                 backoff = FIRST_BACKOFF_S
                 await self._serve(connection)
@@ -101,11 +106,23 @@ class RedisLink:
         try:
             for callback in self.on_up:
                 callback()
+            self._tell(True)
             await connection.lost.wait()
         finally:
             self._connection = None
             connection.cut("link closed")
             self._down_reason = connection.reason
+        self._tell(False)
+
+    def _tell(self, up: bool) -> None:
+        if up == self._told:
+            return
+        self._told = up
+        for callback in self.on_change:
+            try:
+                callback(up, "" if up else self._down_reason)
+            except Exception as error:  # whoever is told must not end the link
+                self._loop.call_exception_handler({"message": "redis on_change callback failed", "exception": error})
 
     async def _open(self) -> Connection:
         connection = Connection(self._loop)

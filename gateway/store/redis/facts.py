@@ -16,7 +16,9 @@ from policies.facts import CONSENT_LIVE
 
 REPLIES_PER_CALLEE: Final = 3
 
-HEAD_COMMAND: Final = command(b"HMGET", layout.HEAD_KEY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS)
+HEAD_COMMAND: Final = command(b"HMGET", layout.HEAD_KEY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_KEYCHECK)
+
+OTHER_KEY_TEXT: Final = "pseudonym key differs from the data set's"
 
 _PLAIN_LIVE: Final = SubscriberFacts(CONSENT_LIVE)
 """By far the commonest answer; frozen, so one will do."""
@@ -26,18 +28,23 @@ class NotTheDataset(ValueError):
     """The replies are not those of a whole bucket of this epoch."""
 
 
+class OtherKey(ValueError):
+    """The dataset's hashes were made with another pseudonym key: nobody would be found in it."""
+
+
 class Dataset:
     """One dataset epoch: makes the commands for a callee and reads the replies."""
 
     __slots__ = ("_marker", "_template", "buckets", "epoch", "head")
 
-    def __init__(self, epoch: int, buckets: int) -> None:
-        """Raises ValueError unless `epoch` >= 1 and `buckets` is 1..MAX_BUCKETS."""
+    def __init__(self, epoch: int, buckets: int, key_check: bytes | None = None) -> None:
+        """`key_check`: as the head says it (`layout.key_check`), None where it says nothing. Raises ValueError unless
+        `epoch` >= 1 and `buckets` is 1..MAX_BUCKETS."""
         if epoch < 1 or not 1 <= buckets <= layout.MAX_BUCKETS:
             raise ValueError(f"dataset epoch {epoch} with {buckets} buckets")
         self.epoch = epoch
         self.buckets = buckets
-        self.head = [b"%d" % epoch, b"%d" % buckets]
+        self.head = [b"%d" % epoch, b"%d" % buckets, key_check]
         """Reply to `HEAD_COMMAND` while this is the dataset in force."""
         self._marker = layout.marker_value(epoch)
         self._template = _template(epoch)
@@ -76,13 +83,23 @@ class Dataset:
             raise NotTheDataset(str(wrong[0] if wrong else error)) from error
 
 
-def read_head(reply: Any) -> Dataset | None:
-    """The dataset named by a reply to `HEAD_COMMAND`; None where it names none."""
+def read_head(reply: Any, key_check: bytes = b"") -> Dataset | None:
+    """The dataset named by a reply to `HEAD_COMMAND`; None where it names none. `key_check`: of our own key; b"":
+    whatever the head says is taken. Raises OtherKey."""
     try:
-        epoch, buckets = reply
-        return Dataset(int(epoch), int(buckets))
+        epoch, buckets, found = reply
+        dataset = Dataset(int(epoch), int(buckets), found)
     except (TypeError, ValueError):
         return None
+    if other_key(found, key_check):
+        raise OtherKey(OTHER_KEY_TEXT)
+    return dataset
+
+
+def other_key(found: bytes | None, key_check: bytes) -> bool:
+    """Does a head that says `found` prove another key? One without it does not: a projector from before it was there
+    wrote it, and the next heartbeat adds it."""
+    return bool(key_check) and found is not None and found != key_check
 
 
 def _template(epoch: int) -> bytes:

@@ -4,7 +4,8 @@ Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits, in braces: a
 
 | key             | type   | holds                                                                         |
 | --------------- | ------ | ----------------------------------------------------------------------------- |
-| `cg:head`       | hash   | `registry` version, `epoch`, `buckets`, `updated` (epoch seconds), in decimal |
+| `cg:head`       | hash   | `registry` version, `epoch`, `buckets`, `updated` (epoch seconds), in decimal; |
+|                 |        | `keycheck`: `key_check` of the pseudonym key the hashes were made with        |
 | `cg:registry:V` | string | registry snapshot, version V: JSON of `registry.model.Snapshot`               |
 | `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; marker        |
 | `cg:E:r:{B}`    | set    | refusals of scope all and category: `refusal_member`; marker                  |
@@ -22,7 +23,7 @@ compact encodings (listpack/ziplist hash and intset: up to 512 entries by defaul
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -47,6 +48,10 @@ HEAD_REGISTRY: Final = b"registry"
 HEAD_EPOCH: Final = b"epoch"
 HEAD_BUCKETS: Final = b"buckets"
 HEAD_UPDATED: Final = b"updated"
+HEAD_KEYCHECK: Final = b"keycheck"
+
+_KEY_CHECK: Final = "callgate key check"
+"""No number: its hash proves which key a data set was made with, and is the same as in PostgreSQL's `dataset`."""
 
 MARKER_FIELD: Final = b"e"
 """One byte: data fields have 9 (consents) or 6 (scoped refusals)."""
@@ -166,14 +171,22 @@ def decode_scoped(value: bytes | None) -> tuple[ScopedRefusal, ...]:
     return tuple([ScopedRefusal(scope, operand) for scope, operand in _scoped_decoder.decode(value)])
 
 
-def encode_head(registry: int, epoch: int, buckets: int, updated: float) -> dict[bytes, bytes]:
+def key_check(hash_number: Callable[[str], bytes]) -> bytes:
+    """What the head says about the pseudonym key: 16 hex digits. `hash_number`: `Pseudonymizer(key).hash`."""
+    return hash_number(_KEY_CHECK).hex().encode()
+
+
+def encode_head(registry: int, epoch: int, buckets: int, updated: float, key_check: bytes = b"") -> dict[bytes, bytes]:
     """Fields of `cg:head`. Written last: what it names must be there in full."""
-    return {
+    fields = {
         HEAD_REGISTRY: b"%d" % registry,
         HEAD_EPOCH: b"%d" % epoch,
         HEAD_BUCKETS: b"%d" % buckets,
         HEAD_UPDATED: b"%d" % int(updated),
     }
+    if key_check:
+        fields[HEAD_KEYCHECK] = key_check
+    return fields
 
 
 def encode_watermark(xid: int, row: int) -> bytes:

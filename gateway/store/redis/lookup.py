@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from gateway.store.redis.address import command
 from gateway.store.redis.breaker import PROBE_EVERY_S, Breaker
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.connection import Replies
-from gateway.store.redis.facts import HEAD_COMMAND, REPLIES_PER_CALLEE, Dataset, NotTheDataset, read_head
+from gateway.store.redis.facts import HEAD_COMMAND, REPLIES_PER_CALLEE, Dataset, NotTheDataset, OtherKey, read_head
+from gateway.store.redis.turn import BREAKER_OPEN, LINK_DOWN, NO_DATA_SET, OTHER_KEY, TIMEOUT, Ask, Turn
 
 LATENCY_BOUNDS: Final = (
     5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
@@ -30,28 +32,36 @@ LATENCY_BOUNDS: Final = (
 
 _PING: Final = command(b"PING")
 
-_Ask = tuple[bytes, int, int, float, LookupReply]
-
 
 class RedisLookup:
     """Asks over one link. Counters are plain numbers, read by telemetry."""
 
     __slots__ = (
-        "_asks", "_breaker", "_dataset", "_deadline", "_link", "_loop", "_probe", "_timer", "_turns",
-        "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups", "timeouts",
+        "_asks", "_breaker", "_dataset", "_deadline", "_key_check", "_link", "_loop", "_probe", "_timer", "_turns",
+        "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups", "on_breaker", "timeouts",
         "unreachable",
     )  # fmt: skip
 
-    def __init__(self, link: RedisLink, deadline_s: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms)."""
+    def __init__(
+        self,
+        link: RedisLink,
+        deadline_s: float,
+        loop: asyncio.AbstractEventLoop | None = None,
+        key_check: bytes = b"",
+    ) -> None:
+        """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms). `key_check`: `layout.key_check` of
+        our pseudonym key; a dataset made with another is unavailable. b"": not checked."""
+        self._key_check = key_check
         self._link = link
         self._loop = loop or asyncio.get_running_loop()
         self._deadline = deadline_s
         self._dataset: Dataset | None = None
-        self._asks: list[_Ask] = []
-        self._turns: deque[_Turn] = deque()
+        self._asks: list[Ask] = []
+        self._turns: deque[Turn] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._breaker = Breaker()
+        self._breaker = Breaker(self._breaker_changed)
+        self.on_breaker: list[Callable[[bool], None]] = []
+        """Called with True when the breaker opens and with False when it closes, once per change."""
         self._probe: asyncio.TimerHandle | None = None
         self.lookups = 0
         """Asks, answered or not."""
@@ -84,7 +94,7 @@ class RedisLookup:
     def set_epoch(self, epoch: int, buckets: int) -> None:
         """Name the dataset to ask (from the head). Raises ValueError on impossible numbers."""
         if self._dataset is None or (epoch, buckets) != (self._dataset.epoch, self._dataset.buckets):
-            self._dataset = Dataset(epoch, buckets)
+            self._dataset = Dataset(epoch, buckets, self._key_check or None)
 
     def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
         """See `ports.SubscriberLookup.ask`. Raises ValueError on what the layout has no room for."""
@@ -101,24 +111,24 @@ class RedisLookup:
                 timer.cancel()
         self._timer = self._probe = None
         while self._turns:
-            self._refuse(self._turns.popleft(), "lookup closed")
+            self._refuse(self._turns.popleft(), "lookup closed", LINK_DOWN)
 
     def _flush(self) -> None:
         """End of the turn: everything asked in it leaves in one write."""
         asks, self._asks = self._asks, []
         self.lookups += len(asks)
-        turn = _Turn(asks, self._loop.time())
+        turn = Turn(asks, self._loop.time())
         if self._breaker.open:
             self.breaker_refused += len(asks)
-            self._refuse(turn, "redis did not answer lately")
+            self._refuse(turn, "redis did not answer lately", BREAKER_OPEN)
         elif self._send(turn):
             self._turns.append(turn)
             if self._timer is None:
                 self._timer = self._loop.call_later(self._deadline, self._expire)
 
-    def _send(self, turn: _Turn) -> bool:
+    def _send(self, turn: Turn) -> bool:
         dataset = turn.dataset = self._dataset
-        reason = "no dataset epoch known yet"
+        text, reason = "no dataset epoch known yet", NO_DATA_SET
         if dataset is not None:
             words = [HEAD_COMMAND]
             make = dataset.commands
@@ -127,18 +137,20 @@ class RedisLookup:
             n_replies = 1 + REPLIES_PER_CALLEE * len(turn.asks)
             if self._link.send(b"".join(words), n_replies, partial(self._on_replies, turn)):
                 return True
-            reason = self._link.down_reason or "redis has too much to answer"
+            text, reason = self._link.down_reason, LINK_DOWN
+            if not text:
+                text, reason = "redis has too much to answer", TIMEOUT
         self.unreachable += len(turn.asks)
-        self._refuse(turn, reason)
+        self._refuse(turn, text, reason)
         return False
 
-    def _on_replies(self, turn: _Turn, replies: Replies | None) -> None:
+    def _on_replies(self, turn: Turn, replies: Replies | None) -> None:
         """The link's answer to a turn; late ones (the turn was refused) are dropped."""
         if not turn.asks:
             return
         if replies is None:
             self.unreachable += len(turn.asks)
-            self._refuse(turn, "redis link lost")
+            self._refuse(turn, "redis link lost", LINK_DOWN)
             return
         self._breaker.succeeded()
         dataset = turn.dataset
@@ -156,18 +168,23 @@ class RedisLookup:
                 )
             except NotTheDataset as error:
                 self.invalid += 1
-                answer = Unavailable(f"redis holds no valid data: {error}")
+                answer = Unavailable(f"redis holds no valid data: {error}", NO_DATA_SET)
             at += REPLIES_PER_CALLEE
             self._tell(reply, answer)
 
-    def _follow_head(self, turn: _Turn, head: Any) -> None:
+    def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
-        dataset = read_head(head)
+        try:
+            dataset = read_head(head, self._key_check)
+        except OtherKey as error:
+            self.invalid += len(turn.asks)
+            self._refuse(turn, str(error), OTHER_KEY)
+            return
         if dataset is None or turn.repeated:
             self.invalid += len(turn.asks)
-            self._refuse(turn, "redis holds no valid data: no dataset in force")
+            self._refuse(turn, "redis holds no valid data: no dataset in force", NO_DATA_SET)
             return
-        self.set_epoch(dataset.epoch, dataset.buckets)
+        self._dataset = dataset
         turn.repeated = True
         self._send(turn)
 
@@ -187,7 +204,7 @@ class RedisLookup:
                 for _ in turn.asks:
                     if self._breaker.failed():
                         self._send_probe()
-                self._refuse(turn, "redis did not answer in time")
+                self._refuse(turn, "redis did not answer in time", TIMEOUT)
             turns.popleft()
 
     def _send_probe(self) -> None:
@@ -206,10 +223,17 @@ class RedisLookup:
 
         self._link.send(_PING, 1, answered)
 
-    def _refuse(self, turn: _Turn, reason: str) -> None:
+    def _breaker_changed(self, is_open: bool) -> None:
+        for callback in self.on_breaker:
+            try:
+                callback(is_open)
+            except Exception as error:  # whoever is told must not keep the asks from their answers
+                self._loop.call_exception_handler({"message": "breaker callback failed", "exception": error})
+
+    def _refuse(self, turn: Turn, text: str, reason: str) -> None:
         asks, turn.asks = turn.asks, []
         for *_, reply in asks:
-            self._tell(reply, Unavailable(reason))
+            self._tell(reply, Unavailable(text, reason))
 
     def _tell(self, reply: LookupReply, answer: SubscriberFacts | Unavailable) -> None:
         try:
@@ -220,15 +244,3 @@ class RedisLookup:
     def _count_latency(self, elapsed: float, asks: int) -> None:
         self.latency_sum += elapsed * asks
         self.latency_counts[bisect_left(LATENCY_BOUNDS, elapsed)] += asks
-
-
-class _Turn:
-    """The asks of one turn. Once answered or refused, `asks` is empty: late replies find nothing to do."""
-
-    __slots__ = ("asked_at", "asks", "dataset", "repeated")
-
-    def __init__(self, asks: list[_Ask], asked_at: float) -> None:
-        self.asks = asks
-        self.asked_at = asked_at
-        self.dataset: Dataset | None = None
-        self.repeated = False

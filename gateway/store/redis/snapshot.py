@@ -17,6 +17,7 @@ from gateway.store.redis import layout
 from gateway.store.redis.address import command
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.connection import Replies
+from gateway.store.redis.facts import OTHER_KEY_TEXT, other_key
 from gateway.store.redis.lastgood import save_last_good
 
 POLL_EVERY_S: Final = 0.2
@@ -24,7 +25,7 @@ POLL_EVERY_S: Final = 0.2
 
 _HEAD: Final = command(
     b"HMGET", layout.HEAD_KEY,
-    layout.HEAD_REGISTRY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_UPDATED,
+    layout.HEAD_REGISTRY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_UPDATED, layout.HEAD_KEYCHECK,
 )  # fmt: skip
 
 
@@ -33,6 +34,7 @@ class SnapshotWatcher:
 
     __slots__ = (
         "_asking",
+        "_key_check",
         "_last_good",
         "_link",
         "_loop",
@@ -44,6 +46,7 @@ class SnapshotWatcher:
         "_unsaved",
         "epoch",
         "head_updated",
+        "key_reason",
         "reason",
         "refused",
         "save_errors",
@@ -57,9 +60,13 @@ class SnapshotWatcher:
         on_epoch: Callable[[int, int], None],
         last_good: Path | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        key_check: bytes = b"",
     ) -> None:
         """`on_snapshot` may raise ValueError to refuse a version whole. `on_epoch(epoch, buckets)`.
-        `last_good`: file to keep the last accepted blob in."""
+        `last_good`: file to keep the last accepted blob in. `key_check`: as `RedisLookup`'s."""
+        self._key_check = key_check
+        self.key_reason = ""
+        """Why the dataset in force cannot be used with our pseudonym key (health: not ready); empty: it can."""
         self._link = link
         self._loop = loop or asyncio.get_running_loop()
         self._on_snapshot = on_snapshot
@@ -112,9 +119,11 @@ class SnapshotWatcher:
         if replies is None:
             return
         try:
-            version, epoch, buckets, updated = [int(field or 0) for field in replies[0]]
+            *numbers, key_check = replies[0]
+            version, epoch, buckets, updated = [int(field or 0) for field in numbers]
         except (TypeError, ValueError):  # an error reply (loading), or not our head
             return
+        self.key_reason = OTHER_KEY_TEXT if other_key(key_check, self._key_check) else ""
         if updated:
             self.head_updated = float(updated)
         if epoch >= 1 and 1 <= buckets <= layout.MAX_BUCKETS:

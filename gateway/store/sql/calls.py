@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.gate.records import DecisionRecord, EndRecord, OutcomeRecord
 from gateway.store.sql.engine import mapped_errors
+from gateway.store.sql.evidence_rows import CALL_ID_PREFIX, column_text
 
 MAX_CALLS = 1_000
 """One answer's bound; narrow the search for more."""
@@ -44,19 +45,23 @@ async def find_calls(
     """Calls that match all that is given, newest first, at most `limit`.
 
     `caller`: the call centre's number, canonical (outbound calls' caller, inbound calls' callee).
-    `callee_hash`: keyed hash of the subscriber's number, 8 bytes. `decision`: decision id or its beginning.
-    Raises Unavailable."""
+    `callee_hash`: keyed hash of the subscriber's number, 8 bytes. `call_id`: whole and exact.
+    `decision`: decision id or its beginning. Raises Unavailable."""
     conditions, values = ["kind = 'decision'"], dict[str, object](limit=max(1, min(limit, MAX_CALLS)))
     for clause, name, value in (
         ("number = :caller", "caller", caller),
         ("party = :party", "party", callee_hash),
-        ("call_id = :call_id", "call_id", call_id),
         ("at >= :since", "since", since),
         ("at < :until", "until", until),
     ):
         if value is not None:
             conditions.append(clause)
             values[name] = value
+    if call_id is not None:
+        # The index is over a prefix; the whole value is compared behind it.
+        conditions.append(f"left(call_id, {CALL_ID_PREFIX}) = :prefix AND call_id = :call_id")
+        whole = column_text(call_id)
+        values |= {"prefix": whole[:CALL_ID_PREFIX], "call_id": whole}
     if decision is not None:
         # A range, so that the index on id serves it in any collation; ids are hex digits.
         conditions.append("id >= :decision AND id < :decision_end")

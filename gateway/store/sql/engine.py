@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from asyncpg import IntegrityConstraintViolationError, InterfaceError, PostgresError
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.store.ports import Conflict, Unavailable
+from gateway.store.sql.errors import describe, is_away
 
 CONNECT_S = 5.0
 COMMAND_S = 600.0
@@ -45,14 +47,13 @@ async def driver(connection: AsyncConnection) -> Any:
 
 @contextmanager
 def mapped_errors() -> Iterator[None]:
-    """Turn the driver's errors into `Unavailable` and `Conflict`, once, at this edge."""
+    """Turn SQLAlchemy's errors, and the driver's own where it is used bare (COPY, cursors), into `Unavailable` and
+    `Conflict`, once, at this edge. What is neither comes through as it is."""
     try:
         yield
-    except IntegrityError as error:
-        raise Conflict(str(error.orig)) from error
-    except (OperationalError, InterfaceError, OSError, TimeoutError) as error:
-        raise Unavailable(f"PostgreSQL is away: {error}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable(f"PostgreSQL is away: {error}") from error
+    except (IntegrityError, IntegrityConstraintViolationError) as error:
+        raise Conflict(str(error.orig) if isinstance(error, IntegrityError) else describe(error)) from error
+    except (DBAPIError, PostgresError, InterfaceError, OSError, TimeoutError) as error:
+        if is_away(error):
+            raise Unavailable(f"PostgreSQL is away: {describe(error)}") from error
         raise

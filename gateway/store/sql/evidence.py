@@ -2,38 +2,33 @@
 
 The checkpoint of a journal is locked first and moves in the transaction that inserts its records, so a
 batch that was sent twice, or by two shippers at once, is stored once. The journal's chain is checked on the
-way in: what is stored follows on what was stored before."""
+way in: what is stored follows on what was stored before.
+
+A record the database will not take (whatever the reason, as long as it is the record's) stops nothing: it is found by
+halves and stored with the columns to search by empty, the record and its chain whole."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import date, timedelta
+from typing import NamedTuple
 
-import msgspec
+from asyncpg import PostgresError
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.journal.lines import chain_next
 from gateway.store.ports import Conflict
 from gateway.store.sql.engine import driver
+from gateway.store.sql.errors import is_away, is_row_error
+from gateway.store.sql.evidence_rows import EvidenceRow, ShippedRow, bare, evidence_rows
 
-COLUMNS = ("at", "journal", "seq", "kind", "id", "number", "party", "call_id", "record", "chain")
+__all__ = ["Checkpoint", "Poisoned", "Shipped", "ShippedRow", "load_checkpoint", "partition_name", "ship"]
+
 PARTITION_LOCK = 0x63676570
 """Advisory lock (`cgep`): two shippers do not make the same day's partition at once."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class ShippedRow(NamedTuple):
-    """One record of a journal."""
-
-    seq: int
-    """Its number in the journal, from 1."""
-    payload: bytes
-    """The line without tab and chain value."""
-    chain: bytes
-    """Chain value after it, 32 hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +44,20 @@ class Checkpoint:
     """Chain value after it, 32 hex digits."""
 
 
-class _Fields(msgspec.Struct):
-    """What is read out of a record for the columns; the record itself is stored as it is."""
+class Poisoned(NamedTuple):
+    """A record that was stored bare."""
 
-    kind: str = ""
-    id: str = ""
-    at: int = 0
-    number: str = ""
-    party: str = ""
-    call_id: str = ""
+    seq: int
+    error: Exception
+    """Why the database would not take it whole."""
 
 
-_fields_decoder = msgspec.json.Decoder(_Fields)
+class Shipped(NamedTuple):
+    """What became of a batch."""
+
+    stored: int
+    poisoned: tuple[Poisoned, ...] = ()
+    """Those of `stored` that cannot be searched for."""
 
 
 async def load_checkpoint(connection: AsyncConnection, journal: str) -> Checkpoint | None:
@@ -68,13 +65,14 @@ async def load_checkpoint(connection: AsyncConnection, journal: str) -> Checkpoi
     return await _checkpoint(connection, journal, "")
 
 
-async def ship(connection: AsyncConnection, journal: str, rows: Sequence[ShippedRow], checkpoint: Checkpoint) -> int:
-    """Store `rows` (in journal order) and move the checkpoint, in the caller's transaction; how many were
-    stored.
+async def ship(
+    connection: AsyncConnection, journal: str, rows: Sequence[ShippedRow], checkpoint: Checkpoint
+) -> Shipped:
+    """Store `rows` (in journal order) and move the checkpoint, in the caller's transaction.
 
     `checkpoint` is the state after the last row. Records up to the stored checkpoint are left out, and it
     never moves back. Raises Conflict, with nothing stored, where the rows do not follow on what is stored:
-    a gap, a broken chain, or another journal under the same name."""
+    a gap, a broken chain, or another journal under the same name. The driver's errors are not mapped here."""
     await connection.execute(
         text(
             'INSERT INTO checkpoints (journal, segment, "offset", seq, chain) '
@@ -84,10 +82,7 @@ async def ship(connection: AsyncConnection, journal: str, rows: Sequence[Shipped
     )
     stored = await _checkpoint(connection, journal, "FOR UPDATE") or Checkpoint(0, 0, 0, b"")
     fresh = _following(journal, rows, stored)
-    if fresh:
-        records = _records(journal, fresh)
-        await _ensure_days(connection, {record[0].date() for record in records})
-        await (await driver(connection)).copy_records_to_table("evidence", records=records, columns=COLUMNS)
+    poisoned = await _store(connection, evidence_rows(journal, fresh)) if fresh else ()
     if (checkpoint.segment, checkpoint.offset) > (stored.segment, stored.offset):
         await connection.execute(
             text(
@@ -102,7 +97,7 @@ async def ship(connection: AsyncConnection, journal: str, rows: Sequence[Shipped
                 "chain": checkpoint.chain.decode("ascii"),
             },
         )
-    return len(fresh)
+    return Shipped(len(fresh), poisoned)
 
 
 async def _checkpoint(connection: AsyncConnection, journal: str, lock: str) -> Checkpoint | None:
@@ -134,42 +129,36 @@ def _following(journal: str, rows: Sequence[ShippedRow], stored: Checkpoint) -> 
     return fresh
 
 
-def _records(journal: str, rows: Sequence[ShippedRow]) -> list[tuple[Any, ...]]:
-    records: list[tuple[Any, ...]] = []
-    at = 0
-    for row in rows:
+async def _store(connection: AsyncConnection, rows: list[EvidenceRow]) -> tuple[Poisoned, ...]:
+    """Copy `rows`; those that are refused are found by halves and stored bare. Raises the driver's error where the
+    database is away or in no state to write, or does not take a row even bare."""
+    await _ensure_days(connection, {row.at.date() for row in rows})
+    poisoned: list[Poisoned] = []
+    waiting = [rows]
+    while waiting:
+        batch = waiting.pop()
         try:
-            fields = _fields_decoder.decode(row.payload)
-        except msgspec.DecodeError:
-            fields = _Fields()
-        at = fields.at or at
-        records.append(
-            (
-                _instant(at), journal, row.seq, fields.kind, fields.id.replace("\0", "\ufffd"),
-                _text(fields.number), _hash(fields.party), _text(fields.call_id),
-                row.payload.decode("utf-8"), row.chain.decode("ascii"),
-            )
-        )  # fmt: skip
-    return records
+            # A savepoint: the checkpoint stays locked, and what was copied before stays.
+            async with connection.begin_nested():
+                await _copy(connection, batch)
+            continue
+        except (PostgresError, DBAPIError, ValueError, ArithmeticError) as error:
+            if is_away(error) or not is_row_error(error):
+                raise
+            refused = error
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            waiting += (batch[middle:], batch[:middle])
+        else:
+            async with connection.begin_nested():
+                await _copy(connection, [bare(batch[0])])
+            poisoned.append(Poisoned(batch[0].seq, refused))
+    return tuple(poisoned)
 
 
-def _instant(microseconds: int) -> datetime:
-    try:
-        return _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:
-        return _EPOCH
-
-
-def _text(value: str) -> str | None:
-    """For an index column: PostgreSQL text holds no NUL; empty is none."""
-    return value.replace("\0", "\ufffd") or None
-
-
-def _hash(value: str) -> bytes | None:
-    try:
-        return bytes.fromhex(value) or None
-    except ValueError:
-        return None
+async def _copy(connection: AsyncConnection, rows: list[EvidenceRow]) -> None:
+    raw = await driver(connection)
+    await raw.copy_records_to_table("evidence", records=rows, columns=EvidenceRow._fields)
 
 
 async def _ensure_days(connection: AsyncConnection, days: set[date]) -> None:

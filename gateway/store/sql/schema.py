@@ -328,7 +328,8 @@ evidence = Table(
     Index("evidence_id", "id"),
     Index("evidence_number", "number", "at", postgresql_where=text("number IS NOT NULL")),
     Index("evidence_party", "party", "at", postgresql_where=text("party IS NOT NULL")),
-    Index("evidence_call_id", "call_id", postgresql_where=text("call_id IS NOT NULL")),
+    # A prefix: strangers choose Call-IDs, and an index entry has a bound (evidence_rows.CALL_ID_PREFIX).
+    Index("evidence_call_id", text('"left"(call_id, 255)'), postgresql_where=text("call_id IS NOT NULL")),
     Index("evidence_decisions", "at", postgresql_where=text("kind = 'decision'::text")),
     postgresql_partition_by="RANGE (at)",
 )

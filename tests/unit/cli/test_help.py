@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from gateway.cli.common import friendly, typed
 from gateway.cli.root import app
 
 EXPECTED = {
@@ -77,8 +81,91 @@ def test_check_config(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "config/example/callgate.toml: good" in done.output
     assert "packs/example.toml: good (example@1, 19 rules)" in done.output
+    for words in ("registry.toml: good (3 trunks, 3 ranges)", "consents.csv: good (2", "refusals.csv: good (1"):
+        assert words in done.output
     shown = CliRunner().invoke(app, ["check-config", "--show"])
     assert '"deadline_ms": 50' in shown.output
+    secret = {"CALLGATE_REDIS__URL": "redis://:secret@h/0"}
+    assert '"url": "redis://:***@h/0"' in CliRunner().invoke(app, ["check-config", "--show"], env=secret).output
+
+
+def test_check_config_tells_every_problem_of_the_example_in_one_round(tmp_path: Path) -> None:
+    home = tmp_path / "deploy"
+    shutil.copytree("config/example", home)
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs/deploy.toml").write_text('id = "p"\nversion = 0\n')
+    registry = (home / "registry.toml").read_text()
+    (home / "registry.toml").write_text(registry.replace('trunks = ["cc-beta"]', 'trunks = ["nowhere"]'))
+    with open(home / "consents.csv", "a") as file:
+        file.write("+8613800138000,nobody,consultation,yesterday,,\n")
+    with open(home / "refusals.csv", "a") as file:
+        file.write("13800138000,everything,,,,\n")
+    config = tmp_path / "callgate.toml"
+    config.write_text(f"[example]\ndirectory = '{home}'\n")
+    done = CliRunner().invoke(app, ["check-config", "--config", str(config)])
+    assert done.exit_code == 1
+    for words in (
+        "deploy.toml:2: version: 0: write a whole number from 1",
+        "'nowhere'",
+        "consents.csv: line 4: operator: nobody: name one of the operators (alpha, beta)",
+        "consents.csv: line 4: granted_at: yesterday: write an RFC 3339 time",
+        "refusals.csv: line 3: scope: everything: write one of all, category",
+    ):
+        assert words in done.output
+    assert "Traceback" not in done.output
+
+
+def test_examples_in_the_help_name_commands_there_are() -> None:
+    seen = 0
+    for name in sorted(EXPECTED):
+        text = CliRunner().invoke(app, [*name.split(), "--help"]).output
+        for line in text.partition("Examples:")[2].splitlines():
+            words = line.partition("    (")[0].split() if line.strip().startswith("callgate ") else []
+            if words and " ".join(words[1:3]) not in EXPECTED:
+                assert words[1] in EXPECTED, line
+            seen += bool(words)
+            for option in (word for word in words if word.startswith("--")):
+                family = words[1] if words[1] in EXPECTED else " ".join(words[1:3])
+                assert option in CliRunner().invoke(app, [*family.split(), "--help"]).output, line
+    assert seen >= 15
+
+
+def test_tokens_say_that_nothing_checks_them_yet() -> None:
+    assert "Nothing checks tokens yet" in CliRunner().invoke(app, ["token", "create", "--help"]).output
+
+
+def test_the_demo_without_a_gateway_changes_nothing(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        listener = f'[{{"name": "main", "address": "127.0.0.1", "port": {port}}}]'
+        environ = {"CALLGATE_NODE__STATE_DIR": str(tmp_path / "state"), "CALLGATE_LISTENER": listener}
+        done = CliRunner().invoke(app, ["demo"], env=environ)
+    assert done.exit_code == 1
+    assert done.output == f"callgate: no answer from 127.0.0.1:{port}; fix: start the gateway (make run) first\n"
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_error_without_words_is_named() -> None:
+    with pytest.raises(typer.Exit), friendly():
+        raise TimeoutError
+
+
+def test_a_command_is_shown_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [str(tmp_path / ".venv/bin/callgate"), "run"])
+    assert typed("demo") == ".venv/bin/callgate demo"
+    assert typed("calls", Path("my file.toml")) == ".venv/bin/callgate calls --config 'my file.toml'"
+    assert typed("--help", Path("c.toml")) == ".venv/bin/callgate --help"
+    monkeypatch.setattr("sys.argv", ["/somewhere/gateway/cli/__main__.py", "run"])
+    assert typed("demo").endswith(" -m gateway.cli demo")
+    program = tmp_path / "bin/callgate"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setattr("sys.argv", [str(program), "run"])
+    assert typed("demo") == "callgate demo"
 
 
 def test_a_part_alone_needs_its_stores(tmp_path: Path) -> None:

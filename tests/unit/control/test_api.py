@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -72,3 +73,21 @@ async def test_the_page_escapes_what_it_shows(client: httpx.AsyncClient) -> None
     assert "&lt;b&gt;carrier&lt;/b&gt;" in page
     assert "consent-missing" in page
     assert "<script" not in page
+    assert "not probed" in page
+
+
+async def test_what_the_page_links_is_there_and_nothing_is_loaded_from_elsewhere(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/")).text
+    links = re.findall(r'(?:href|src)="([^"]+)"', page)
+    assert {"/metrics", "/readyz", "/api/v1/status", "/api/openapi.json"} <= set(links)
+    for link in links:
+        assert (await client.get(link)).status_code == 200
+    for gone in ("/api/docs", "/docs", "/redoc"):
+        assert (await client.get(gone)).status_code == 404
+
+
+async def test_a_peer_that_is_down_is_shown(client: httpx.AsyncClient, stats: WorkerStats) -> None:
+    stats.peers.clear()
+    stats.peers["carrier", "127.0.0.9:5060"] = False
+    page = (await client.get("/")).text
+    assert '<td>127.0.0.9:5060</td><td><span class="bad">down</span></td>' in page

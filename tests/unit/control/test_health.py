@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from gateway.control.health import Health, Report
+from gateway.control.health import Health, Missing, Report
+from gateway.control.importer.problems import NO_PACK
 from gateway.telemetry.collector import StatsHub
 from gateway.telemetry.metrics import WorkerStats
 from gateway.telemetry.stats_socket import serve_stats
@@ -23,11 +24,17 @@ async def hangs() -> None:
     await asyncio.Event().wait()
 
 
-async def check(tmp_path: Path, stats: WorkerStats | None, **stores: object) -> Report:
+async def nothing_missing() -> str:
+    return ""
+
+
+async def check(
+    tmp_path: Path, stats: WorkerStats | None, missing: Missing = nothing_missing, **stores: object
+) -> Report:
     hub = StatsHub({"worker-0": tmp_path / "w", "shipper": tmp_path / "s"}, 0.1)
     server = await serve_stats(tmp_path / "w", stats.snapshot) if stats else None
     pings = {"redis": fine, "database": fine} | stores
-    report = await Health(hub, pings, 0.05).check()  # type: ignore[arg-type]
+    report = await Health(hub, pings, missing, 0.05).check()  # type: ignore[arg-type]
     if server:
         server.close()
     return report
@@ -76,3 +83,17 @@ async def test_stores_away_or_hanging(tmp_path: Path) -> None:
     assert report.parts["worker-0"].ok
     assert report.parts["redis"].detail == "ConnectionRefusedError: nobody there"
     assert report.parts["database"].detail == "no answer within 0.05 s"
+
+
+async def test_what_has_yet_to_be_imported_is_named(tmp_path: Path) -> None:
+    async def no_pack() -> str:
+        return NO_PACK
+
+    async def no_answer() -> str:
+        raise ConnectionRefusedError
+
+    report = await check(tmp_path, good(), no_pack)
+    assert not report.ready
+    assert report.parts["imports"].detail == "no rule pack imported: callgate import pack FILE"
+    for silent in (no_answer, nothing_missing):
+        assert "imports" not in (await check(tmp_path, good(), silent)).parts

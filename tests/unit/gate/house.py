@@ -28,17 +28,24 @@ from gateway.registry.registry import Registry
 from gateway.sip.message import Request
 from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
 from policies.facts import CONSENT_LIVE
-from tests.unit.gate.calls import ALPHA, AT, OWN_HOSTS, registry
+from tests.unit.gate.calls import ALPHA, AT, OWN_HOSTS, invite, registry
 from tests.unit.gate.test_engine import example
 
 CONSENT = SubscriberFacts(CONSENT_LIVE)
 PSEUDONYM_KEY = b"p" * 32
 SEAL_KEY = b"s" * 32
 SOURCE = "127.0.0.2:5060/udp"
+HIDDEN = b'"Anonymous" <sip:anonymous@anonymous.invalid>;tag=a1'
+
+
+def emergency(*lines: bytes, from_: bytes = b"<sip:+8657112340001@127.0.0.2>;tag=a1") -> Request:
+    """A call to 110."""
+    return invite(*lines, uri=b"sip:110@127.0.0.1", to=b"<sip:110@127.0.0.1>", from_=from_)
 
 
 def decode(payload: bytes) -> Record:
-    return msgspec.json.decode(payload, type=Record)
+    record: Record = msgspec.json.decode(payload, type=Record)
+    return record
 
 
 class MemoryJournal:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from types import ModuleType
 
 import pytest
 
+from gateway.gate import agreement
+from gateway.gate.agreement import MAX_ADDRESSES, MAX_VALUES
 from gateway.gate.identity import derive_caller
 from gateway.registry.model import Trunk
 from policies.facts import CALLER_HIDDEN, CALLER_MISMATCH, CALLER_OK
@@ -193,6 +196,19 @@ def test_mismatch(lines: bytes, detail: str) -> None:
         b"<sip:+8657112340001:13900139000@127.0.0.2>",
         b"<sips:99999999999999999999@127.0.0.2>",
         b"<sip:+8613900139000@bad_port:99999>",
+        b"<sip:95588@127.0.0.2>",
+        b"<sip:13900139000,@127.0.0.2>",
+        b"<sip:1390013$9000@127.0.0.2>",
+        b"<sip:n13900139000@127.0.0.2>",
+        b"<sip:1x3x9x0x0x1x3x9@127.0.0.2>",
+        b"<sip:13%3B900139000@127.0.0.2>",
+        b"<sip:%EF%BC%91%EF%BC%93%EF%BC%99%EF%BC%90%EF%BC%90@127.0.0.2>",
+        b"<sip:%C2%A013900139000@127.0.0.2>",
+        b"<sip:3f2a9d81723412ab@127.0.0.2;gr>",
+        b"<sip:13900139000>",
+        b"<sip:desk:13900139000@127.0.0.2>",
+        b"<sip:127.0.0.2>;verstat=TN-Validation-Passed",
+        b"<sip:127.0.0.2?Replaces=abc>",
     ],
 )
 def test_contact_with_another_number(contact: bytes) -> None:
@@ -207,7 +223,10 @@ def test_contact_with_another_number(contact: bytes) -> None:
         b"<sip:alpha@127.0.0.2>",
         b"<sip:8001@127.0.0.2>",
         b"<sip:agent-7@127.0.0.2;transport=udp>;+sip.instance=x",
-        b"<sip:3f2a9d81723412ab@127.0.0.2;gr>",
+        b"<sip:3f2a9d8c@127.0.0.2;gr>",
+        b"<sip:1234@127.0.0.2>",
+        b"<sip:n-8657112340001@127.0.0.2>",
+        b"<sip:%E5%AE%A2%E6%9C%8D@127.0.0.2>",
         b"<sip:+8657112340001@127.0.0.2:5060;ob>",
         b"<sip:057112340001@127.0.0.2>",
         b"<sip:+86-571-1234-0001@127.0.0.2>",
@@ -222,8 +241,63 @@ def test_isup_in_a_multipart() -> None:
     """Form 27, however the part is written."""
     part = b"--b\r\nContent-Type: Application/ISUP;version=itu-t92+\r\n\r\n\x01\x02\r\n--b--\r\n"
     kind = b"multipart/mixed;boundary=b"
-    assert caller(body=part, content_type=kind) == (CALLER_MISMATCH, "ISUP body")
-    assert caller(body=b"\x01", content_type=b"application/ISUP ; base=itu-t92+") == (CALLER_MISMATCH, "ISUP body")
-    assert caller(b"Content-Encoding: gzip", body=b"\x1f\x8b", content_type=kind) == (CALLER_MISMATCH, "ISUP body")
+    isup = (CALLER_MISMATCH, "body: application/isup")
+    assert caller(body=part, content_type=kind) == isup
+    assert caller(body=b"\x01", content_type=b"application/ISUP ; base=itu-t92+") == isup
+    encoded = (CALLER_MISMATCH, "body: encoded")
+    assert caller(b"Content-Encoding: gzip", body=b"\x1f\x8b", content_type=kind) == encoded
+    assert caller(b"Content-Encoding: gzip", body=b"\x1f\x8b") == encoded
     plain = b"--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b--\r\n"
     assert caller(body=plain, content_type=kind) == (CALLER_OK, "")
+
+
+@pytest.mark.parametrize("kind", [b"application/gtd", b"application/q931", b"message/sip"])
+def test_a_body_that_may_name_another_caller(kind: bytes) -> None:
+    assert caller(body=b"CGN,04,,1,y,4,13900139000\r\n", content_type=kind) == (
+        CALLER_MISMATCH,
+        "body: " + kind.decode(),
+    )
+
+
+HEADERS_OF_ONE_MESSAGE = {
+    "Privacy": (b"Privacy: " + b"none;" * 48 + b"none", CALLER_HIDDEN),
+    "History-Info": (b"History-Info: " + b", ".join([b"<sip:+8613800138000@h>"] * 12), CALLER_MISMATCH),
+    "History-Info of one": (b"History-Info: <sip:+8613800138000@h>;index=1", CALLER_MISMATCH),
+    "P-Asserted-Identity": (b"P-Asserted-Identity: <sip:+8657112340001@h>", CALLER_MISMATCH),
+    "Identity": (b"Identity: ..c2ln;info=<https://c.example/c>", CALLER_OK),
+    "Remote-Party-ID": (b'Remote-Party-ID: "' + b"\\a" * 100 + b'" <sip:+8657112340001@h>', CALLER_MISMATCH),
+}
+
+
+@pytest.mark.parametrize(("line", "status"), HEADERS_OF_ONE_MESSAGE.values(), ids=HEADERS_OF_ONE_MESSAGE.keys())
+def test_work_is_bounded_over_the_whole_message(line: bytes, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred lines cost no more than a handful: Privacy is read once, addresses and passports are counted."""
+    read = counted(monkeypatch, agreement, "parse_name_addr", "asks_to_hide", "contradiction", "read_target")
+    assert caller(*[line] * 200)[0] in (status, CALLER_MISMATCH)
+    assert read["asks_to_hide"] == (line[:8] == b"Privacy:")
+    assert read["parse_name_addr"] + read["contradiction"] <= MAX_ADDRESSES
+    assert read["read_target"] <= 1
+
+
+def test_addresses_of_all_headers_are_counted_together() -> None:
+    full = b"History-Info: " + b", ".join([b"<sip:+8613800138000@h>"] * MAX_VALUES)
+    assert caller(full, full) == (CALLER_OK, "")
+    assert caller(full, full, b"Diversion: <sip:+8657112340001@x>") == (CALLER_MISMATCH, "From / Diversion")
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, module: ModuleType, *names: str) -> dict[str, int]:
+    """How often each of these functions is called from `module`, from now on."""
+    calls = dict.fromkeys(names, 0)
+
+    def count(name: str) -> None:
+        real = getattr(module, name)
+
+        def call(*args: object) -> object:
+            calls[name] += 1
+            return real(*args)
+
+        monkeypatch.setattr(module, name, call)
+
+    for name in names:
+        count(name)
+    return calls

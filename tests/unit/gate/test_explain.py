@@ -115,5 +115,5 @@ async def test_an_unknown_trunk_names_those_there_are() -> None:
 
 @pytest.mark.parametrize("number", ["+86 138", "<", "\x00", "a b"])
 def test_what_cannot_stand_in_a_uri(number: str) -> None:
-    with pytest.raises(ExplainError, match="write \\+E.164"):
+    with pytest.raises(ExplainError, match=r"write \+E\.164"):
         made_up_invite(ALPHA, CALLER, number)

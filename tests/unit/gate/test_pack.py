@@ -140,3 +140,19 @@ def test_not_toml_and_too_long() -> None:
     assert "p.toml: not TOML" in problems("id = ")
     assert str(MAX_PACK) in problems("#" * (MAX_PACK + 1))
     assert "write [[rule]] tables" in problems('id = "p"\nversion = 1\nrule = [1]\n')
+
+
+def test_a_stored_pack_that_misses_a_new_rule_has_it_off(caplog: pytest.LogCaptureFixture) -> None:
+    text = make(but="transfer")
+    assert "transfer not listed: list each" in problems(text)
+    pack = load_pack(text, "pack in force", stored=True)
+    (bound,) = [rule for rule in pack.rules if rule.id == "transfer"]
+    assert (bound.mode, bound.answer) == ("off", RULES["transfer"].answer)
+    assert {rule.id for rule in pack.rules} == set(RULES)
+    assert pack.answer("transfer").status == 403
+    assert "pack in force: transfer not listed, so off" in caplog.text
+
+
+def test_a_stored_pack_may_not_be_wrong_otherwise() -> None:
+    with pytest.raises(PackError, match="use one of"):
+        load_pack(make('[[rule]]\nid = "no-such-rule"\n', but="transfer"), "pack in force", stored=True)

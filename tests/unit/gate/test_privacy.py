@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.gate.privacy import (
+    MAX_PRIVACY_VALUES,
     asks_to_hide,
     display_agrees,
     display_hides,
@@ -40,12 +41,25 @@ def test_what_privacy_asks(value: bytes, hides: bool, withholds: bool) -> None:
     assert (asks_to_hide(headers), withholds_identity(headers)) == (hides, withholds)
 
 
-@pytest.mark.parametrize("display", [b"Anonymous", b'"anonymous"', b'" Unavailable "', b'"\\UNKNOWN"', b'"Private"'])
+@pytest.mark.parametrize(
+    "display",
+    [
+        b"Anonymous",
+        b'"anonymous"',
+        b'" Unavailable "',
+        b'"\\UNKNOWN"',
+        b'"Private"',
+        b'"Anonymous Caller"',
+        b'"x-ANONYMOUS-x"',
+        b"Caller Unknown",
+        b'"' + b"\\a" * 200 + b'"',
+    ],
+)
 def test_display_that_hides(display: bytes) -> None:
     assert display_hides(display)
 
 
-@pytest.mark.parametrize("display", [b"", b"Alice", b'"Anonymous Donors Ltd"', b'"+8657112340001"'])
+@pytest.mark.parametrize("display", [b"", b"Alice", b'"' + b"a" * 300 + b'"', b'"+8657112340001"'])
 def test_display_that_does_not(display: bytes) -> None:
     assert not display_hides(display)
 
@@ -82,6 +96,18 @@ def test_display_that_does_not(display: bytes) -> None:
 )
 def test_display_agrees(text: str, agrees: bool) -> None:
     assert display_agrees(b'"' + text.encode() + b'"', OWN, ALPHA, registry().plan) is agrees
+
+
+def test_more_privacy_values_than_there_are_ask_for_everything() -> None:
+    few = [(b"Privacy", b"none;" * (MAX_PRIVACY_VALUES - 1) + b"none")]
+    assert (asks_to_hide(few), withholds_identity(few)) == (False, False)
+    for many in ([(b"Privacy", few[0][1] + b";none")], [*few, (b"Privacy", b"")], [(b"Privacy", b",")] * 9):
+        assert (asks_to_hide(many), withholds_identity(many)) == (True, True)
+
+
+def test_a_display_name_nobody_reads_to_its_end_agrees_with_nothing() -> None:
+    long = '"' + "\u5ba2" * 100 + '"'
+    assert not display_agrees(long.encode(), OWN, ALPHA, registry().plan)
 
 
 def test_display_that_is_no_text() -> None:

@@ -75,6 +75,24 @@ REMOVED = [
     b"cc-DIVERSION: <tel:+8613900139000>",
     b"RPID-Privacy: full",
     b"Anonymity: on",
+    b'Authorization: Digest username="13900139000"',
+    b'Proxy-Authorization: Digest username="13900139000"',
+    b"X-Caller-ID: 13900139000",
+    b"p-caller-id: <sip:+8613900139000@x>",
+    b"X-Original-CLI: 13900139000",
+    b"X-RPID: <sip:+8613900139000@x>",
+    b"X-Calling-Party: 1",
+    b"X-CallID: 1",
+    b"X-ANI: 1",
+    b"X-Charge-Number: 1",
+    b"X-Billing: 1",
+    b"Alert-Info: <sip:+8613900139000@x>",
+    b"Alert-Info: <TEL:10086>",
+    b"User-to-User: 13900139000",
+    b"User-to-User: 139-0013-9000;encoding=x",
+    b"X-A: a\xe2\x80\xa8From: <sip:13900139000@x>",
+    b"Subject: a\x85From: <sip:13900139000@x>",
+    b'Reason: Q.850;text="\xc2\x85"',
 ]
 
 
@@ -83,6 +101,20 @@ def test_identity_from_access_never_leaves_as_it_came(line: bytes) -> None:
     screened = leaving(invite(line))
     assert screened.refusal == ""
     assert screened.headers == [*invite().headers, ASSERTED]
+
+
+def test_what_tells_nothing_about_a_caller_leaves() -> None:
+    lines = (
+        *(b"X-Campaign: spring", b"Alert-Info: <urn:alert:service:normal>", b"User-to-User: 8657112340001"),
+        *(b"X-A: \xe5\x85\x83", b"Subject: \xe5\x85\x83", b"P-Charging-Vector: icid-value=1"),
+    )
+    assert leaving(invite(*lines)).headers == [*invite(*lines).headers, ASSERTED]
+
+
+def test_towards_access_nothing_leaves_that_splits_into_lines() -> None:
+    request = invite(b"Subject: a\xe2\x80\xa8b", b"X-A: a\x85b", b"X-B: c")
+    for pair in ((CARRIER, ALPHA), (TRUSTED, TRUSTED_ACCESS)):
+        assert screen_request(request, *pair, None, registry().plan).headers == invite(b"X-B: c").headers
 
 
 def test_nothing_is_asserted_without_a_verified_number() -> None:
@@ -129,6 +161,14 @@ FROM_LEAVES = {
         b'"Desk" <sips:+%38657112340001@h:5061;lr>;tag=a',
         b'"Desk" <sips:+8657112340001@h:5061;lr>;tag=a',
     ),
+    "quoted parameter": (
+        b'<sip:+8657112340001@h>;tag=a;x="<sip:13900139000@y>";z=1',
+        b"<sip:+8657112340001@h>;tag=a;z=1",
+    ),
+    "quoted parameter, no brackets": (
+        b'sip:+8657112340001@h;tag=a;x="<sip:13900139000@y>"',
+        b"<sip:+8657112340001@h>;tag=a",
+    ),
     "tel with separators": (b"<tel:+86-571-12340001>;tag=a", b"<tel:+8657112340001>;tag=a"),
     "tel with context": (b"<tel:0571-12340001;phone-context=+86>;tag=a", b"<tel:057112340001;phone-context=+86>;tag=a"),
 }
@@ -147,6 +187,13 @@ def test_to_and_contact_lose_another_number_in_the_display_name() -> None:
     headers = leaving(request).headers
     assert values(headers, b"To") == [b"<sip:+8613800138000@127.0.0.1>"]
     assert values(headers, b"Contact") == [b"<sip:desk@127.0.0.2:5060;ob>;expires=60"]
+    quoted = invite(
+        to=b'sip:+8613800138000@127.0.0.1;x="<sip:13900139000@y>"',
+        contact=b'sip:desk@127.0.0.2;x="<sip:13900139000@y>";expires=60',
+    )
+    headers = leaving(quoted).headers
+    assert values(headers, b"To") == [b"<sip:+8613800138000@127.0.0.1>"]
+    assert values(headers, b"Contact") == [b"<sip:desk@127.0.0.2>;expires=60"]
     named = invite(contact=b'"Desk" <sip:desk@127.0.0.2>')
     assert values(leaving(named).headers, b"Contact") == [b'"Desk" <sip:desk@127.0.0.2>']
     assert values(leaving(invite(contact=b"*")).headers, b"Contact") == [b"*"]
@@ -208,7 +255,7 @@ def test_isup_inside_a_dialog() -> None:
     plan = registry().plan
     kind = b"multipart/mixed;boundary=b"
     info = invite(to=TAGGED, method=b"INFO", body=ISUP, content_type=kind)
-    assert screen_request(info, ALPHA, CARRIER, None, plan, HOST).detail == "ISUP body"
+    assert screen_request(info, ALPHA, CARRIER, None, plan, HOST).detail == "body: application/isup"
     bye = invite(to=TAGGED, method=b"BYE", body=b"\x0c", content_type=b"application/isup")
     screened = screen_request(bye, ALPHA, CARRIER, None, plan, HOST)
     assert (screened.refusal, screened.body, values(screened.headers, b"Content-Type")) == ("", b"", [])
@@ -219,7 +266,11 @@ def test_what_ends_a_call_is_cleaned_not_refused(method: bytes) -> None:
     request = invite(b"P-Asserted-Identity: " + OTHER, b"Privacy: id", to=TAGGED, method=method)
     screened = screen_request(request, ALPHA, CARRIER, None, registry().plan, HOST)
     assert screened.refusal == ""
-    assert values(screened.headers, b"P-Asserted-Identity") == []
+    for name in (b"P-Asserted-Identity", b"Privacy", b"Contact"):
+        assert values(screened.headers, name) == []
+    tail = invite(to=TAGGED + b";rn=1", from_=FROM + b";verstat=x", method=method)
+    headers = screen_request(tail, ALPHA, CARRIER, None, registry().plan, HOST).headers
+    assert (values(headers, b"From"), values(headers, b"To")) == ([FROM], [TAGGED])
 
 
 @pytest.mark.parametrize(
@@ -238,10 +289,74 @@ def test_transfer_from_access_is_refused(method: bytes, line: bytes, detail: str
     assert leaving(invite(line)).refusal == ""
 
 
+def emergency(*lines: bytes, from_uri: bytes = b"", proven: bool = False, **fields: bytes) -> Screened:
+    request = invite(*lines, uri=b"sip:110@127.0.0.1", **fields)
+    number = attempt(request).caller.number if proven else None
+    return screen_request(request, ALPHA, CARRIER, number, registry().plan, HOST, from_uri, emergency=True)
+
+
 def test_an_emergency_call_takes_over_no_other() -> None:
-    request = invite(b"Replaces: a;to-tag=b;from-tag=c", b"Join: a;to-tag=b;from-tag=c", uri=b"sip:110@127.0.0.1")
-    screened = screen_request(request, ALPHA, CARRIER, None, registry().plan, HOST, emergency=True)
-    assert (screened.refusal, screened.headers) == ("", invite().headers)
+    screened = emergency(b"Replaces: a;to-tag=b;from-tag=c", b"Join: a;to-tag=b;from-tag=c", to=b"<sip:110@h>")
+    want = invite(to=b"<sip:110@h>", contact=b"<sip:127.0.0.2:5060>").headers
+    assert (screened.refusal, screened.headers) == ("", want)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        OTHER,
+        b"<sip:police@h>",
+        b"<sip:127.0.0.1>",
+        b'"13900139000" <sip:110@h>',
+        b"<sip:110@h;rn=+8613900139000>",
+        b"<sip:110@h>;rn=1",
+        b"<urn:service:sos>",
+    ],
+)
+def test_an_emergency_call_names_the_gated_digits_in_to(to: bytes) -> None:
+    screened = emergency(to=to, proven=True)
+    assert values(screened.headers, b"To") == [b"<sip:110@127.0.0.1:5060>"]
+    assert values(screened.headers, b"P-Asserted-Identity") == [ASSERTED[1]]
+    received = invite(uri=b"sip:110@127.0.0.1", to=to)
+    back = screen_response(answer(to=b"<sip:110@127.0.0.1:5060>;tag=b2"), CARRIER, ALPHA, registry().plan, received)
+    assert values(back.headers, b"To") == [to + b";tag=b2"]
+
+
+def test_an_emergency_call_hides_nobody() -> None:
+    assert values(emergency(b"Privacy: id", proven=True).headers, b"Privacy") == []
+    assert values(emergency(b"Privacy: id").headers, b"Privacy") == []
+
+
+@pytest.mark.parametrize(
+    ("received", "left"),
+    [
+        (b"<sip:+8613900139000@127.0.0.2:5070;transport=udp;rn=1;x=2>;q=1", [b"<sip:127.0.0.2:5070;transport=udp>"]),
+        (b'"13900139000" <sips:desk@[::1]>, <sip:b@c>', [b"<sips:[::1]>"]),
+        (b"<tel:+8613900139000>", []),
+        (b"<sip:a@b:99999>", []),
+        (b"*", []),
+    ],
+)
+def test_an_unproven_emergency_caller_is_called_back_at_no_number(received: bytes, left: list[bytes]) -> None:
+    assert values(emergency(contact=received).headers, b"Contact") == left
+    assert values(emergency(contact=b"<sip:alpha@127.0.0.2>", proven=True).headers, b"Contact") == [
+        b"<sip:alpha@127.0.0.2>"
+    ]
+
+
+def test_without_an_emergency_cli_an_unproven_from_leaves_unasserted() -> None:
+    for from_ in (b"<sip:+8613900139000@h>;tag=a", b"<sip:alice@h>;tag=a", b"<sip:anonymous@anonymous.invalid>;tag=a"):
+        headers = emergency(OWN, from_=from_).headers
+        assert values(headers, b"From") == [from_]
+        assert values(headers, b"P-Asserted-Identity") == []
+
+
+def test_an_emergency_call_keeps_its_location() -> None:
+    kind = b"multipart/mixed;boundary=b"
+    body = b"--b\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>\r\n--b--"
+    assert emergency(body=body, content_type=kind).body == body
+    assert emergency(body=ISUP, content_type=kind).body == SDP
+    assert leaving(invite(body=body, content_type=kind)).body == b""
 
 
 def test_transfer_from_the_core_passes() -> None:

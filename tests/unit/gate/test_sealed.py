@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.gate.sealed import MAX_RAW, RAW_HEADERS, sealed_content
+from gateway.gate.sealed import MAX_RAW, MAX_RAW_HEADERS, MAX_RAW_TOTAL, RAW_HEADERS, sealed_content
 from tests.unit.gate.calls import FROM, TO, invite
 
 
@@ -17,7 +17,7 @@ def test_identity_headers_as_received_and_nothing_else() -> None:
         b"P-Asserted-Identity: <tel:+8657112340001>",
     )
     content = msgspec.json.decode(sealed_content(request, "+8613800138000"))
-    assert set(content) == {"subscriber", "uri", "headers"}
+    assert (set(content), content["more"]) == ({"subscriber", "uri", "headers", "more"}, 0)
     assert content["subscriber"] == "+8613800138000"
     assert content["uri"] == "sip:+8613800138000@127.0.0.1:5060"
     assert content["headers"] == [
@@ -49,3 +49,20 @@ def test_bytes_that_are_no_utf8_stay_visible_as_such() -> None:
     request = invite(b"User-Agent: \xe4\xb8\xad \xff")
     values = [v for name, v in msgspec.json.decode(sealed_content(request, ""))["headers"] if name == "User-Agent"]
     assert "\u4e2d \ufffd" in values
+
+
+def test_what_is_kept_of_one_message_is_bounded_and_says_what_is_missing() -> None:
+    many = invite(*[b"History-Info: <sip:%d@127.0.0.2>" % number for number in range(40)])
+    content = msgspec.json.decode(sealed_content(many, ""))
+    raw = sum(name in RAW_HEADERS for name, _ in many.headers)
+    assert (len(content["headers"]), content["more"]) == (MAX_RAW_HEADERS, raw - MAX_RAW_HEADERS)
+    long = invite(*[b"Identity: " + b"z" * MAX_RAW] * 6)
+    content = msgspec.json.decode(sealed_content(long, ""))
+    kept = [len(value) for _, value in content["headers"]]
+    assert sum(kept) == MAX_RAW_TOTAL
+    assert content["more"] == sum(name in RAW_HEADERS for name, _ in long.headers) - len(kept) + 1, "one of them cut"
+
+
+def test_a_long_request_uri_is_cut() -> None:
+    request = invite(uri=b"sip:+8613800138000@127.0.0.1;x=" + b"u" * MAX_RAW)
+    assert len(msgspec.json.decode(sealed_content(request, ""))["uri"]) == MAX_RAW

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.gate.decision import Verdict
+from gateway.gate.engine import Engine
 from gateway.gate.waiting import Deliver, Waiting, deliver
 from tests.unit.gate.calls import attempt, invite, registry
-from tests.unit.gate.test_engine import Engine, example
+from tests.unit.gate.test_engine import example
 
 
 def waiting(tell: Deliver, decided: bool = True) -> Waiting:

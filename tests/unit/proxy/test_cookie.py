@@ -7,11 +7,12 @@ import pytest
 from gateway.proxy.cookie import CALLEE, CALLER, COOKIE_LENGTH, NO_HASH, Cookie, CookieRing, short_hash
 
 RING = CookieRing({1: b"a" * 32, 2: b"b" * 32}, 2)
-FROM, TO, CONTACT = short_hash(b"sip:a@h"), short_hash(b"sip:b@h"), short_hash(b"b")
+FROM, TO = short_hash(b"sip:a@h"), short_hash(b"sip:b@h")
+BOUND = [short_hash(b"%d" % number) for number in range(5)]
 
 
 def make(kind: int) -> Cookie:
-    return Cookie(kind, 1_800_000_000, bytes(range(16)), b"own.", b"peer", FROM, TO, CONTACT)
+    return Cookie(kind, 1_800_000_000, bytes(range(16)), b"own.", b"peer", FROM, TO, *BOUND)
 
 
 def issue(kind: int, ring: CookieRing = RING) -> bytes:

@@ -60,28 +60,21 @@ def test_record_routes() -> None:
     ]
 
 
+HEADERS_BACK: Headers = [
+    (b"Record-Route", b"<a>"),
+    (b"Via", b"ours"),
+    (b"Via", b"v1"),
+    (b"X", b"1"),
+    (b"Record-Route", b"<b>"),
+]
+
+
 def test_returned_headers() -> None:
-    headers: Headers = [
-        (b"Record-Route", b"<a;cg=OLD>"),
-        (b"Via", b"ours"),
-        (b"X", b"OLD"),
-        (b"Via", b"v1"),
-        (b"Record-Route", b"<b;cg=OLD>"),
-        (b"Record-Route", b"<c;cg=OTHER>"),
-    ]
-    assert forward.returned_headers(headers, b"OLD", b"NEW") == (
-        [
-            (b"Record-Route", b"<a;cg=NEW>"),
-            (b"X", b"OLD"),
-            (b"Via", b"v1"),
-            (b"Record-Route", b"<b;cg=NEW>"),
-            (b"Record-Route", b"<c;cg=OTHER>"),
-        ],
-        2,
-    )
-    same, replaced = forward.returned_headers(headers, b"", b"NEW")
-    assert replaced == 0
-    assert same == headers[:1] + headers[2:]
+    assert forward.returned_headers(HEADERS_BACK, None) == [HEADERS_BACK[0], *HEADERS_BACK[2:]]
+    put = forward.returned_headers(HEADERS_BACK, [b"<n>", b"<m>"])
+    assert put == [(b"Via", b"v1"), (b"Record-Route", b"<n>"), (b"Record-Route", b"<m>"), (b"X", b"1")]
+    assert forward.returned_headers(HEADERS_BACK, []) == [(b"Via", b"v1"), (b"X", b"1")]
+    assert forward.returned_headers(HEADERS_BACK[:3], [b"<n>"]) == [(b"Via", b"v1"), (b"Record-Route", b"<n>")]
 
 
 def test_has_sender_via() -> None:

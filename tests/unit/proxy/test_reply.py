@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.proxy import reply
+from gateway.proxy.peer import MAX_REPLY_PORTS
 from gateway.sip.message import Response
 from gateway.sip.parser import parse
 from tests.unit.proxy.messages import an_invite, source
@@ -52,6 +53,15 @@ def test_answers_go_back_to_the_source_host(via: bytes, want: tuple[str, int]) -
     found = reply.answer_destination(an_invite(via=via), source(6000))
     assert found.address == want
     assert not found.reliable
+
+
+def test_another_port_of_the_source_is_one_destination_and_few_are_kept() -> None:
+    came = source(6000)
+    found = reply.answer_destination(an_invite(via=b"SIP/2.0/UDP 127.0.0.2:5070"), came)
+    assert reply.answer_destination(an_invite(via=b"SIP/2.0/UDP 127.0.0.2:5070"), came) is found
+    for port in range(1, 100):
+        assert reply.answer_destination(an_invite(via=b"SIP/2.0/UDP 127.0.0.2:%d" % port), came).address[1] == port
+    assert len(came._replies) <= MAX_REPLY_PORTS
 
 
 def test_on_a_stream_and_where_it_is_the_same_the_source_itself_is_used() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sip import Request, parse
+from gateway.sip import RemoteProtocolError, Request, parse
 from gateway.sip.headers import read_head, unfold
 from gateway.sip.limits import MAX_HEADERS, MAX_LINE, MAX_VIAS
-from tests.unit.sip.samples import parsed, refused, request
+from gateway.sip.names import canonical_name
+from tests.unit.sip.samples import parsed, refused, request, response
 
 
 @pytest.mark.parametrize("name", [b"From ", b"From\t", b"From \t ", b"FROM", b"f", b"F ", b"frOm"])
@@ -112,6 +113,33 @@ def test_unicode_line_ends_are_text(text: str) -> None:
     assert len(message.get_all(b"From")) == 1
 
 
+@pytest.mark.parametrize(
+    "text", [b"a\xe2\x80\xa8b", b"a\xe2\x80\xa9b", b"a\xc2\x85b", b"a\x85b", b"\xff", b"\xed\xa0\x80"]
+)
+@pytest.mark.parametrize(
+    "name", [b"From", b"To", b"Contact", b"Via", b"Route", b"P-Asserted-Identity", b"f", b"History-Info", b"Require"]
+)
+def test_values_that_split_or_are_no_text(name: bytes, text: bytes) -> None:
+    """A reader of Unicode lines would find headers in them; U+0085 is an octet of its own in ISO 8859."""
+    line = name + b': "' + text + b'" <sip:a@b>;tag=2'
+    known = canonical_name(name)
+    error = refused(request(line, without=(known,)))
+    assert (error.status, error.phrase) == (400, b"Bad Text in " + known)
+    with pytest.raises(RemoteProtocolError):
+        parse(response(line))
+
+
+@pytest.mark.parametrize("name", [b"Subject", b"Reason", b"Warning", b"User-Agent", b"X-Unknown"])
+def test_free_text_is_kept_for_the_record(name: bytes) -> None:
+    assert parsed(request(name + b": a\xe2\x80\xa8b\x85")).get(name) == b"a\xe2\x80\xa8b\x85"
+
+
+def test_text_of_every_script_passes() -> None:
+    """The second octet of U+5143 is 0x85."""
+    display = '"\u5143 \u5ba2\u670d Zo\u00eb"'.encode()
+    assert parsed(request(from_=display + b" <sip:a@b>;tag=1")).from_.display == display
+
+
 def test_edge_white_space_is_sp_and_htab_only() -> None:
     assert parsed(request(b"Subject: \t a \t ")).get(b"Subject") == b"a"
     assert parsed(request("Subject: \u00a0a\u2003".encode())).get(b"Subject") == "\u00a0a\u2003".encode()
@@ -120,6 +148,13 @@ def test_edge_white_space_is_sp_and_htab_only() -> None:
 def test_quoted_pair_controls_where_rfc_4475_has_them() -> None:
     message = parsed(request(to=b'"a\\\x00\\\x07\\\\" <sip:a@b>'))
     assert message.to.display == b'"a\\\x00\\\x07\\\\"'
+
+
+def test_quoted_controls_are_bounded() -> None:
+    display = b'"' + b"\\\x01" * 1_000 + b'"'
+    assert parsed(request(to=display + b" <sip:a@b>")).to.display == display
+    contacts = [b"Contact: " + display + b" <sip:a@b>"] * 2
+    assert refused(request(*contacts, to=display + b" <sip:a@b>")).phrase == b"Control Character"
 
 
 def test_folds() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.sip import RemoteProtocolError, split_list
 from gateway.sip.params import find_param, quoted_end, split_params
@@ -60,3 +62,22 @@ def test_find_param() -> None:
     assert find_param(b"a=1;B;c=2", b"b") == b""
     assert find_param(b"a=1", b"x") is None
     assert find_param(b"", b"x") is None
+
+
+def test_quoted_strings_are_bounded() -> None:
+    assert quoted_end(b'"' + b'\\"' * 255 + b'"', 0) == 512
+    assert quoted_end(b'"' + b'\\"' * 256 + b'"', 0) == -1
+    assert quoted_end(b'"a\\\\"', 0) == 5
+    assert quoted_end(b'"a\\\\\\"', 0) == -1
+    assert quoted_end(b'x"a"b"', 1) == 4
+
+
+@given(st.text(alphabet='",<>\\a ;', max_size=24).map(str.encode))
+def test_splitting_loses_nothing(value: bytes) -> None:
+    """Joined again the parts are the value, and none of them splits further."""
+    try:
+        parts = split_list(value)
+    except RemoteProtocolError:
+        return
+    assert b",".join(parts).translate(None, b" ") == value.translate(None, b" ")
+    assert all(split_list(part) == [part] for part in parts)

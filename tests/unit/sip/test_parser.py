@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gateway.sip import Request, canonical_uri, is_keepalive, parse, parse_uri
-from gateway.sip.limits import MAX_MESSAGE
+from gateway.sip.limits import MAX_CALL_ID, MAX_MESSAGE, MAX_TAG
 from tests.unit.sip.samples import parsed, parsed_response, refused, request, response
 
 
@@ -277,3 +279,49 @@ def test_what_the_gate_reads_is_what_stands_there() -> None:
     message = parse(request(from_=b"<sip:%2B8657112340001@H>;tag=1"))
     assert isinstance(message, Request)
     assert canonical_uri(parse_uri(message.from_.uri)) == b"sip:%2B8657112340001@h"
+
+
+def test_length_of_call_id() -> None:
+    longest = b"c" * (MAX_CALL_ID - 2) + b"@x"
+    assert parsed(request(call_id=longest)).call_id == longest
+    assert parsed_response(response(call_id=longest)).call_id == longest
+    error = refused(request(call_id=b"c" + longest))
+    assert (error.status, error.phrase) == (400, b"Call-ID Too Long")
+    assert error.salvage is not None and error.salvage.call_id == b"c" + longest
+    assert refused(response(call_id=b"c" + longest)).salvage is None
+
+
+@pytest.mark.parametrize("params", [b"tag=%b", b"x=y;tag=%b"])
+def test_length_of_tags(params: bytes) -> None:
+    longest, longer = (b"<sip:a@b>;" + params % (b"t" * length) for length in (MAX_TAG, MAX_TAG + 1))
+    assert len(parsed(request(from_=longest, to=longest)).from_.tag) == MAX_TAG
+    assert len(parsed_response(response(from_=longest, to=longest)).to.tag) == MAX_TAG
+    for data in (request(from_=longer), request(to=longer)):
+        error = refused(data)
+        assert (error.status, error.phrase) == (400, b"Tag Too Long")
+        assert error.salvage is not None
+    for data in (response(from_=longer), response(to=longer)):
+        assert refused(data).salvage is None
+
+
+def test_lengths_leave_room_for_rfc_4475() -> None:
+    message = parsed((Path(__file__).parents[2] / "data" / "rfc4475" / "longreq.dat").read_bytes())
+    assert (len(message.call_id), len(message.from_.tag)) == (141, 155)
+
+
+def test_contacts_are_counted_over_all_lines() -> None:
+    line = b"Contact: " + b", ".join([b'"a" <sip:x@h>'] * 8)
+    assert len(parsed(request(*[line] * 4, without=(b"Contact",))).get_all(b"Contact")) == 4
+    for lines in ([line] * 5, [b"Contact: <sip:x@h>"] * 33):
+        assert refused(request(*lines, without=(b"Contact",))).phrase == b"Too Many Contact"
+
+
+def test_every_contact_of_several_is_checked() -> None:
+    assert refused(request(b"Contact: <sip:x@h", b"Contact: <sip:y@h>")).status == 400
+    assert refused(request(b"Contact: <sip:y@h>", b"Contact: <sip:x@h")).status == 400
+
+
+@pytest.mark.parametrize("reason", [b"a\xe2\x80\xa8From: <sip:x@y>", b"a\x85b", b"\xc2\x85", b"\xff"])
+def test_a_reason_phrase_that_splits_is_dropped(reason: bytes) -> None:
+    assert parsed_response(response(start=b"SIP/2.0 200 " + reason)).reason == b""
+    assert parsed_response(response(start="SIP/2.0 200 \u5143".encode())).reason == "\u5143".encode()

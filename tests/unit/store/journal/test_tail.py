@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.store.journal import tail
+from gateway.store.journal.head import HEAD_NAME
 from gateway.store.journal.tail import find_end
 from gateway.store.journal.verify import verify
 from tests.support.journals import decision, fill, open_at, segments, write
@@ -55,6 +56,7 @@ def test_a_segment_torn_in_its_header_is_removed(tmp_path: Path) -> None:
     *earlier, last = segments(tmp_path / "n-0")
     before = sum(path.read_bytes().count(b"\n") - 1 for path in earlier)
     last.write_bytes(last.read_bytes()[:20])
+    (tmp_path / "n-0" / HEAD_NAME).unlink()  # it is written after the segment: here the crash came before
     writer, recovery = open_at(tmp_path / "n-0")
     assert (recovery.records, recovery.torn_bytes) == (before, 20)
     write(writer, decision(99))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from gateway.store.journal import writer as module
 from gateway.store.journal.lines import GENESIS, MAX_PAYLOAD, chain_next, read_header, split_line
 from gateway.store.journal.verify import verify
 from tests.support.journals import decision, fill, open_at, segments, write
@@ -164,6 +166,34 @@ def test_after_a_failed_sync_a_new_segment_is_begun(tmp_path: Path, monkeypatch:
     write(writer, decision(2))
     _synced(writer, results)
     assert writer.segment == 2
+    writer.close()
+    assert verify(tmp_path / "n-0").ok
+
+
+def test_a_disk_that_stays_broken_is_not_filled_with_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One new segment at once (it may be the file), then one a second; whoever waits hears of the error meanwhile."""
+    writer, _ = open_at(tmp_path / "n-0")
+    results: list[OSError | None] = []
+    real = os.fdatasync
+
+    def broken(fd: int) -> None:
+        raise OSError(errno.EIO, "disk")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    for number in range(1, 30):
+        write(writer, decision(number))
+        _synced(writer, results)
+    assert writer.segment == 2
+    monkeypatch.setattr(os, "fdatasync", real)
+    write(writer, decision(30))
+    _synced(writer, results)  # this file's sync failed before: the kernel says so only once
+    assert [type(error) for error in results] == [OSError] * 30
+    monkeypatch.setattr(module, "SEGMENT_PAUSE_S", 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e12)
+    write(writer, decision(31))
+    _synced(writer, results)
+    monkeypatch.undo()
+    assert results[-1] is None and writer.segment == 3
     writer.close()
     assert verify(tmp_path / "n-0").ok
 

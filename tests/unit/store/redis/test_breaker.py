@@ -19,3 +19,14 @@ def test_an_answer_between_starts_the_count_again() -> None:
             assert not breaker.failed()
         breaker.succeeded()
     assert not breaker.open and breaker.opened == 0
+
+
+def test_it_tells_each_change_once() -> None:
+    told: list[bool] = []
+    breaker = Breaker(told.append)
+    breaker.succeeded()
+    for _ in range(FAILURES_TO_OPEN + 3):
+        breaker.failed()
+    breaker.succeeded()
+    breaker.succeeded()
+    assert told == [True, False]

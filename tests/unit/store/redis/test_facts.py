@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.store.ports import ScopedRefusal, SubscriberFacts
 from gateway.store.redis import layout
 from gateway.store.redis.address import command
-from gateway.store.redis.facts import Dataset, NotTheDataset, read_head
+from gateway.store.redis.facts import Dataset, NotTheDataset, OtherKey, read_head
 
 CALLEE = bytes(range(8))
 
@@ -88,17 +88,28 @@ def test_what_is_not_the_dataset(consents: Any, refusals: Any, scoped: Any) -> N
         Dataset(7, 64).read(consents, refusals, scoped, 2, 100.0)
 
 
-@pytest.mark.parametrize("reply", [None, [None, None], [b"0", b"64"], [b"7", b"0"], [b"x", b"64"], ERROR, 5, [b"7"]])
+@pytest.mark.parametrize(
+    "reply", [None, [None] * 3, [b"0", b"64", None], [b"7", b"0", None], [b"x", b"64", None], ERROR, 5, [b"7"]]
+)
 def test_heads_that_name_nothing(reply: Any) -> None:
     assert read_head(reply) is None
 
 
 def test_a_head() -> None:
-    dataset = read_head([b"7", b"64"])
-    assert dataset is not None and (dataset.epoch, dataset.buckets, dataset.head) == (7, 64, [b"7", b"64"])
+    dataset = read_head([b"7", b"64", None])
+    assert dataset is not None and (dataset.epoch, dataset.buckets, dataset.head) == (7, 64, [b"7", b"64", None])
 
 
 @pytest.mark.parametrize(("epoch", "buckets"), [(0, 64), (-1, 64), (1, 0), (1, layout.MAX_BUCKETS + 1)])
 def test_impossible_datasets(epoch: int, buckets: int) -> None:
     with pytest.raises(ValueError, match="dataset epoch"):
         Dataset(epoch, buckets)
+
+
+def test_a_head_of_another_key() -> None:
+    ours, other = b"0" * 16, b"1" * 16
+    for found, check in ((ours, ours), (None, ours), (other, b"")):
+        dataset = read_head([b"3", b"16", found], check)
+        assert dataset is not None and dataset.head == [b"3", b"16", found]
+    with pytest.raises(OtherKey, match="pseudonym key differs from the data set's"):
+        read_head([b"3", b"16", other], ours)

@@ -225,7 +225,7 @@ CREATE TABLE evidence (
 CREATE INDEX evidence_id ON evidence (id);
 CREATE INDEX evidence_number ON evidence (number, at) WHERE number IS NOT NULL;
 CREATE INDEX evidence_party ON evidence (party, at) WHERE party IS NOT NULL;
-CREATE INDEX evidence_call_id ON evidence (call_id) WHERE call_id IS NOT NULL;
+CREATE INDEX evidence_call_id ON evidence ("left"(call_id, 255)) WHERE call_id IS NOT NULL;
 CREATE INDEX evidence_decisions ON evidence (at) WHERE kind = 'decision';
 
 CREATE TABLE checkpoints (

@@ -1,0 +1,30 @@
+"""What was asked in one turn of the event loop, and the reasons why an answer may be `Unavailable`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.store.ports import LookupReply
+from gateway.store.redis.facts import Dataset
+
+TIMEOUT: Final = "timeout"
+LINK_DOWN: Final = "link down"
+BREAKER_OPEN: Final = "breaker open"
+NO_DATA_SET: Final = "no data set"
+OTHER_KEY: Final = "other key"
+"""`Unavailable.reason`, all there are."""
+
+Ask = tuple[bytes, int, int, float, LookupReply]
+"""Callee hash, operator, purpose, epoch seconds, and whom to tell: as `ports.SubscriberLookup.ask` takes them."""
+
+
+class Turn:
+    """The asks of one turn. Once answered or refused, `asks` is empty: late replies find nothing to do."""
+
+    __slots__ = ("asked_at", "asks", "dataset", "repeated")
+
+    def __init__(self, asks: list[Ask], asked_at: float) -> None:
+        self.asks = asks
+        self.asked_at = asked_at
+        self.dataset: Dataset | None = None
+        self.repeated = False

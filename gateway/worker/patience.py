@@ -1,0 +1,46 @@
+"""A lookup that waits for its first dataset.
+
+A worker that was just started receives calls before its link to Redis is up. Refusing them would turn every restart
+into an outage; so until the first dataset is known, questions are held back, for a few seconds and bounded, and only
+then asked. Calls that need no store are not touched by it.
+"""
+
+from __future__ import annotations
+
+from gateway.store.ports import LookupReply, SubscriberLookup
+
+HOLD_S = 5.0
+"""Longest wait from the start: an embedded Redis that was restarted empty is filled again well within it."""
+
+MAX_HELD = 5_000
+"""Questions held back: five seconds of 1,000 calls/s. More are asked at once, and refused as unavailable."""
+
+
+class PatientLookup:
+    """`SubscriberLookup` in front of another."""
+
+    __slots__ = ("_held", "_lookup", "_open")
+
+    def __init__(self, lookup: SubscriberLookup) -> None:
+        self._lookup = lookup
+        self._open = False
+        self._held: list[tuple[bytes, int, int, float, LookupReply]] = []
+
+    @property
+    def held(self) -> int:
+        """Questions held back."""
+        return len(self._held)
+
+    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+        """See `SubscriberLookup.ask`."""
+        if self._open or len(self._held) >= MAX_HELD:
+            self._lookup.ask(callee_hash, operator, purpose, now, reply)
+        else:
+            self._held.append((callee_hash, operator, purpose, now, reply))
+
+    def release(self) -> None:
+        """The first dataset is known, or the wait is over: ask what was held back, and hold nothing from now on."""
+        self._open = True
+        held, self._held = self._held, []
+        for question in held:
+            self._lookup.ask(*question)

@@ -153,7 +153,7 @@ class Gate:
         if isinstance(answer, Unavailable):
             ruling = waiting.engine.unavailable(facts)
             if ruling is not None:
-                ruling.reason = f"{ruling.reason}: {answer}"
+                ruling.reason = f"{ruling.reason}: {answer.reason}"
             self._settle(waiting, attempt, decision, ruling)
             return
         self._counts.lookup.observe(elapsed)

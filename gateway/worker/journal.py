@@ -71,7 +71,10 @@ class WorkerJournal:
                 torn_bytes=recovery.torn_bytes,
                 lost_calls=len(recovery.open_calls),
                 missing_records=recovery.missing_records,
+                missing_from=recovery.missing_from,
             )
+        if not recovery.answered_known:
+            _log.warning("calls that were up may be missing in callgate_active_calls, and be owed an end record")
         self._recovered(recovery)
         return True
 

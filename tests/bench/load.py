@@ -104,7 +104,7 @@ def measure(subject: Subject, rate: float, seconds: float, warm_s: float, direct
         failed = result.failed + result.current + carrier.result().failed
     if failed or not result.created:
         counts = f"{failed} of {result.created} calls failed"
-        raise FailedCalls(f"{subject.name} at {rate:g}/s: {counts}; {sipp.errors()[-500:]}")
+        raise FailedCalls(f"{subject.name} at {rate:g}/s: {counts}; first: {sipp.errors()[:300]!r}")
     reached = reached_rate(sipp)
     if reached < 0.97 * rate:
         raise FailedCalls(f"{subject.name} at {rate:g}/s: SIPp placed {reached:.0f}/s only")
@@ -126,7 +126,7 @@ def _until_end(sipp: Sipp, timeout_s: float) -> Result:
     try:
         return sipp.wait(timeout_s)
     except AssertionError as error:
-        raise FailedCalls(str(error)[:1_000]) from None
+        raise FailedCalls(str(error)[:300]) from None
 
 
 def idle(subject: Subject, seconds: float) -> dict[str, float]:
@@ -184,7 +184,7 @@ def _row_after(sipp: Sipp, seconds: float) -> Row:
             if found and found[-1].at - found[0].at >= seconds:
                 return found[-1]
         time.sleep(POLL_S)
-    raise FailedCalls(f"SIPp ended early: {sipp.result()} {sipp.errors()[-500:]}")
+    raise FailedCalls(f"SIPp ended early: {sipp.result()} {sipp.errors()[:300]!r}")
 
 
 def _own_ns() -> int:

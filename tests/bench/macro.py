@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,7 +86,7 @@ def run_macro(subjects: Sequence[Subject], plan: Plan, directory: Path, say: Say
             measured.idle_ms.append(idle(subject, IDLE_S))
             for rate in plan.rates:
                 place = directory / f"{subject.name}-{run}-{rate:g}"
-                done = _with_second_try(lambda s=subject, r=rate, d=place: _load(s, r, plan, d), measured, say)  # type: ignore[misc]
+                done = _with_second_try(subject, partial(_load, subject, rate, plan, place), measured, say)
                 if done is not None:
                     measured.loads.append(done)
                     say(
@@ -127,7 +128,8 @@ def _delays(subjects: Sequence[Subject], plan: Plan, found: dict[str, Measured],
     for run, subject in alternating(subjects, plan.runs):
         with subject:
             measured = found[subject.name]
-            done = _with_second_try(lambda s=subject, n=run: measure_delay(s, rate, plan.delay_s, n + 1), measured, say)  # type: ignore[misc]
+            work = partial(measure_delay, subject, rate, plan.delay_s, run + 1)
+            done = _with_second_try(subject, work, measured, say)
             if done is not None:
                 measured.delays.append(done)
                 say(
@@ -149,13 +151,16 @@ def measure_delay(subject: Subject, rate: float, seconds: float, seed: int) -> D
     return result
 
 
-def _with_second_try(work: Callable[[], T], measured: Measured, say: Say) -> T | None:
+def _with_second_try(subject: Subject, work: Callable[[], T], measured: Measured, say: Say) -> T | None:
     for _ in range(TRIES):
         try:
             return work()
-        except (FailedCalls, subprocess.SubprocessError) as error:
+        except (AssertionError, subprocess.SubprocessError) as error:
             measured.refused.append(str(error))
             say(f"not reported: {error}")
+        # Nothing of a run that failed may reach into the next.
+        subject.stop()
+        subject.start()
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tests.bench.deployment import ROOT
 
-QUICK = ("path", "sip", "gate", "lookup")
+QUICK = ("path", "sip", "proxy", "gate", "lookup")
 SLOW = ("journal", "registry")
 LIMIT_S = 300.0
 """No benchmark may take longer."""

@@ -155,6 +155,6 @@ class Kamailio(Subject):
 
     def describe(self) -> str:
         shown = subprocess.run([PROGRAM, "-v"], capture_output=True, text=True, check=True, timeout=10)
-        version = shown.stdout.split("\n", 1)[0].removeprefix("version: ")
+        version = shown.stdout.split("\n", 1)[0].removeprefix("version: ").strip()
         lookups = "one round trip" if self._piped else "two round trips"
         return f"{version}, -x fm -X fm, children 1, {lookups} to Redis"

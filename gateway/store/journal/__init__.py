@@ -11,6 +11,10 @@ so altering, dropping or moving any record breaks the chain from there on; `prin
 chain so far; its own digits cover itself and are no link of the chain, so the chain runs through the records alone
 and can be checked again where they are shipped to. Records are numbered from 1 over the whole journal.
 
+Beside the segments: `head` (the last record on disk), `calls` (the calls that are up), `gaps` and `set-aside/` (parts
+that cannot be read any more), `lock`.
+
 Who does what: `writer` appends (one write(2) per turn of the loop), `syncer` makes it durable in a thread, `recovery`
-opens a journal after whatever happened to it, `reader` feeds the shipper, `verify` proves that it is whole.
+opens a journal after whatever happened to it, `reader` feeds the shipper, `verify` proves that it is whole, `aside`
+puts on record what is not.
 """

@@ -19,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.journal.gaps import gap_follows
 from gateway.store.journal.lines import chain_next
 from gateway.store.ports import Conflict
 from gateway.store.sql.engine import driver
@@ -122,7 +123,9 @@ def _following(journal: str, rows: Sequence[ShippedRow], stored: Checkpoint) -> 
                 raise Conflict(f"journal {journal}: record {seq} is not the one shipped before: another journal?")
             continue
         # Nothing stored yet: a journal whose old segments are gone already may begin anywhere.
-        if seq and (row.seq != seq + 1 or row.chain != chain_next(chain, row.payload)):
+        follows = row.seq == seq + 1 and row.chain == chain_next(chain, row.payload)
+        # Records that cannot be read any more were set aside: the gap stands for them.
+        if seq and not follows and not gap_follows(seq, chain, *row):
             raise Conflict(f"journal {journal}: record {row.seq} does not follow on record {seq}")
         seq, chain = row.seq, row.chain
         fresh.append(row)

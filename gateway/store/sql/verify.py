@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.store.journal.gaps import gap_follows, read_gap
 from gateway.store.journal.lines import GENESIS, chain_next
 from gateway.store.sql.engine import driver, mapped_errors
 from gateway.store.sql.evidence_rows import record_bytes
@@ -54,8 +55,11 @@ async def _verify(raw: object, journal: str, shipped: int, shipped_chain: str) -
             good = seq > 1 or _follows(GENESIS, record, stored)
         else:
             good = _follows(chain, record, stored)
+        gap = read_gap(record.encode())
         if not problem:
-            if records > 1 and seq != last + 1:
+            if gap is not None and (records == 1 or gap_follows(last, chain, seq, record.encode(), stored.encode())):
+                problem = f"records {gap.first} to {gap.last} are missing, and were set aside: {gap.reason}"
+            elif records > 1 and seq != last + 1:
                 problem = f"records {last + 1} to {seq - 1} are missing"
             elif not good:
                 problem = f"record {seq} was altered"

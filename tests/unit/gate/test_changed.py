@@ -61,7 +61,12 @@ def test_to_that_leads_elsewhere(to: bytes) -> None:
 
 @pytest.mark.parametrize(
     "contact",
-    [b"<sip:127.0.0.2?Replaces=abc>", b"<sip:desk@127.0.0.2;rn=1>", b"<sip:127.0.0.2>;verstat=x", b"<sip:8001@b:99999>"],
+    [
+        b"<sip:127.0.0.2?Replaces=abc>",
+        b"<sip:desk@127.0.0.2;rn=1>",
+        b"<sip:127.0.0.2>;verstat=x",
+        b"<sip:8001@b:99999>",
+    ],
 )
 def test_contact_with_headers_or_number_parameters(contact: bytes) -> None:
     for from_ in (b"<" + OWN + b">;tag=a1", b"<sip:desk@h>;tag=a1"):

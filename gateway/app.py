@@ -11,26 +11,32 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
-from gateway.readiness import ask_ready, to_import
+from gateway.first_keys import ensure_keys
+from gateway.keys import KeysError
+from gateway.readiness import ask_ready, database_is_away, to_import
 from gateway.settings import Settings, make_run_dir
 from gateway.store.embedded.process import EmbeddedError
 from gateway.store.embedded.servers import EmbeddedServers
 from gateway.supervisor import KILL_GRACE_S, Child, StartError
 from gateway.telemetry.logs import configure_logs, get_logger
+from gateway.watch import ServerWatch, watch_worker
 
 READY_POLL_S = 0.05
-SERVERS_POLL_S = 0.25
 WAITING_NOTE_S = 10.0
 """How often we say what we still wait for."""
 SHIP_GRACE_S = 10.0
 CONTROL_GRACE_S = 5.0
+AWAY_GRACE_S = 1.5
+"""Either of them while the database is away."""
 
 _log = get_logger(__name__)
 
@@ -44,18 +50,23 @@ def run_gateway(settings: Settings, typed: Callable[[str], str] = "callgate {}".
     servers = EmbeddedServers(settings.state_dir, redis=not settings.redis.url, postgres=not settings.database.url)
     try:
         make_run_dir(settings)
+        _make_keys(settings)
         found = servers.start()  # stops by itself what it began, if it fails
-    except (EmbeddedError, PermissionError) as error:
+    except (EmbeddedError, StartError) as error:
         sys.stderr.write(f"callgate: {error}\n")
         return 1
+    except OSError as error:
+        sys.stderr.write(f"callgate: {_no_state(settings, error)}\n")
+        return 1
     try:
+        with suppress(OSError):  # counters are since the start
+            settings.counters_file.unlink()
         _check_ports(settings)
         settings = dataclasses.replace(
             settings,
             redis=dataclasses.replace(settings.redis, url=settings.redis.url or found.redis_url),
             database=dataclasses.replace(settings.database, url=settings.database.url or found.database_url),
         )
-        _make_keys(settings)
         ran = True
         return asyncio.run(Gateway(settings, servers, started, typed).run())
     except StartError as error:
@@ -92,13 +103,26 @@ def _check_ports(settings: Settings) -> None:
 
 
 def _make_keys(settings: Settings) -> None:
-    """Before any child: two of them must not make the same file."""
-    from gateway.keys import KeysError, load_or_create
-
+    """Before any child and before a database is made: two must not make the same file, and a start that is cut off
+    must not leave a database without it."""
     try:
-        load_or_create(settings.keys_file)
+        ensure_keys(settings)
     except KeysError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+            raise cause from None
         raise StartError(str(error)) from None
+
+
+def _no_state(settings: Settings, error: OSError) -> str:
+    """One line on a state directory that cannot be used."""
+    if error.errno is None:  # a text of our own
+        return str(error)
+    place = error.filename or settings.state_dir
+    return (
+        f"node.state_dir = {settings.node.state_dir!r}: {place}: {os.strerror(error.errno)}; "
+        "fix: make it a directory this user can write to, with room on its disk, or set another"
+    )
 
 
 class Gateway:
@@ -134,7 +158,11 @@ class Gateway:
             ]
             watchers = [
                 tasks.create_task(self._announce(), name="announce"),
-                tasks.create_task(self._watch_servers(), name="watch servers"),
+                tasks.create_task(ServerWatch(self._servers).run(), name="watch servers"),
+                *(
+                    tasks.create_task(watch_worker(child, self._settings.worker_socket(index)), name="watch worker")
+                    for index, child in enumerate(self._workers)
+                ),
             ]
             await self._stop.wait()
             for task in watchers:
@@ -168,8 +196,10 @@ class Gateway:
     async def _drain(self) -> None:
         grace = KILL_GRACE_S if self._failed else self._settings.node.drain_s + KILL_GRACE_S
         await asyncio.gather(*(worker.stop(grace, self._hurry) for worker in self._workers))
-        await self._shipper.stop(SHIP_GRACE_S, self._hurry)
-        await self._control.stop(CONTROL_GRACE_S, self._hurry)
+        # Where the database is away nothing can be shipped: it waits in the journals, on disk.
+        away = database_is_away((await ask_ready(self._settings.http))[1])
+        await self._shipper.stop(AWAY_GRACE_S if away else SHIP_GRACE_S, self._hurry)
+        await self._control.stop(AWAY_GRACE_S if away else CONTROL_GRACE_S, self._hurry)
 
     async def _announce(self) -> None:
         """One line when everything answers; until then, now and then, what is missing. What only an import can mend
@@ -200,21 +230,6 @@ class Gateway:
             f"{settings.http.port}/ (/metrics /readyz); state in {settings.state_dir}. "
             f"Try: {self._typed('demo')}, {self._typed('calls')}, {self._typed('--help')}. Ctrl-C drains and stops."
         )
-
-    async def _watch_servers(self) -> None:
-        """Start embedded servers again when they have ended. Workers live without them meanwhile."""
-        while True:
-            await asyncio.sleep(SERVERS_POLL_S)
-            for name in self._servers.dead():
-                server = self._servers.redis if name == "redis" else self._servers.postgres
-                if server is None:
-                    continue
-                _log.error("embedded server ended; starting it again", server=name)
-                try:
-                    server.begin()  # forks here, in the main thread: see EmbeddedServers.start
-                    await asyncio.to_thread(server.await_ready)
-                except (EmbeddedError, OSError) as error:
-                    _log.error("embedded server did not start", server=name, error=str(error))
 
 
 def _host(address: str) -> str:

@@ -43,6 +43,14 @@ def to_import(body: str) -> str:
         return ""
 
 
+def database_is_away(body: str) -> bool:
+    """Whether `/readyz` says that PostgreSQL does not answer."""
+    try:
+        return not json.loads(body)["parts"]["database"]["ok"]
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def _is_ours(body: bytes) -> bool:
     """Whether our own control answered, not somebody else who holds the port."""
     try:

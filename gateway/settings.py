@@ -31,9 +31,9 @@ class Node:
     """This machine's place among the others."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-    name: Annotated[str, MinLen(1), "the node's name; it is written into every evidence record"] = "node-1"
+    name: Annotated[str, MinLen(1), "the node's name; it names its journals and stands in every record"] = "node-1"
     state_dir: Annotated[str, MinLen(1), "directory for journals, keys and embedded servers"] = "var"
-    workers: Annotated[int, Ge(0), Le(64), "SIP workers, at most one per CPU core; 0 = none here"] = 1
+    workers: Annotated[int, Ge(0), "1 (one SIP worker) or 0 (none here); several come with a later version"] = 1
     drain_s: Annotated[float, Ge(0), Le(3600), "seconds live transactions get to finish at shutdown"] = 32.0
 
 
@@ -195,6 +195,11 @@ class Settings:
     def shipper_socket(self) -> Path:
         """Unix socket on which the shipper tells its counters."""
         return self.run_dir / "shipper.sock"
+
+    @property
+    def counters_file(self) -> Path:
+        """What control remembers of counters that began anew (`telemetry.collector`)."""
+        return self.run_dir / "counters.json"
 
     def to_json(self) -> bytes:
         """For a child process; `from_json` is the inverse."""

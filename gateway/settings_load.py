@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import json
 import os
 import tomllib
@@ -23,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.process import CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
 from gateway.settings import Settings
+from gateway.settings_check import contradictions
 from gateway.settings_show import masked
 
 PREFIX = "CALLGATE_"
@@ -40,9 +40,7 @@ class SettingsError(Exception):
     def __init__(self, source: str, problems: list[str]) -> None:
         self.source = source
         self.problems = problems
-        super().__init__(
-            "\n".join([f"{source}: the settings cannot be used", *(f"  {line}" for line in problems)])
-        )
+        super().__init__("\n".join([f"{source}: the settings cannot be used", *(f"  {line}" for line in problems)]))
 
 
 def find_config(given: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -83,7 +81,7 @@ def check(tree: dict[str, Any], source: str, problems: list[str] | None = None) 
         found.extend(_describe(item) for item in error.errors(include_url=False))
         found.extend(_contradictions_of_the_rest(tree, error))
     if settings is not None:
-        found.extend(_contradictions(settings))
+        found.extend(contradictions(settings))
     if settings is None or found:
         raise SettingsError(source, found)
     return settings
@@ -94,7 +92,7 @@ def _contradictions_of_the_rest(tree: dict[str, Any], error: ValidationError) ->
     bad = {str(item["loc"][0]) for item in error.errors(include_url=False)}
     rest = {name: part for name, part in tree.items() if name not in bad}
     try:
-        return _contradictions(_ADAPTER.validate_python(rest))
+        return contradictions(_ADAPTER.validate_python(rest))
     except ValidationError:  # not to be: what is left was good before
         return []
 
@@ -103,13 +101,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise SettingsError(
-            str(path), [f"{error.strerror}; fix: give --config FILE that can be read"]
-        ) from None
+        raise SettingsError(str(path), [f"{error.strerror}; fix: give --config FILE that can be read"]) from None
     except UnicodeDecodeError as error:
-        raise SettingsError(
-            str(path), [f"byte {error.start}: not UTF-8; fix: save the file as UTF-8"]
-        ) from None
+        raise SettingsError(str(path), [f"byte {error.start}: not UTF-8; fix: save the file as UTF-8"]) from None
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -184,67 +178,6 @@ def _meant(word: str, known: list[str]) -> str:
     if close:
         return f" or write {close[0]}"
     return f" (known here: {', '.join(known)})" if known else ""
-
-
-def _contradictions(settings: Settings) -> list[str]:
-    """What is wrong although every single value is right."""
-    found: list[str] = []
-    if not settings.listener:
-        found.append(
-            "listener = []: nothing would be received; fix: add a [[listener]] with name and address"
-        )
-    names: set[str] = set()
-    places: set[tuple[str, int, str]] = set()
-    for number, listener in enumerate(settings.listener, 1):
-        if listener.name in names:
-            found.append(
-                f"listener[{number}].name = {listener.name!r}: used twice; fix: give each its own name"
-            )
-        names.add(listener.name)
-        place = (listener.address, listener.port, listener.transport)
-        if place in places:
-            found.append(
-                f"listener[{number}].port = {listener.port}: taken on {listener.address} already; "
-                "fix: give each its own address or port"
-            )
-        places.add(place)
-        found.extend(_bad_address(f"listener[{number}].address", listener.address))
-    found.extend(_bad_address("http.address", settings.http.address))
-    found.extend(_bad_url("redis.url", settings.redis.url, ("redis://", "rediss://", "unix://")))
-    found.extend(_bad_url("database.url", settings.database.url, ("postgresql://", "postgresql+asyncpg://")))
-    timers = settings.timers
-    if timers.t2_ms < timers.t1_ms:
-        found.append(
-            f"timers.t2_ms = {timers.t2_ms}: less than timers.t1_ms; fix: give {timers.t1_ms} or more"
-        )
-    if timers.cookie_hours < timers.max_call_hours:
-        found.append(
-            f"timers.cookie_hours = {timers.cookie_hours}: less than timers.max_call_hours, so that "
-            f"a long call could be changed no more; fix: give {timers.max_call_hours} or more"
-        )
-    directory = settings.example.directory
-    if directory and not Path(directory).is_dir():
-        found.append(
-            f"example.directory = {directory!r}: no such directory; fix: correct it, or leave it empty"
-        )
-    return found
-
-
-def _bad_address(key: str, value: str) -> list[str]:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return [f"{key} = {value!r}: not an IP address; fix: give one such as 127.0.0.1 or ::1"]
-    return []
-
-
-def _bad_url(key: str, value: str, schemes: tuple[str, ...]) -> list[str]:
-    if not value or value.startswith(schemes):
-        return []
-    shown = value.partition("://")[0] + "://…" if "://" in value else value  # a URL may hold a password
-    return [
-        f"{key} = {shown!r}: unknown scheme; fix: begin it with {' or '.join(schemes)}, or leave it empty"
-    ]
 
 
 def _absolute(settings: Settings) -> Settings:

@@ -39,6 +39,8 @@ class Child:
     def __init__(self, name: str, arguments: Sequence[str], settings: Settings) -> None:
         self.name = name
         self.starts = 0
+        self.started = 0.0
+        """When it was started last, on the loop's clock."""
         self._argv = [sys.executable, "-m", "gateway.child", *arguments]
         self._env = {
             **os.environ,
@@ -82,6 +84,7 @@ class Child:
             *self._argv, env=self._env, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
         )
         self.starts += 1
+        self.started = asyncio.get_running_loop().time()
         if self._stopping.is_set():  # told to stop while it was being started
             self._signal(signal.SIGTERM)
         return await self._process.wait()
@@ -101,6 +104,10 @@ class Child:
             _log.warning("child did not end in time and is killed", child=self.name)
             self._signal(signal.SIGKILL)
         await ended
+
+    def kill(self) -> None:
+        """End it at once; `keep` starts it again."""
+        self._signal(signal.SIGKILL)
 
     def _signal(self, sign: signal.Signals) -> None:
         if self._process is not None:

@@ -33,7 +33,7 @@ def make_app(settings: Settings, hub: StatsHub, health: Health, extra: Extra) ->
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        """200 when the node can take calls, else 503; the body names each part."""
+        """200 when the node takes calls (also `degraded`: PostgreSQL is away), else 503; the body names each part."""
         report = await health.check()
         body = {**report.as_json(), "node": settings.node.name, "supervisor": supervisor}
         return JSONResponse(body, status_code=200 if report.ready else 503)

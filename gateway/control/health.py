@@ -1,7 +1,8 @@
 """Is this node able to take calls? `/readyz` and the status page ask; each part is asked with a deadline.
 
-Ready means: a registry and a rule pack are stored, every worker answers, has them in force and reaches Redis;
-Redis and PostgreSQL answer this process.
+Ready means: a registry and a rule pack are stored, every worker answers, has them in force, reaches Redis and can
+write evidence; Redis answers this process. Where PostgreSQL alone does not, calls are unaffected: the node is ready,
+and `degraded`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.telemetry.collector import WORKER, StatsHub
+
+DATABASE = "database"
+"""The part calls do without."""
+
+NOT_WRITABLE = "evidence cannot be written: new calls are refused"
+OTHER_KEY = "pseudonym key differs from the data set's: put back its key file"
 
 CHECK_TIMEOUT_S = 1.0
 """Longer than any healthy answer by far, shorter than what a load balancer waits for a health check."""
@@ -32,15 +39,33 @@ class Report:
 
     @property
     def ready(self) -> bool:
-        """True when nothing is wrong."""
-        return all(part.ok for part in self.parts.values())
+        """True when calls are taken: nothing is wrong but, at most, the database."""
+        return all(part.ok for name, part in self.parts.items() if name != DATABASE)
+
+    @property
+    def status(self) -> str:
+        """`ready`, `degraded` (calls are unaffected) or `not ready`."""
+        if not self.ready:
+            return "not ready"
+        return "ready" if all(part.ok for part in self.parts.values()) else "degraded"
 
     def as_json(self) -> dict[str, object]:
         """For `/readyz`."""
         return {
             "ready": self.ready,
+            "status": self.status,
             "parts": {name: {"ok": part.ok, "detail": part.detail} for name, part in self.parts.items()},
         }
+
+
+class _NoAnswerError(Exception):
+    """None came in time."""
+
+
+def _look_at(asked: asyncio.Future[object]) -> None:
+    """Take note of an error that came too late for anybody: asyncio would log it as never looked at."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 Ping = Callable[[], Awaitable[object]]
@@ -65,12 +90,13 @@ class Health:
         self._stores = dict(stores)
         self._missing = missing
         self._timeout_s = timeout_s
+        self._asked: dict[str, asyncio.Future[object]] = {}
 
     async def check(self) -> Report:
         """Ask everything at the same time; takes at most the timeout."""
         names = list(self._stores)
         *stores, missing, _ = await asyncio.gather(
-            *(self._ping(self._stores[name]) for name in names), self._ask_missing(), self._hub.refresh()
+            *(self._ping(name) for name in names), self._ask_missing(), self._hub.refresh()
         )
         workers = [name for name in self._hub.answering if name.startswith(WORKER)]
         parts = {name: self._worker(name) for name in workers}
@@ -84,25 +110,40 @@ class Health:
         if self._missing is None:
             return ""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._missing()
+            return str(await self._ask("imports", self._missing))
         except Exception:  # as in `_ping`
             return ""
 
-    async def _ping(self, ping: Ping) -> Part:
+    async def _ping(self, name: str) -> Part:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await ping()
-        except TimeoutError:
+            await self._ask(name, self._stores[name])
+        except _NoAnswerError:
             return Part(False, f"no answer within {self._timeout_s:g} s")
         except Exception as error:  # drivers raise many kinds; each of them means "away"
-            return Part(False, f"{type(error).__name__}: {error}".splitlines()[0][:200])
+            words = f": {error}".splitlines()[0][:200] if str(error) else ""
+            return Part(False, type(error).__name__ + words)
         return Part(True, "answers")
+
+    async def _ask(self, name: str, ask: Callable[[], Awaitable[object]]) -> object:
+        """The answer, or _NoAnswerError after the timeout. A question without an answer is left to its own deadlines and
+        not asked again meanwhile: to cancel it may take as long, where the server is frozen."""
+        asked = self._asked.get(name)
+        if asked is None or asked.done():
+            asked = self._asked[name] = asyncio.ensure_future(ask())
+            asked.add_done_callback(_look_at)
+        done, _ = await asyncio.wait((asked,), timeout=self._timeout_s)
+        if not done:
+            raise _NoAnswerError
+        return asked.result()
 
     def _worker(self, process: str) -> Part:
         if not self._hub.answering[process]:
             return Part(False, "does not answer")
         snapshot = self._hub.latest[process]
+        if not snapshot.value("callgate_journal_writable", 1.0):
+            return Part(False, NOT_WRITABLE)
+        if not snapshot.value("callgate_keys_match", 1.0):
+            return Part(False, OTHER_KEY)
         version = int(snapshot.value("callgate_registry_version"))
         if not version:
             return Part(False, "has no registry yet")

@@ -73,7 +73,7 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
     engine = make_engine(settings.database.url)
     link = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=1.0, socket_connect_timeout=1.0)
     sockets = {f"worker-{index}": settings.worker_socket(index) for index in range(settings.node.workers)}
-    hub = StatsHub({**sockets, "shipper": settings.shipper_socket})
+    hub = StatsHub({**sockets, "shipper": settings.shipper_socket}, file=settings.counters_file)
 
     async def ask_database() -> None:
         async with engine.connect() as connection:

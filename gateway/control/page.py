@@ -24,7 +24,7 @@ code{background:#f1f4f7;padding:.1rem .3rem;border-radius:3px}
 def status_page(settings: Settings, report: Report, hub: StatsHub) -> str:
     """HTML of the node's state now. It holds no subscriber number."""
     listeners = ", ".join(f"{item.transport} {item.address}:{item.port}" for item in settings.listener)
-    word = '<span class="ok">ready</span>' if report.ready else '<span class="bad">not ready</span>'
+    word = f'<span class="{"ok" if report.status == "ready" else "bad"}">{report.status}</span>'
     parts = _table(
         ("part", "state", "detail"),
         [(escape(name), _state(part.ok), escape(part.detail)) for name, part in sorted(report.parts.items())],

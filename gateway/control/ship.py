@@ -30,11 +30,11 @@ async def _schema_is_there(settings: Settings, stop: asyncio.Event) -> bool:
     from sqlalchemy import text
 
     from gateway.store.ports import StoreError
-    from gateway.store.sql.engine import make_engine, mapped_errors
+    from gateway.store.sql.engine import SHORT_COMMAND_S, make_engine, mapped_errors
     from gateway.store.sql.migrate import script_directory
 
     head = script_directory().get_current_head()
-    engine = make_engine(settings.database.url, pool_size=1)
+    engine = make_engine(settings.database.url, pool_size=1, command_s=SHORT_COMMAND_S)
     try:
         while not stop.is_set():
             with suppress(StoreError), mapped_errors():

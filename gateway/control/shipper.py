@@ -25,7 +25,7 @@ from gateway.control.repeats import Repeats
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.reader import MAX_BATCH, JournalBroken, JournalForeign, JournalReader, Position
 from gateway.store.ports import Conflict, StoreError
-from gateway.store.sql.engine import make_engine, mapped_errors
+from gateway.store.sql.engine import SHORT_COMMAND_S, make_engine, mapped_errors
 from gateway.store.sql.errors import describe, problem_kind
 from gateway.store.sql.evidence import Checkpoint, Poisoned, ShippedRow, load_checkpoint, ship
 from gateway.telemetry.logs import get_logger
@@ -204,7 +204,7 @@ def _check(name: str, reader: JournalReader, position: Position) -> None:
 
 async def run_shipper(settings: Settings, stop: asyncio.Event) -> None:
     """Ship until `stop` is set, then once more, so that what a drained worker wrote is there at the end."""
-    engine = make_engine(settings.database.url, pool_size=1)
+    engine = make_engine(settings.database.url, pool_size=1, command_s=SHORT_COMMAND_S)
     shipper = Shipper(settings.journal_dir, engine)
     make_run_dir(settings)
     server = await serve_stats(settings.shipper_socket, shipper.snapshot)

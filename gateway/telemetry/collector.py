@@ -2,16 +2,21 @@
 
 A worker that is restarted counts from zero; the merged counters must not run backwards, or `rate()` would
 read a restart as a burst of calls. So the last snapshot of a process that came back under another boot id
-is kept as a base and added. A worker that does not answer in time keeps its last values and shows
+is kept as a base and added. Base and last snapshots are kept in a small file as well, for the control process may be
+restarted too. A worker that does not answer in time keeps its last values and shows
 `callgate_worker_up` 0.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -25,17 +30,34 @@ SCRAPE_TIMEOUT_S = 0.5
 
 WORKER = "worker-"
 
+SAVE_EVERY_S = 1.0
+"""How often the file is written while counters are asked for."""
+
+
+class _Kept(msgspec.Struct):
+    """What the file holds."""
+
+    latest: dict[str, Snapshot]
+    base: dict[str, Samples]
+    histograms: dict[str, HistogramData]
+
 
 class StatsHub:
     """Keeps the last snapshot of every process behind `sockets` (name to socket path)."""
 
-    def __init__(self, sockets: Mapping[str, Path], timeout_s: float = SCRAPE_TIMEOUT_S) -> None:
+    def __init__(
+        self, sockets: Mapping[str, Path], timeout_s: float = SCRAPE_TIMEOUT_S, file: Path | None = None
+    ) -> None:
+        """`file`: what it remembers over its own restarts; a missing or torn one is none."""
         self._sockets = dict(sockets)
+        self._file = file
+        self._saved_at = -SAVE_EVERY_S
         self._timeout_s = timeout_s
         self.latest: dict[str, Snapshot] = {}
         self.answering: dict[str, bool] = dict.fromkeys(self._sockets, False)
         self._base: dict[str, dict[tuple[str, ...], float]] = {}
         self._base_histograms: dict[str, HistogramData] = {}
+        self._load()
 
     async def refresh(self) -> None:
         """Ask every process at the same time; takes at most the timeout."""
@@ -45,6 +67,8 @@ class StatsHub:
             self.answering[name] = answer is not None
             if answer is not None:
                 self._accept(name, answer)
+        if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+            self._save()
 
     def _accept(self, name: str, snapshot: Snapshot) -> None:
         before = self.latest.get(name)
@@ -60,6 +84,28 @@ class StatsHub:
                     base[labels] = base.get(labels, 0.0) + value
         for name, data in gone.histograms.items():
             self._base_histograms[name] = _add(self._base_histograms.get(name), data)
+        self._saved_at = -SAVE_EVERY_S  # at once: it is the only copy
+
+    def _load(self) -> None:
+        if self._file is None:
+            return
+        try:
+            kept = msgspec.json.decode(self._file.read_bytes(), type=_Kept)
+        except (OSError, ValueError):
+            return
+        self.latest = {name: snapshot for name, snapshot in kept.latest.items() if name in self._sockets}
+        self._base = {name: dict(samples) for name, samples in kept.base.items()}
+        self._base_histograms = kept.histograms
+
+    def _save(self) -> None:
+        if self._file is None:
+            return
+        self._saved_at = time.monotonic()
+        base: dict[str, Samples] = {name: list(samples.items()) for name, samples in self._base.items()}
+        fresh = self._file.with_suffix(".new")
+        with suppress(OSError):  # a full disk must not fail a scrape
+            fresh.write_bytes(msgspec.json.encode(_Kept(self.latest, base, self._base_histograms)))
+            os.replace(fresh, self._file)
 
     def samples(self, name: Name) -> Samples:
         """Merged samples of one counter or gauge."""

@@ -73,6 +73,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_registry_version", "gauge", "Version of the registry in the worker's memory", (), "each"),
     Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
     Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
+    Metric("callgate_journal_writable", "gauge", "1 if the worker can write evidence", (), "each"),
+    Metric("callgate_keys_match", "gauge", "1 unless Redis holds hashes made with another pseudonym key", (), "each"),
     Metric("callgate_draining", "gauge", "1 while the worker drains", (), "each"),
     Metric("callgate_start_time_seconds", "gauge", "When the worker started, epoch seconds", (), "each"),
     Metric("callgate_worker_up", "gauge", "1 if the worker answered this scrape", (), "each"),
@@ -154,8 +156,8 @@ class WorkerStats:
 
     __slots__ = (
         "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "draining",
-        "dropped", "errors", "index", "journal_bytes", "journal_errors", "journal_records",
-        "lookup", "lookup_failures", "outcomes", "peers", "redis_up", "registry_version",
+        "dropped", "errors", "index", "journal_bytes", "journal_errors", "journal_records", "journal_writable",
+        "keys_match", "lookup", "lookup_failures", "outcomes", "peers", "redis_up", "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
         "retransmissions", "rule_errors", "shadow", "started", "transactions",
     )  # fmt: skip
@@ -190,6 +192,8 @@ class WorkerStats:
         self.journal_records = 0
         self.journal_bytes = 0
         self.journal_errors = 0
+        self.journal_writable = True
+        self.keys_match = True
         self.active_calls = 0
         self.transactions: dict[str, int] = {}
         """kind: `invite_server`, `server`, `invite_client`, `client`."""
@@ -229,6 +233,8 @@ class WorkerStats:
             ("callgate_registry_version", self.registry_version),
             ("callgate_dataset_epoch", self.dataset_epoch),
             ("callgate_redis_up", self.redis_up),
+            ("callgate_journal_writable", self.journal_writable),
+            ("callgate_keys_match", self.keys_match),
             ("callgate_draining", self.draining),
             ("callgate_start_time_seconds", self.started),
         ):

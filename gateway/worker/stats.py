@@ -29,6 +29,8 @@ def refresh_stats(worker: Worker) -> None:
     )
     stats.journal_records = worker.journal.records
     stats.journal_bytes = worker.journal.bytes_written
+    stats.journal_writable = worker.journal.trouble == ""
+    stats.keys_match = worker.watcher.key_reason == ""
     stats.active_calls = worker.keeper.active
     stats.dataset_epoch = lookup.epoch
     stats.redis_up = worker.link.connected and not lookup.breaker_open

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import cProfile
 import gc
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from gateway.keys import load_or_create
 from gateway.proxy.peer import Source
 from gateway.settings import Listener, Log, Node, Redis, Settings
 from gateway.store.ports import LookupReply, SubscriberFacts
+from gateway.store.redis.lastgood import FILE_NAME, save_last_good
+from gateway.store.redis.layout import encode_snapshot
 from gateway.telemetry.logs import configure_logs
 from gateway.worker.main import Worker
 from policies.facts import CONSENT_LIVE
@@ -59,7 +62,7 @@ class InstantLookup:
 
 
 class Bench:
-    """A real worker whose event loop never runs: messages are put in, and taken out, where its sockets would be."""
+    """A real worker whose event loop stands still: messages are put in, and taken out, where its sockets would be."""
 
     def __init__(self, directory: Path, burst: int) -> None:
         self._burst = burst
@@ -73,9 +76,15 @@ class Bench:
         )
         configure_logs(settings.log, "bench")
         load_or_create(settings.keys_file)
-        self.worker = worker = Worker(settings, 0, uvloop.new_event_loop())
+        self._nobody = socket.socket(socket.AF_UNIX)  # takes the worker's connection to Redis, and says nothing
+        self._nobody.bind(f"{directory}/nobody.sock")
+        self._nobody.listen()
+        # The registry comes as after a restart without Redis: from the worker's last good one.
+        save_last_good(directory / FILE_NAME, encode_snapshot(snapshot()))
+        loop = uvloop.new_event_loop()
+        self.worker = worker = Worker(settings, 0, loop)
+        loop.run_until_complete(worker.start())
         self.lookup = worker.gate._lookup = InstantLookup()
-        worker._switch(snapshot())
         worker.core.layer.send = lambda destination, data: self.sent.append(data)
         self.core = worker.core
         self.address = ("127.0.0.1", port)
@@ -91,6 +100,12 @@ class Bench:
             raise SystemExit("the worker took no registry")
         listener = self.worker.listeners[0]
         return Source(book.peers[trunk], host.encode(), CARRIER_PORT, listener.destination(host, CARRIER_PORT))
+
+    def close(self) -> None:
+        """Let the sockets and the journal go."""
+        self.worker.edge.stop()
+        self.worker.journal.close()
+        self._nobody.close()
 
     def block(self) -> None:
         """`CALLS` whole calls; `spent` gets the seconds of each kind."""
@@ -159,8 +174,7 @@ def measure(burst: int, profiler: cProfile.Profile | None = None) -> dict[str, f
             bench.block()
             for kind, spent in bench.spent.items():
                 best[kind] = min(best.get(kind, 1e9), spent / CALLS * 1e6)
-        bench.worker.edge.stop()
-        bench.worker.journal.close()
+        bench.close()
     return best
 
 

@@ -57,3 +57,18 @@ def wait_until_up(gateway: GatewayProcess, ringing: Sipp) -> None:
             return
         time.sleep(0.05)
     raise AssertionError(f"{ringing.errors()}\n{gateway.get('/metrics')[1][:3000]}")
+
+
+def test_a_worker_that_comes_back_refuses_nobody(tmp_path: Path) -> None:
+    """What arrives before its link to Redis is up waits for it; nothing is refused because the worker was new."""
+    with GatewayProcess(tmp_path / "state") as gateway, answering(tmp_path):
+        address = ("127.0.0.1", gateway.sip_port)
+        caller = calling(tmp_path, address, calls=600, rate=100, pause_ms=200, numbers=ALPHA)
+        time.sleep(2.5)
+        os.kill(gateway.worker_pid(), signal.SIGKILL)
+        result = caller.wait(60)
+        records = wait_for(gateway, 598, 598)
+        assert set(records.rules) == {"allow"}, records.rules
+        # A call whose 200 was on its way when the worker died is lost, and says so.
+        lost = sum("lost" in results for results in records.outcomes.values())
+        assert result.failed <= lost <= 3, (result, caller.errors())

@@ -53,3 +53,25 @@ def socket_dir(state_dir: Path) -> Path:
     made = Path(tempfile.mkdtemp(prefix="callgate-"))
     record.write_text(f"{made}\n")
     return made
+
+
+class SocketDir:
+    """The directory of one server's sockets: once known it stays, also where somebody empties the run directory, for
+    other processes were told of it."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._known: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where it is; found out, and made, when first asked for."""
+        if self._known is None:
+            self._known = socket_dir(self._state_dir)
+        return self._known
+
+    def make(self) -> Path:
+        """Make it again if it is gone. Raises OSError."""
+        if not self.path.is_dir():
+            self.path.mkdir(mode=0o700, parents=True)
+        return self.path

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from gateway.store.embedded.strays import is_frozen
+
 POLL_S = 0.01
 """How often a starting server is looked at."""
 LOG_TAIL = 2_000
@@ -64,10 +66,10 @@ def wait_ready(
 
 
 def stop(process: subprocess.Popen[bytes], sign: signal.Signals, timeout_s: float) -> None:
-    """Send `sign`, wait, and kill what is still there after `timeout_s`."""
+    """Send `sign`, wait, and kill what is still there after `timeout_s`; at once what is frozen."""
     if process.poll() is not None:
         return
-    process.send_signal(sign)
+    process.send_signal(signal.SIGKILL if is_frozen(process.pid) else sign)
     try:
         process.wait(timeout_s)
     except subprocess.TimeoutExpired:
@@ -91,7 +93,7 @@ def end_leftover(pid_file: Path, mark: str, sign: signal.Signals, timeout_s: flo
         return False
     deadline = time.monotonic() + timeout_s
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, sign)
+        os.kill(pid, signal.SIGKILL if is_frozen(pid) else sign)
         while _runs(pid, mark):
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from gateway.store.embedded.paths import run_dir, socket_dir, wheel_program
+from gateway.store.embedded.paths import SocketDir, run_dir, wheel_program
 from gateway.store.embedded.process import dying_with_parent, end_leftover, spawn, stop, wait_ready
 
 START_S = 10.0
@@ -23,12 +23,13 @@ class EmbeddedRedis:
         """`state_dir` is made if missing; data and log go to `<state>/redis`, the socket to `<state>/run`."""
         self.state_dir = Path(state_dir).resolve()
         self.data_dir = self.state_dir / "redis"
+        self._sockets = SocketDir(self.state_dir)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def socket_path(self) -> Path:
         """Its unix socket."""
-        return socket_dir(self.state_dir) / "redis.sock"
+        return self._sockets.path / "redis.sock"
 
     @property
     def url(self) -> str:
@@ -51,7 +52,7 @@ class EmbeddedRedis:
         run_dir(self.state_dir)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         end_leftover(self._pid_file, str(self.data_dir), signal.SIGKILL, STOP_S)
-        path = self.socket_path
+        path = self._sockets.make() / "redis.sock"
         path.unlink(missing_ok=True)
         argv = [
             str(server), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700",
@@ -69,6 +70,11 @@ class EmbeddedRedis:
         """The second half of `start`."""
         if self._process is not None:
             wait_ready(self._process, lambda: _answers(str(self.socket_path)), START_S, "redis-server", self._log)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether its socket is still there."""
+        return self.socket_path.exists()
 
     def stop(self) -> None:
         """End it and take its socket away. Nothing happens where it does not run."""

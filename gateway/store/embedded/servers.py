@@ -51,7 +51,12 @@ class EmbeddedServers:
         except BaseException:
             self.stop()
             raise
+        return self.announce()
+
+    def announce(self) -> Endpoints:
+        """Record the URLs, at the start and after somebody emptied the run directory. Raises OSError."""
         found = Endpoints(self.redis.url if self.redis else "", self.postgres.url if self.postgres else "")
+        run_dir(self.state_dir)
         _write_endpoints(self.state_dir, found)
         return found
 
@@ -68,11 +73,12 @@ class EmbeddedServers:
             self._lock = None
 
     def dead(self) -> tuple[str, ...]:
-        """Names of servers that were started and have ended by themselves (the supervisor restarts them)."""
+        """Names of servers that were started and have ended by themselves, or whose socket is gone so that nobody
+        reaches them any more (the supervisor restarts them)."""
         names = []
-        if self.redis and not self.redis.pid:
+        if self.redis and not (self.redis.pid and self.redis.reachable):
             names.append("redis")
-        if self.postgres and not self.postgres.pid:
+        if self.postgres and not (self.postgres.pid and self.postgres.reachable):
             names.append("postgres")
         return tuple(names)
 

@@ -18,17 +18,19 @@ from gateway.store.sql.errors import describe, is_away
 CONNECT_S = 5.0
 COMMAND_S = 600.0
 """The longest statement is the merge of a bulk import."""
+SHORT_COMMAND_S = 10.0
+"""For whoever has short statements only (shipper, projector, health): a server that is frozen is noticed by it."""
 
 
-def make_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
+def make_engine(url: str, *, pool_size: int = 5, command_s: float = COMMAND_S) -> AsyncEngine:
     """An engine for `postgresql://…` (or `postgresql+asyncpg://…`); connects on first use, checks before
-    reuse."""
+    reuse. `command_s`: seconds a statement may take."""
     return create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
-        connect_args={"timeout": CONNECT_S, "command_timeout": COMMAND_S},
+        connect_args={"timeout": CONNECT_S, "command_timeout": command_s},
     )
 
 
@@ -52,7 +54,8 @@ def mapped_errors() -> Iterator[None]:
     try:
         yield
     except (IntegrityError, IntegrityConstraintViolationError) as error:
-        raise Conflict(str(error.orig) if isinstance(error, IntegrityError) else describe(error)) from error
+        words = str(error.orig) if isinstance(error, IntegrityError) else ""
+        raise Conflict(words or describe(error)) from error
     except (DBAPIError, PostgresError, InterfaceError, OSError, TimeoutError) as error:
         if is_away(error):
             raise Unavailable(f"PostgreSQL is away: {describe(error)}") from error

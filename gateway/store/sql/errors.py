@@ -72,4 +72,4 @@ def describe(error: BaseException) -> str:
     """One short line: class, SQLSTATE, the first of its words. No statement, no DETAIL: they hold rows."""
     kind = " ".join(filter(None, problem_kind(error)))
     words = str(driver_error(error)).strip().partition("\n")[0]
-    return f"{kind}: {words[:MAX_WORDS]}"
+    return f"{kind}: {words[:MAX_WORDS]}" if words else kind

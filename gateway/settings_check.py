@@ -1,0 +1,74 @@
+"""What is wrong with settings although every single value has a right type and is within its bounds."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+
+from gateway.settings import Settings
+
+NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""A node's name is part of the names of its journals' directories."""
+
+
+def contradictions(settings: Settings) -> list[str]:
+    """What is wrong although every single value is right."""
+    found: list[str] = []
+    node = settings.node
+    if not NODE_NAME.fullmatch(node.name):
+        found.append(
+            f"node.name = {node.name!r}: not a name of a node; fix: write 1 to 64 letters, digits, '.', '_' and '-', "
+            "a letter or digit first"
+        )
+    if node.workers > 1:
+        found.append(
+            f"node.workers = {node.workers}: one worker for now: several behind one address come with a later version; "
+            "fix: set it to 1 (or 0: none here)"
+        )
+    if not settings.listener:
+        found.append("listener = []: nothing would be received; fix: add a [[listener]] with name and address")
+    names: set[str] = set()
+    places: set[tuple[str, int, str]] = set()
+    for number, listener in enumerate(settings.listener, 1):
+        if listener.name in names:
+            found.append(f"listener[{number}].name = {listener.name!r}: used twice; fix: give each its own name")
+        names.add(listener.name)
+        place = (listener.address, listener.port, listener.transport)
+        if place in places:
+            found.append(
+                f"listener[{number}].port = {listener.port}: taken on {listener.address} already; "
+                "fix: give each its own address or port"
+            )
+        places.add(place)
+        found.extend(_bad_address(f"listener[{number}].address", listener.address))
+    found.extend(_bad_address("http.address", settings.http.address))
+    found.extend(_bad_url("redis.url", settings.redis.url, ("redis://", "rediss://", "unix://")))
+    found.extend(_bad_url("database.url", settings.database.url, ("postgresql://", "postgresql+asyncpg://")))
+    timers = settings.timers
+    if timers.t2_ms < timers.t1_ms:
+        found.append(f"timers.t2_ms = {timers.t2_ms}: less than timers.t1_ms; fix: give {timers.t1_ms} or more")
+    if timers.cookie_hours < timers.max_call_hours:
+        found.append(
+            f"timers.cookie_hours = {timers.cookie_hours}: less than timers.max_call_hours, so that "
+            f"a long call could be changed no more; fix: give {timers.max_call_hours} or more"
+        )
+    directory = settings.example.directory
+    if directory and not Path(directory).is_dir():
+        found.append(f"example.directory = {directory!r}: no such directory; fix: correct it, or leave it empty")
+    return found
+
+
+def _bad_address(key: str, value: str) -> list[str]:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return [f"{key} = {value!r}: not an IP address; fix: give one such as 127.0.0.1 or ::1"]
+    return []
+
+
+def _bad_url(key: str, value: str, schemes: tuple[str, ...]) -> list[str]:
+    if not value or value.startswith(schemes):
+        return []
+    shown = value.partition("://")[0] + "://…" if "://" in value else value  # a URL may hold a password
+    return [f"{key} = {shown!r}: unknown scheme; fix: begin it with {' or '.join(schemes)}, or leave it empty"]

@@ -28,7 +28,7 @@ HUNG_S = 5.0
 """A worker answers in well under a millisecond; one silent for so long takes no calls either."""
 YOUNG_S = 10.0
 """Not before this age,"""
-START_S = 60.0
+START_S = 30.0
 """nor before this one where it has not answered yet: it may still be reading its journal back."""
 
 _log = get_logger(__name__)

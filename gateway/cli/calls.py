@@ -1,4 +1,4 @@
-"""Commands that look at evidence: `calls` finds them, `evidence verify` proves that nothing was altered."""
+"""`callgate calls`: finds calls in the evidence."""
 
 from __future__ import annotations
 
@@ -39,13 +39,10 @@ EXAMPLES = examples(
     "callgate calls --call-id 1-4711@192.0.2.1 --json",
 )
 
-evidence = typer.Typer(help="Evidence.", no_args_is_help=True)
-
 
 def register(app: typer.Typer) -> None:
     """Add this family."""
     app.command("calls", epilog=EXAMPLES)(calls)
-    app.add_typer(evidence, name="evidence")
 
 
 def calls(
@@ -207,28 +204,3 @@ def _print(found: list[dict[str, object]]) -> None:
             str(call["id"])[:SHORT_ID],
         )
     print_table(table)
-
-
-@evidence.command("verify")
-def verify(as_json: AsJson = False, config: Config = None) -> None:
-    """Check the hash chain of every journal stored in PostgreSQL; exit 1 when anything was altered or
-    dropped."""
-
-    async def work(_settings: Settings, engine: AsyncEngine) -> list[dict[str, object]]:
-        import dataclasses
-
-        from gateway.store.sql.verify import verify_evidence
-
-        return [dataclasses.asdict(item) for item in await verify_evidence(engine)]
-
-    found = with_database(config, work)
-    if as_json:
-        print_json(found)
-    else:
-        for item in found:
-            state = f"ALTERED: {item['problem']}" if item["problem"] else "whole"
-            typer.echo(f"{item['journal']}: {state}; {item['records']} records, head {item['head']}")
-        if not found:
-            typer.echo("no evidence stored yet")
-    if any(item["problem"] for item in found):
-        raise typer.Exit(1)

@@ -144,6 +144,7 @@ def located(settings: Settings) -> Iterator[Settings]:
         return
     servers = EmbeddedServers(settings.state_dir, redis=False)
     make_run_dir(settings)
+    keys_of(settings)  # before a database is made
     url = servers.start().database_url
     try:
         yield with_urls(settings, url, settings.redis.url)
@@ -174,9 +175,9 @@ def with_urls(settings: Settings, database_url: str, redis_url: str) -> Settings
 
 def keys_of(settings: Settings) -> Keys:
     """The deployment's keys (made at the first start)."""
-    from gateway.keys import load_or_create
+    from gateway.first_keys import ensure_keys
 
-    return load_or_create(settings.keys_file)
+    return ensure_keys(settings)
 
 
 def with_database(config: Path | None, work: Callable[[Settings, AsyncEngine], Awaitable[T]]) -> T:

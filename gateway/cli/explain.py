@@ -107,12 +107,15 @@ async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> 
     from gateway.registry.registry import Registry
     from gateway.store.redis.client import RedisLink
     from gateway.store.redis.lastgood import FILE_NAME, load_last_good
+    from gateway.store.redis.layout import key_check
     from gateway.store.redis.lookup import RedisLookup
     from gateway.store.redis.snapshot import SnapshotWatcher
 
     keys = keys_of(settings)
+    pseudonymizer = Pseudonymizer(keys.pseudonym)
+    check = key_check(pseudonymizer.hash)
     link = RedisLink(settings.redis.url)
-    lookup = RedisLookup(link, settings.gate.deadline_ms / 1000)
+    lookup = RedisLookup(link, settings.gate.deadline_ms / 1000, key_check=check)
     seen: list[Snapshot] = []
     epoch = asyncio.Event()
     known = asyncio.Event()
@@ -125,7 +128,7 @@ async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> 
         seen.append(snapshot)
         known.set()
 
-    watcher = SnapshotWatcher(link, on_snapshot, on_epoch)
+    watcher = SnapshotWatcher(link, on_snapshot, on_epoch, key_check=check)
     running = asyncio.ensure_future(link.run())
     watcher.start()
     try:
@@ -133,6 +136,8 @@ async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> 
             async with asyncio.timeout(SNAPSHOT_WAIT_S):
                 await known.wait()
                 await epoch.wait()
+        if watcher.key_reason:
+            typer.echo(f"callgate: {watcher.key_reason}", err=True)  # the rules that need consents could not be asked
         snapshot = seen[-1] if seen else load_last_good(settings.state_dir / FILE_NAME)
         if snapshot is None:
             fail(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
@@ -140,7 +145,7 @@ async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> 
             fail(NO_PACK)
         return await explain_call(
             Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force", stored=True)), lookup,
-            Pseudonymizer(keys.pseudonym), Sealer(keys.seal_id, keys.seal), trunk, caller, callee,
+            pseudonymizer, Sealer(keys.seal_id, keys.seal), trunk, caller, callee,
             time.time(), time.monotonic,
         )  # fmt: skip
     finally:

@@ -125,8 +125,8 @@ class Health:
         return Part(True, "answers")
 
     async def _ask(self, name: str, ask: Callable[[], Awaitable[object]]) -> object:
-        """The answer, or _NoAnswerError after the timeout. A question without an answer is left to its own deadlines and
-        not asked again meanwhile: to cancel it may take as long, where the server is frozen."""
+        """The answer, or _NoAnswerError after the timeout. A question without an answer is left to its own deadlines
+        and not asked again meanwhile: to cancel it may take as long, where the server is frozen."""
         asked = self._asked.get(name)
         if asked is None or asked.done():
             asked = self._asked[name] = asyncio.ensure_future(ask())
@@ -146,7 +146,8 @@ class Health:
             return Part(False, OTHER_KEY)
         version = int(snapshot.value("callgate_registry_version"))
         if not version:
-            return Part(False, "has no registry yet")
+            linked = snapshot.value("callgate_redis_up")
+            return Part(False, "has no registry yet" + ("" if linked else ", and no link to Redis to get it by"))
         if not snapshot.value("callgate_redis_up"):
             return Part(False, "has no link to Redis")
         if not snapshot.value("callgate_dataset_epoch"):

@@ -25,7 +25,7 @@ from gateway.control.projection import Projection, StartRefused
 from gateway.control.ship import stop_on_signals
 from gateway.process import EX_CONFIG
 from gateway.settings import Settings, make_run_dir
-from gateway.store.sql.engine import make_engine
+from gateway.store.sql.engine import SHORT_COMMAND_S, make_engine
 from gateway.telemetry.collector import StatsHub
 
 MAX_CONNECTIONS = 200
@@ -70,7 +70,7 @@ class _Server(uvicorn.Server):
 
 async def _control(settings: Settings, listener: socket.socket) -> None:
     stop = stop_on_signals()
-    engine = make_engine(settings.database.url)
+    engine = make_engine(settings.database.url, command_s=SHORT_COMMAND_S)  # of health alone
     link = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=1.0, socket_connect_timeout=1.0)
     sockets = {f"worker-{index}": settings.worker_socket(index) for index in range(settings.node.workers)}
     hub = StatsHub({**sockets, "shipper": settings.shipper_socket}, file=settings.counters_file)
@@ -88,7 +88,7 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
         return "; ".join(line for line, there in ((NO_PACK, has_pack), (NO_REGISTRY, has_registry)) if not there)
 
     health = Health(hub, {"redis": link.ping, "database": ask_database}, ask_missing)
-    projection = Projection(settings, engine)
+    projection = Projection(settings)
     server = _Server(
         uvicorn.Config(
             make_app(settings, hub, health, projection.samples),

@@ -62,13 +62,17 @@ _log = logging.getLogger("callgate.projector")
 class Projector:
     """One of any number; the one that holds the lock works."""
 
-    def __init__(self, engine: AsyncEngine, redis_url: str, keys: Keys, *, poll_s: float = POLL_S) -> None:
+    def __init__(
+        self, engine: AsyncEngine, redis_url: str, keys: Keys, *, poll_s: float = POLL_S,
+        patient: AsyncEngine | None = None,
+    ) -> None:  # fmt: skip
+        """`patient`: an engine for rebuilding and trimming, whose statements may take minutes; None: the same."""
         self.status = ProjectorStatus(in_step_at=time.time())
-        self._engine = engine
+        self._engine, self._patient = engine, patient or engine
         self._key_check = Subscribers(keys).check
         self._writer = RedisWriter(redis_url, self._key_check.hex().encode())
         self._applier = Applier(self._writer)
-        self._sweeper = Sweeper(engine, self._writer)
+        self._sweeper = Sweeper(self._patient, self._writer)
         self._poll_s = poll_s
         self._wake = asyncio.Event()
         self._ahead: set[int] = set()
@@ -175,7 +179,7 @@ class Projector:
         self.status.in_step = False
         began = time.monotonic()
         await self._writer.take_fence()
-        built = await rebuild(self._engine, self._writer, head.epoch if head else 0)
+        built = await rebuild(self._patient, self._writer, head.epoch if head else 0)
         self._entries, self._ahead = built.entries, set(built.ahead)
         self.status.rebuilds += 1
         self._sweeper.switched()
@@ -241,8 +245,3 @@ class Projector:
 
     def _on_notify(self, *_: object) -> None:
         self._wake.set()
-
-
-async def run_projector(engine: AsyncEngine, redis_url: str, keys: Keys, stop: asyncio.Event) -> None:
-    """Project until `stop` (see `Projector.run`)."""
-    await Projector(engine, redis_url, keys).run(stop)

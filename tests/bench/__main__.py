@@ -1,7 +1,7 @@
 """`make bench`: what a call costs, Callgate beside Kamailio and beside a bare relay, in one run.
 
-    python -m tests.bench                    # everything: half an hour on two cores
-    python -m tests.bench --quick            # two minutes, rough
+    python -m tests.bench                    # everything: an hour on two cores
+    python -m tests.bench --quick            # six minutes, rough
     python -m tests.bench --only micro       # single steps of the call path
     python -m tests.bench --tree old=../old  # a second Callgate from another source tree, to compare two versions
 
@@ -33,7 +33,10 @@ from tests.bench.subject_relay import Relay
 NAMES = ("callgate", "kamailio", "kamailio-piped", "relay")
 WIDTH = 160
 """Columns where the output is no terminal."""
-QUICK = macro.Plan(1, (200.0,), 5.0, False, 4.0, 500.0, 0.25, 4.0)
+QUICK = macro.Plan(
+    runs=1, rates=(500.0,), seconds=5.0, warm=False, highest_s=5.0, confirm_s=10.0, highest_from=500.0, resolution=0.25,
+    delay_s=4.0,
+)  # fmt: skip
 
 
 def arguments() -> argparse.Namespace:
@@ -43,7 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", help="calls per second, comma between several (200,500,1000)")
     parser.add_argument("--seconds", type=float, help="seconds of each run, warm-up not counted (20)")
     parser.add_argument("--only", choices=("macro", "micro"), help="one half only")
-    parser.add_argument("--quick", action="store_true", help="one short run at 200/s, no warm-up, a coarse search")
+    parser.add_argument("--quick", action="store_true", help="one short run at 500/s, no warm-up, a coarse search")
     parser.add_argument("--no-warm-up", action="store_true", help="count from the start; timers' work is then missing")
     parser.add_argument("--no-highest", action="store_true", help="do not look for the highest rate")
     parser.add_argument("--no-delay", action="store_true", help="do not measure the delay")

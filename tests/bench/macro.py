@@ -47,6 +47,8 @@ class Plan:
     """Seconds of each try of the search; 0: no search."""
     highest_from: float = 1_000.0
     """Calls per second the search begins at."""
+    confirm_s: float = 40.0
+    """Seconds of the long try of the rate found: more than the 32 s that transactions stay."""
     resolution: float = 0.05
     delay_s: float = 10.0
     """Seconds of each delay run; 0: none."""
@@ -110,9 +112,11 @@ def _highest(
 ) -> None:
     for subject in subjects:
         where = directory / f"{subject.name}-highest"
-        highest = search(subject, plan.highest_from, plan.highest_s, plan.resolution, where)
+        highest = search(subject, plan.highest_from, plan.highest_s, plan.confirm_s, plan.resolution, where)
         found[subject.name].highest = highest
-        tried = ", ".join(f"{attempt.rate:.0f}{'' if attempt.passed else ' failed'}" for attempt in highest.tries)
+        tried = ", ".join(
+            f"{done.rate:.0f} for {done.seconds:g} s{'' if done.passed else ' failed'}" for done in highest.tries
+        )
         say(f"highest rate of {subject.name}: {highest.rate:.0f}/s (tried {tried})")
 
 

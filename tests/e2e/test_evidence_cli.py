@@ -107,6 +107,13 @@ def test_the_evidence_is_whole(gateway: GatewayProcess) -> None:
     done = gateway.cli("evidence", "verify")
     assert done.returncode == 0, done.stdout
     assert "node-1-0: whole; " in done.stdout
+    assert "node-1-0 on this disk: whole; " in done.stdout
+
+
+def test_nothing_to_set_aside(gateway: GatewayProcess) -> None:
+    done = gateway.cli("evidence", "set-aside", "node-1-0")
+    assert (done.returncode, done.stdout) == (0, "node-1-0: everything can be read; nothing was set aside\n")
+    assert "fix: name one of node-1-0" in gateway.cli("evidence", "set-aside", "other").stderr
 
 
 def test_replay_says_the_same(gateway: GatewayProcess) -> None:

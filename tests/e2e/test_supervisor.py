@@ -4,6 +4,7 @@ that come back."""
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store.embedded.strays import working_in
 from tests.support.gateway_process import ROOT, GatewayProcess
 
 SECOND_START_S = 5.0
 RESPAWN_S = 2.0
+READY = '"status":"ready"'
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +123,59 @@ def test_killed_servers_come_back(gateway: GatewayProcess, name: str, mark: str)
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while gateway.get("/readyz")[0] == 200:
-        assert time.monotonic() < deadline, f"{name} is dead and /readyz says 200"
+    while READY in gateway.get("/readyz")[1]:
+        assert time.monotonic() < deadline, f"{name} is dead and /readyz says ready"
         time.sleep(0.01)
+    wait_until(lambda: READY in gateway.get("/readyz")[1], gateway)
+
+
+def test_an_emptied_run_directory_mends_itself(gateway: GatewayProcess) -> None:
+    shutil.rmtree(gateway.run_dir)
+    wait_until(lambda: (gateway.run_dir / "worker-0.sock").exists(), gateway)
+    wait_until(lambda: READY in gateway.get("/readyz")[1], gateway)
+    assert gateway.cli("calls").returncode == 0
+
+
+def test_a_hung_worker_is_killed_and_back(gateway: GatewayProcess) -> None:
+    old = gateway.worker_pid()
+    os.kill(old, signal.SIGSTOP)
+    wait_until(lambda: gateway.worker_pid() not in (0, old), gateway)
     gateway.wait_ready()
+    assert "worker does not answer and is killed" in gateway.output()
+
+
+def test_ctrl_c_with_a_frozen_database_leaves_nothing(gateway: GatewayProcess) -> None:
+    for pid in working_in(gateway.state_dir / "postgres"):
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: '"status":"degraded"' in gateway.get("/readyz")[1], gateway)
+    began = time.monotonic()
+    assert gateway.get("/readyz")[0] == 200 and time.monotonic() - began < 1.5
+    assert gateway.stop() == 0
+    assert time.monotonic() - began < 12
+    assert gateway.processes() == {} and working_in(gateway.state_dir / "postgres") == []
+    assert gateway.start() < 2 * SECOND_START_S
+
+
+def test_a_missing_key_file_is_not_made_anew(gateway: GatewayProcess) -> None:
+    gateway.stop()
+    keys = gateway.state_dir / "keys.json"
+    kept = keys.rename(keys.with_suffix(".kept"))
+    assert gateway.spawn().wait(30) == 1
+    assert f"callgate: keys.file = '{keys}': no such file, but {gateway.state_dir}/postgres" in gateway.output()
+    question = ("consent", "grant", "--callee", "+8613800138000", "--operator", "alpha", "--purpose", "consultation")
+    assert "fix: put its copy back" in gateway.cli(*question).stderr
+    assert not keys.exists()
+    kept.rename(keys)
+    gateway.start()
+
+
+def test_a_state_directory_that_cannot_be_one(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("")
+    gateway = GatewayProcess(tmp_path / "state")
+    assert gateway.spawn().wait(30) == 1
+    assert f"callgate: node.state_dir = '{tmp_path}/state': {tmp_path}/state" in gateway.output()
+    assert "Traceback" not in gateway.output()
+    gateway.close()
 
 
 def test_second_start_is_fast_and_undoes_nothing(gateway: GatewayProcess, tmp_path: Path) -> None:

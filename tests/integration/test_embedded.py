@@ -22,6 +22,7 @@ from gateway.store.embedded.postgres import EmbeddedPostgres
 from gateway.store.embedded.process import EmbeddedError
 from gateway.store.embedded.redis import EmbeddedRedis
 from gateway.store.embedded.servers import EmbeddedServers, read_endpoints
+from gateway.store.embedded.strays import working_in
 
 HOLD = """
 import sys, time
@@ -141,6 +142,38 @@ def test_a_leftover_postgres_is_ended_first(state: Path) -> None:
     finally:
         left.stop()
         fresh.stop()
+
+
+@pytest.mark.parametrize("left_over", [False, True])
+def test_a_frozen_postgres_leaves_nothing(state: Path, left_over: bool) -> None:
+    """Stopped as it is, or left over and ended by the next start."""
+    server = EmbeddedPostgres(state, durable=False)
+    server.start()
+    pids = working_in(server.data_dir)
+    assert server.pid in pids and len(pids) > 3
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    fresh = EmbeddedPostgres(state, durable=False)
+    if not left_over:
+        server.stop()
+        assert working_in(server.data_dir) == []
+    fresh.start()
+    assert time.monotonic() - began < 8
+    fresh.stop()
+    server.stop()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_a_vanished_socket_counts_as_dead(state: Path) -> None:
+    servers = EmbeddedServers(state, postgres=False)
+    servers.start()
+    try:
+        assert servers.redis is not None and servers.dead() == ()
+        servers.redis.socket_path.unlink()
+        assert servers.dead() == ("redis",)
+    finally:
+        servers.stop()
 
 
 def test_a_stale_pid_file_with_a_reused_pid_harms_nobody(state: Path) -> None:

@@ -18,7 +18,8 @@ from gateway.cli.root import app
 EXPECTED = {
     "run", "worker", "ship", "control", "check-config", "import registry", "import pack", "import consents",
     "import refusals", "export registry", "export pack", "consent grant", "consent revoke", "refusal add",
-    "refusal withdraw", "token create", "token revoke", "explain", "replay", "calls", "evidence verify", "demo",
+    "refusal withdraw", "token create", "token revoke", "explain", "replay", "calls", "evidence verify",
+    "evidence set-aside", "demo",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",

@@ -71,6 +71,26 @@ async def test_a_restart_never_takes_a_counter_back(tmp_path: Path) -> None:
     assert hub.samples(NAMES["callgate_active_calls"]) == []
 
 
+async def test_a_restart_of_control_takes_no_counter_back(tmp_path: Path) -> None:
+    total = 0
+    for calls in (5, 3, 2):  # each time another control, and another worker that was started while there was none
+        stats = WorkerStats(0)
+        stats.calls[CALL] += calls
+        stats.lookup.observe(1e-4)
+        server = await serve_stats(tmp_path / "w", stats.snapshot)
+        hub = StatsHub({"worker-0": tmp_path / "w"}, 0.2, tmp_path / "counters.json")
+        assert hub.samples(NAMES["callgate_calls_total"]) == ([(CALL, total)] if total else [])
+        await hub.refresh()
+        total += calls
+        assert hub.samples(NAMES["callgate_calls_total"]) == [(CALL, total)]
+        server.close()
+        await server.wait_closed()
+    lookup = hub.histogram("callgate_lookup_seconds")
+    assert lookup is not None and sum(lookup.counts) == 3
+    (tmp_path / "counters.json").write_text('{"latest": {')
+    assert StatsHub({"worker-0": tmp_path / "w"}, 0.2, tmp_path / "counters.json").latest == {}
+
+
 async def test_a_peer_one_worker_probes_is_up_or_down_not_a_sum(tmp_path: Path) -> None:
     stats = [WorkerStats(0), WorkerStats(1)]
     servers = [await serve_stats(tmp_path / f"{item.index}", item.snapshot) for item in stats]

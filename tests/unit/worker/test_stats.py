@@ -49,6 +49,10 @@ async def test_what_the_parts_counted(worker: Worker) -> None:
     assert stats.journal_bytes == worker.journal.bytes_written > 0
     assert stats.transactions == {"server": 0, "client": 0}
     assert (stats.redis_up, stats.peers) == (False, {})
+    assert (stats.journal_writable, stats.keys_match) == (True, True)
+    worker.journal.trouble, worker.watcher.key_reason = "disk full", "another key"
+    refresh_stats(worker)
+    assert (stats.journal_writable, stats.keys_match) == (False, False)
 
 
 async def test_peers_as_they_stand(worker: Worker) -> None:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
 
+from gateway.net.handover import Handover
+from gateway.net.links import Links
+from gateway.net.parcels import Parcel
 from gateway.net.udp import UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
@@ -27,6 +30,9 @@ MAX_SOURCES = 20_000
 
 TICK = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
+
+GREETING_S = 0.05
+"""Seconds that workers get to answer one that has come (back): a few turns of their loops."""
 
 ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
@@ -46,7 +52,9 @@ class Edge:
         identify: Identify,
         before_send: Callable[[float], None],
         on_error: Callable[[BaseException], None],
+        handover: Handover | None = None,
     ) -> None:
+        """`handover`: the way to the other workers on the same addresses; None where this is the only one."""
         self._loop = loop
         self.listeners = tuple(listeners)
         self._identify = identify
@@ -59,6 +67,7 @@ class Edge:
         self._core: ProxyCore | None = None
         self._in_turn = False
         self._woken = False
+        self._links = Links(loop, handover, self._handed) if handover is not None else None
         self.strangers = 0
         """Datagrams of unknown sources, which get no answer at all."""
         self.send_errors = 0
@@ -72,14 +81,24 @@ class Edge:
         """Begin to read."""
         self._core = core
         core.epoch_offset = time() - monotonic()
-        for listener in self.listeners:
-            self._loop.add_reader(listener.socket.fileno(), self._readable, listener)
+        if self._links is not None and self._links.open():
+            # The others tell first which calls they have, then datagrams are read (`Handover`).
+            self._loop.call_later(GREETING_S, self._read)
+        else:
+            self._read()
+
+    def _read(self) -> None:
+        if self._core is not None:
+            for number, listener in enumerate(self.listeners):
+                self._loop.add_reader(listener.socket.fileno(), self._readable, listener, number)
 
     def stop(self) -> None:
         """Stop reading and close the sockets. What is still to be sent is dropped."""
         self._core = None
         if self._timer is not None:
             self._timer.cancel()
+        if self._links is not None:
+            self._links.close()
         for listener in self.listeners:
             self._loop.remove_reader(listener.socket.fileno())
             self._loop.remove_writer(listener.socket.fileno())
@@ -95,7 +114,7 @@ class Edge:
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
-    def _readable(self, listener: UdpListener) -> None:
+    def _readable(self, listener: UdpListener, number: int) -> None:
         core = self._core
         if core is None:
             return
@@ -104,6 +123,7 @@ class Edge:
         receive = listener.socket.recvfrom
         sources = self._sources
         name = listener.name
+        give = self._links.handover.give if self._links is not None else None
         for _ in range(BURST):
             try:
                 data, address = receive(MAX_DATAGRAM)
@@ -118,11 +138,30 @@ class Edge:
                 source = sources.get((name, host, port)) or self._source(listener, host, port)
                 if source is None:
                     self.strangers += 1
-                else:
+                elif give is None or not give(data, number, host, port, now):
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
         self.end_turn(now)
+
+    def _handed(self, parcels: list[Parcel], now: float) -> None:
+        """A turn that another worker brought."""
+        self._in_turn = True
+        self._take(parcels, now)
+        self.end_turn(now)
+
+    def _take(self, parcels: list[Parcel], now: float) -> None:
+        core = self._core
+        for number, host, port, data in parcels if core is not None else ():
+            try:
+                listener = self.listeners[number]
+                source = self._sources.get((listener.name, host, port)) or self._source(listener, host, port)
+                if source is None:  # its trunk was taken from the registry meanwhile
+                    self.strangers += 1
+                elif core is not None:
+                    core.receive(data, source, now)
+            except Exception as error:  # one message must not stop the others
+                self._on_error(error)
 
     def _source(self, listener: UdpListener, host: str, port: int) -> Source | None:
         peer = self._identify(listener.name, host)
@@ -137,6 +176,8 @@ class Edge:
     def end_turn(self, now: float) -> None:
         """Write the evidence, send what is to be sent, set the timer."""
         self.last_turn = now
+        if self._links is not None:
+            self._take(self._links.flush(now), now)
         try:
             self._before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves

@@ -21,6 +21,7 @@ from gateway.gate.records import RestartRecord
 from gateway.gate.seal import Sealer
 from gateway.keys import load
 from gateway.net.edge import Edge
+from gateway.net.handover import Handover
 from gateway.net.tasks import spawn
 from gateway.net.udp import UdpListener
 from gateway.proxy.cookie import CookieRing
@@ -28,7 +29,7 @@ from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
-from gateway.settings import Settings
+from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
@@ -83,10 +84,12 @@ class Worker:
         keys = load(settings.keys_file)
         self.faults = Faults(self.stats)
         self.journal = WorkerJournal(settings, index, loop.call_soon_threadsafe, self._recover)
+        shared = settings.node.workers > 1
         self.listeners = [
-            UdpListener(entry.name, entry.address, entry.port, f"{entry.host}:{entry.public_port}".encode())
+            UdpListener(entry.name, entry.address, entry.port, f"{entry.host}:{entry.public_port}".encode(), shared)
             for entry in settings.listener
         ]
+        self.handover = Handover(make_run_dir(settings), index, settings.node.workers) if shared else None
         sent_bys = tuple(listener.sent_by for listener in self.listeners)
         pseudonymizer = Pseudonymizer(keys.pseudonym)
         check = key_check(pseudonymizer.hash)
@@ -95,7 +98,7 @@ class Worker:
         self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
-        self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self.faults.message)
+        self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover)
         sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -136,8 +139,8 @@ class Worker:
         self.journal.open()
         self._linking = spawn(self.link.run(), "redis link", self.faults.task)
         self.stats.before_snapshot.append(lambda: refresh_stats(self))
+        make_run_dir(self._settings)
         path = self._settings.worker_socket(self._index)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._server = await serve_stats(path, self.stats.snapshot)
         kept = load_last_good(self._settings.state_dir / FILE_NAME)
         if kept is not None:

@@ -75,15 +75,12 @@ class Edge:
         self.last_turn = 0.0
         """Monotonic time of the last turn, for the loop-lag check."""
 
-    # -- wiring ----------------------------------------------------------------------------------------------------
-
     def start(self, core: ProxyCore) -> None:
         """Begin to read."""
         self._core = core
         core.epoch_offset = time() - monotonic()
         if self._links is not None and self._links.open():
-            # The others tell first which calls they have, then datagrams are read (`Handover`).
-            self._loop.call_later(GREETING_S, self._read)
+            self._loop.call_later(GREETING_S, self._read)  # first the others tell which calls they have
         else:
             self._read()
 
@@ -152,13 +149,13 @@ class Edge:
 
     def _take(self, parcels: list[Parcel], now: float) -> None:
         core = self._core
-        for number, host, port, data in parcels if core is not None else ():
+        if core is None:
+            return
+        for number, host, port, data in parcels:
             try:
                 listener = self.listeners[number]
                 source = self._sources.get((listener.name, host, port)) or self._source(listener, host, port)
-                if source is None:  # its trunk was taken from the registry meanwhile
-                    self.strangers += 1
-                elif core is not None:
+                if source is not None:  # else its trunk was taken from the registry meanwhile
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)

@@ -18,12 +18,11 @@ import contextlib
 import os
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway.net.parcels import MAX_BATCH, Parcel, batches, mark_of, pack, share_of, unpack
-from gateway.net.sibling import RETRY_S, Sibling, socket_path
-
-__all__ = ["MAX_ELSEWHERE", "MAX_LINKS", "RETRY_S", "Handover", "Parcel"]
+from gateway.net.sibling import Sibling, socket_path
 
 MAX_LINKS = 256
 """Connections accepted from other workers: each restart of one makes a new one, and closes the old."""
@@ -48,12 +47,13 @@ class Handover:
         self._siblings = {n: Sibling(n, directory) for n in range(count) if n != index}
         self._due: set[Sibling] = set()
         self._elsewhere: dict[int, int] = {}
+        self.on_stand_in: Callable[[int], None] = lambda share: None
+        """Told before the first message of a worker that is away is handled here."""
         self.accepted: list[socket.socket] = []
         self.server: socket.socket | None = None
         self.passed_on = 0
-        """Messages given to their owner."""
         self.taken_over = 0
-        """Messages of another worker's share handled here because it was away."""
+        """Messages of other workers' calls that were handled here."""
         self._dropped = 0
 
     @property
@@ -116,6 +116,9 @@ class Handover:
     def _keep(self, share: int, mark: int) -> None:
         self.taken_over += 1
         sibling = self._siblings[share]
+        if mark not in sibling.kept and not sibling.replaced:
+            sibling.replaced = True  # also where another found it away, and the link from here is not known to be dead
+            self.on_stand_in(share)
         sibling.keep(mark)
         if sibling.untold:
             self._due.add(sibling)

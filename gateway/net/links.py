@@ -7,8 +7,9 @@ import socket
 from collections.abc import Callable
 from time import monotonic
 
-from gateway.net.handover import RETRY_S, Handover
+from gateway.net.handover import Handover
 from gateway.net.parcels import Parcel
+from gateway.net.sibling import RETRY_S
 
 Turn = Callable[[list[Parcel], float], None]
 """A turn of messages to be handled here, at a monotonic time; may be empty. It ends with `Links.flush`."""

@@ -37,7 +37,8 @@ class Sibling:
     """The way to one other worker, what is on it, and what is held for it."""
 
     __slots__ = (
-        "_held_bytes", "_path", "away_since", "dropped", "held", "index", "kept", "link", "out", "retry_at", "untold",
+        "_held_bytes", "_path", "away_since", "dropped", "held", "index", "kept", "link", "out", "replaced",
+        "retry_at", "untold",
     )  # fmt: skip
 
     def __init__(self, index: int, directory: Path) -> None:
@@ -51,6 +52,8 @@ class Sibling:
         self.retry_at = 0.0
         self.away_since: float | None = None
         """When it was found away; None: it is not known to be. -inf: it left on purpose."""
+        self.replaced = False
+        """True once another stands in for it, until it is back."""
         self.kept: dict[int, None] = {}
         """Marks of calls of its share that are here, because it was away when they came."""
         self.untold: list[int] = []
@@ -81,6 +84,7 @@ class Sibling:
             return False
         self.link = link
         self.away_since = None
+        self.replaced = False
         self.untold = list(self.kept)
         return True
 

@@ -46,6 +46,7 @@ from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
 from gateway.worker.patience import HOLD_S, PatientLookup
 from gateway.worker.peers import PeerBook
+from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
 
 HOUSEKEEPING_S = 1.0
@@ -126,6 +127,8 @@ class Worker:
             sent_bys,
             timers.cookie_hours * 3600,
         )
+        if self.handover is not None:
+            self.handover.on_stand_in = self._stand_in
         self.book: PeerBook | None = None
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
@@ -182,8 +185,14 @@ class Worker:
             return True
         return any(client.unfinished for client in layer.clients.values())
 
+    def _stand_in(self, index: int) -> None:
+        """Another worker is away for long. What it has decided is not decided again."""
+        _log.warning("another worker is away; its calls come here", worker=index)
+        self.gate.recover(last_decided(self._settings, index), monotonic())
+
     def _recover(self, recovery: Recovery) -> None:
         at = time()
+        leave_to_siblings(self._settings, self._index, recovery)
         evidence = self.gate.evidence
         for decision in recovery.open_calls:
             evidence.outcome(decision, at, "lost", 0, "")

@@ -168,6 +168,24 @@ def test_a_stand_in_that_dies_too_leaves_its_calls_to_their_owner(crew: Crew) ->
     assert crew.got[1] == [crew.of(1, 0, "BYE")]
 
 
+def test_the_stand_in_is_told_before_the_first_message_and_once(crew: Crew) -> None:
+    stand_in = 2 % crew.count
+    told: list[tuple[int, int]] = []
+    crew.workers[stand_in].on_stand_in = lambda share: told.append((share, len(crew.got[stand_in])))
+    crew.kill(1)
+    for n in range(3):
+        crew.give(0, crew.of(1, n))
+        crew.turn()
+        crew.now += HOLD_S
+    crew.turn()
+    assert (told, len(crew.got[stand_in])) == ([(1, 0)], 3)
+    crew.begin(1)
+    crew.turn()
+    crew.give(0, crew.of(1, 8))
+    crew.turn()
+    assert told == [(1, 0)]
+
+
 def test_a_worker_that_left_on_purpose_is_not_waited_for(crew: Crew) -> None:
     crew.workers.pop(1).close()
     assert not socket_path(crew.directory, 1).exists()

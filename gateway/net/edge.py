@@ -43,7 +43,7 @@ Identify = Callable[[str, str], Peer | None]
 
 
 class Edge:
-    """One worker's sockets and its clock."""
+    """One worker's sockets and its clock. `handover`: to the other workers on the same addresses, if there are any."""
 
     def __init__(
         self,
@@ -54,7 +54,6 @@ class Edge:
         on_error: Callable[[BaseException], None],
         handover: Handover | None = None,
     ) -> None:
-        """`handover`: the way to the other workers on the same addresses; None where this is the only one."""
         self._loop = loop
         self.listeners = tuple(listeners)
         self._identify = identify
@@ -142,7 +141,6 @@ class Edge:
         self.end_turn(now)
 
     def _handed(self, parcels: list[Parcel], now: float) -> None:
-        """A turn that another worker brought."""
         self._in_turn = True
         self._take(parcels, now)
         self.end_turn(now)

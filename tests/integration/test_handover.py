@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from gateway.net.edge import GREETING_S
 from gateway.net.handover import MAX_LINKS, Handover
 from gateway.net.parcels import Parcel, mark_of, share_of
 from gateway.net.sibling import HOLD_S, RETRY_S, socket_path
+from tests.support.net import Net
+from tests.support.redis_fixtures import until
 
 
 class Crew:
@@ -251,3 +257,69 @@ def test_connections_are_bounded_and_nonsense_on_one_closes_it(tmp_path: Path) -
     crew.turn()
     assert len(worker.accepted) == 1, "the other worker's"
     crew.close()
+
+
+# -- with sockets, loops and turns ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[list[Net]]:
+    """Two edges on one address and port, as two workers are."""
+    first = Net(0, Handover(tmp_path, 0, 2))
+    nets = [first, Net(first.address[1], Handover(tmp_path, 1, 2))]
+    yield nets
+    for net in nets:
+        net.close()
+
+
+def call(share: int, number: int) -> bytes:
+    return next(
+        data
+        for n in count(number * 1_000)
+        if share_of(mark_of(data := f"INVITE sip:x SIP/2.0\r\ni: {n}\r\n\r\n".encode()), 2) == share
+    )
+
+
+async def test_edges_share_the_datagrams_of_one_peer_and_both_answer_from_the_one_port(pair: list[Net]) -> None:
+    for net in pair:
+        net.core.handler = lambda data, source, now, net=net: net.edge.send(source.reply, data)  # type: ignore[misc]
+        net.start()
+    phone, stranger = pair[0].phone(), pair[0].phone("127.0.0.77")
+    sent = [call(share, number) for number in range(20) for share in range(2)]
+    await asyncio.sleep(2 * GREETING_S)
+    for data in sent:
+        stranger.send(data)
+        phone.send(data)
+    await until(lambda: sum(len(net.core.received) for net in pair) == len(sent))
+    for share, net in enumerate(pair):
+        assert net.core.received == [data for data in sent if share_of(mark_of(data), 2) == share]
+        assert not net.errors and "before" in net.log
+        assert {source.port for source in net.core.sources} == {phone.getsockname()[1]}
+    assert sum(net.edge.strangers for net in pair) == len(sent), "strangers are nobody's, and are not handed over"
+    assert sum(net.edge.received for net in pair) == 2 * len(sent)
+    assert sorted(phone.recv(100) for _ in sent) == sorted(sent)
+
+
+async def test_calls_of_a_worker_that_stopped_go_to_the_other(pair: list[Net]) -> None:
+    for net in pair:
+        net.start()
+    await asyncio.sleep(2 * GREETING_S)
+    pair[1].edge.stop()
+    phone = pair[0].phone()
+    phone.send(call(0, 1))
+    phone.send(call(1, 1))
+    await until(lambda: len(pair[0].core.received) == 2)
+    assert sorted(pair[0].core.received) == sorted([call(0, 1), call(1, 1)])
+
+
+async def test_an_idle_worker_gives_up_on_one_that_died_in_time(pair: list[Net], tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as dead:
+        dead.bind(str(socket_path(tmp_path, 1)))
+    pair[1].edge.stop()
+    phone = pair[0].phone()
+    phone.send(call(1, 1))
+    began = monotonic()
+    pair[0].start()
+    await until(lambda: len(pair[0].core.received) == 1, HOLD_S + 2)
+    assert pair[0].core.received == [call(1, 1)], "no other datagram was needed"
+    assert monotonic() - began >= HOLD_S

@@ -52,8 +52,8 @@ from gateway.worker.stats import refresh_stats
 HOUSEKEEPING_S = 1.0
 
 GC_THRESHOLDS = (2_000, 1_000_000, 1_000_000)
-"""Messages and transactions are freed by their reference counts. Only what is young is looked at under load: with 16,000
-finished calls in the tables, a collection of the rest was measured to stop the loop for 40 ms."""
+"""Messages and transactions are freed by their reference counts. Only what is young is looked at under load: with
+16,000 finished calls in the tables, a collection of the rest was measured to stop the loop for 40 ms."""
 
 GC_IDLE_TRANSACTIONS = 500
 """With fewer transactions than this, everything can be collected in about a millisecond."""

@@ -1,7 +1,8 @@
 """The highest rate a subject passes with fewer than 0.1 % failed calls: a bounded search, upwards and then between.
 
 Socket buffers take in seconds of calls that are answered late: a rate passes only if its last calls end on time, too.
-A short try does not see what a full table of transactions costs, so the rate found is confirmed by a long one, or lowered.
+A short try does not see what a full table of transactions costs, so the rate found is confirmed by a long one, or
+lowered.
 """
 
 from __future__ import annotations

@@ -143,7 +143,8 @@ class WorkerStats:
     __slots__ = (
         "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "draining",
         "dropped", "errors", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
-        "journal_writable", "keys_match", "lookup", "lookup_failures", "outcomes", "peers", "redis_up", "registry_version",
+        "journal_writable", "keys_match", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
+        "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
         "retransmissions", "rule_errors", "shadow", "started", "transactions",
     )  # fmt: skip

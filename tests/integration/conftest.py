@@ -1,5 +1,11 @@
-"""Real servers for every integration test (see tests/support/servers.py)."""
+"""Real servers for every integration test (see tests/support/servers.py), and an engine on a database of its own."""
 
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from gateway.store.sql.engine import make_engine
 from tests.support.servers import (
     _template,
     database_url,
@@ -10,3 +16,11 @@ from tests.support.servers import (
 )
 
 __all__ = ["_template", "database_url", "migrated_url", "postgres_server", "redis_server", "redis_url"]
+
+
+@pytest.fixture
+async def engine(migrated_url: str) -> AsyncIterator[AsyncEngine]:
+    """One connection to a migrated, empty database."""
+    engine = make_engine(migrated_url, pool_size=1)
+    yield engine
+    await engine.dispose()

@@ -8,7 +8,7 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from structlog.testing import capture_logs
 
@@ -31,22 +30,9 @@ from gateway.store.sql.engine import make_engine
 from gateway.store.sql.evidence import Checkpoint, Shipped, ShippedRow, partition_name, ship
 from gateway.store.sql.verify import verify_evidence
 from gateway.telemetry.stats_socket import fetch_stats
-from tests.support.database import count
+from tests.support.database import count, stored
 from tests.support.journals import decision, fill, open_at, outcome, segments, write
 from tests.support.redis_fixtures import until
-
-
-@pytest.fixture
-async def engine(migrated_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(migrated_url, pool_size=1)
-    yield engine
-    await engine.dispose()
-
-
-async def stored(engine: AsyncEngine) -> list[tuple[str, int]]:
-    async with engine.connect() as connection:
-        rows = await connection.execute(text("SELECT journal, seq FROM evidence ORDER BY journal, seq"))
-        return [(row[0], row[1]) for row in rows]
 
 
 async def test_all_journals_across_segments(engine: AsyncEngine, tmp_path: Path) -> None:

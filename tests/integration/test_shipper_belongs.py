@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
 from gateway.control.shipper import Shipper
-from gateway.store.sql.engine import make_engine
 from gateway.store.sql.verify import verify_evidence
+from tests.support.database import stored
 from tests.support.journals import NOW, decision, fill, open_at, segments, write
-
-
-@pytest.fixture
-async def engine(migrated_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(migrated_url, pool_size=1)
-    yield engine
-    await engine.dispose()
-
-
-async def stored(engine: AsyncEngine) -> list[tuple[str, int]]:
-    async with engine.connect() as connection:
-        rows = await connection.execute(text("SELECT journal, seq FROM evidence ORDER BY journal, seq"))
-        return [(row[0], row[1]) for row in rows]
 
 
 def other_journal(directory: Path, records: int, segment_bytes: int = 1 << 20) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.importer import import_registry
@@ -48,3 +49,10 @@ async def count(engine: AsyncEngine, table: str) -> int:
     """Rows of a table."""
     async with engine.connect() as connection:
         return int((await connection.exec_driver_sql(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+async def stored(engine: AsyncEngine) -> list[tuple[str, int]]:
+    """Journal and number of every evidence record there is, in order."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(text("SELECT journal, seq FROM evidence ORDER BY journal, seq"))
+        return [(row[0], row[1]) for row in rows]

@@ -22,7 +22,7 @@ async def ask_ready(http: Http) -> tuple[int, str]:
         async with asyncio.timeout(ASK_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(_local(http.address), http.port)
             writer.write(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            answer = await reader.read(MAX_ANSWER)
+            answer = await _read_all(reader)
     except (OSError, TimeoutError):
         return 0, ""
     finally:
@@ -33,6 +33,14 @@ async def ask_ready(http: Http) -> tuple[int, str]:
     if len(words) < 2 or not words[1].isdigit() or not _is_ours(body):
         return 0, ""
     return int(words[1]), body.decode("utf-8", "replace")
+
+
+async def _read_all(reader: asyncio.StreamReader) -> bytes:
+    """Up to the end of the connection, or of MAX_ANSWER: head and body come in as many pieces as it pleases TCP."""
+    answer = b""
+    while len(answer) < MAX_ANSWER and (piece := await reader.read(MAX_ANSWER - len(answer))):
+        answer += piece
+    return answer
 
 
 def to_import(body: str) -> str:

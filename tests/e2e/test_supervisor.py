@@ -24,12 +24,19 @@ READY = '"status":"ready"'
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """One gateway for all tests here; each leaves it running and ready."""
+def one_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """One gateway for all tests here."""
     process = GatewayProcess(tmp_path_factory.mktemp("gateway") / "state")
-    process.start()
     yield process
     process.close()
+
+
+@pytest.fixture
+def gateway(one_gateway: GatewayProcess) -> GatewayProcess:
+    """Running and ready, also where the test before this one failed halfway."""
+    if not one_gateway.running:
+        one_gateway.start()
+    return one_gateway
 
 
 def wait_for_new(gateway: GatewayProcess, old: int, *words: str) -> float:

@@ -144,6 +144,11 @@ class GatewayProcess:
             return log.read().decode("utf-8", "replace")
 
     @property
+    def running(self) -> bool:
+        """Whether the supervisor lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The supervisor's."""
         assert self._process is not None

@@ -30,6 +30,10 @@ LATENCY_BOUNDS: Final = (
 """Upper bounds in seconds of the histogram `latency_counts`, whose last entry counts what took longer: those of
 `telemetry.metrics.LOOKUP_BOUNDS`, so that the counts can be handed over as they are."""
 
+LOOK_AGAIN_S: Final = 0.001
+"""At the deadline the loop looks at its sockets once more: where this process was kept from running, what the server
+answered in time lies there unread."""
+
 _PING: Final = command(b"PING")
 
 
@@ -197,8 +201,9 @@ class RedisLookup:
             turn = turns[0]
             if turn.asks:
                 left = turn.asked_at + self._deadline - now
-                if left > 0:
-                    self._timer = self._loop.call_later(left, self._expire)
+                if left > 0 or not turn.looked_again:
+                    turn.looked_again = left <= 0
+                    self._timer = self._loop.call_later(max(left, LOOK_AGAIN_S), self._expire)
                     return
                 self.timeouts += len(turn.asks)
                 for _ in turn.asks:

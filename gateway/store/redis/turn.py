@@ -21,10 +21,13 @@ Ask = tuple[bytes, int, int, float, LookupReply]
 class Turn:
     """The asks of one turn. Once answered or refused, `asks` is empty: late replies find nothing to do."""
 
-    __slots__ = ("asked_at", "asks", "dataset", "repeated")
+    __slots__ = ("asked_at", "asks", "dataset", "looked_again", "repeated")
 
     def __init__(self, asks: list[Ask], asked_at: float) -> None:
         self.asks = asks
         self.asked_at = asked_at
         self.dataset: Dataset | None = None
         self.repeated = False
+        """Asked of a second dataset."""
+        self.looked_again = False
+        """The deadline was met; the sockets are looked at once more."""

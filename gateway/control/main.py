@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import redis.asyncio
 import uvicorn
+import uvloop
 from sqlalchemy import text
 
 from gateway.control.api import make_app
@@ -38,7 +39,8 @@ def run_control(settings: Settings) -> None:
     listener = _listen(settings)
     refused = ""
     try:
-        asyncio.run(_control(settings, listener))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_control(settings, listener))
     except* StartRefused as group:
         refused = "; ".join(str(error) for error in group.exceptions)
     if refused:
@@ -60,8 +62,24 @@ def _listen(settings: Settings) -> socket.socket:
         raise SystemExit(EX_CONFIG) from None
 
 
+TICK_S = 1.0
+"""How often the Date header is brought up to date."""
+
+
 class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: SIGTERM is ours."""
+    """Uvicorn without its own signal handlers (SIGTERM is ours), and without looking ten times a second whether it is
+    to stop."""
+
+    def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    async def main_loop(self) -> None:
+        while not self._stop.is_set():
+            await self.on_tick(0)  # a first tick, which sets the header
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._stop.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -81,9 +99,7 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
 
     async def ask_missing() -> str:
         async with engine.connect() as connection:
-            found = await connection.execute(
-                text("SELECT pack <> '', EXISTS (SELECT FROM trunks) FROM registry_state")
-            )
+            found = await connection.execute(text("SELECT pack <> '', EXISTS (SELECT FROM trunks) FROM registry_state"))
             has_pack, has_registry = found.one()
         return "; ".join(line for line, there in ((NO_PACK, has_pack), (NO_REGISTRY, has_registry)) if not there)
 
@@ -97,7 +113,8 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
             limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=2,
             lifespan="off",
-        )
+        ),
+        stop,
     )
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -1,11 +1,13 @@
 """Keeps Redis in step with PostgreSQL: one projector at a time, by an advisory lock.
 
-Theory of operation. A cycle, every 100 ms or when a change announces itself: read the head and the
+Theory of operation. A cycle, when a change announces itself (NOTIFY) or a look says so: read the head and the
 watermark from Redis and the outbox rows behind it; bring what those rows changed to what the tables say
-now; move the watermark. Applying a row twice does no harm, so any watermark a Redis comes back with is
-good. Where Redis cannot be believed (no head, another epoch, no watermark, one from before what the outbox
-still holds) everything is rebuilt under a new epoch and the head is switched at the end. Besides, every
-bucket's markers are looked at in turn, and a bucket that lost them is written anew.
+now; move the watermark. Between cycles it looks, four times a second at Redis and once at PostgreSQL, with
+one small question each, whether both are as the last cycle left them. Applying a row twice does no harm, so
+any watermark a Redis comes back with is good. Where Redis cannot be believed (no head, another epoch, no
+watermark, one from before what the outbox still holds) everything is rebuilt under a new epoch and the head
+is switched at the end. Besides, every bucket's markers are looked at in turn, and a bucket that lost them is
+written anew.
 
 The watermark moves only over rows of transactions below every one that may still commit: ids and even
 commit order alone would skip late ones. Rows above that are applied as soon as they are seen, without
@@ -20,15 +22,17 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
-from asyncpg import PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.control.apply import Applier
+from gateway.control.glance import Glance
 from gateway.control.importer.subscriber import Subscribers
 from gateway.control.rebuild import rebuild
 from gateway.control.redis_writer import SHARD, FenceLost, Head, RedisWriter
@@ -43,18 +47,26 @@ from gateway.store.sql.outbox import OutboxRow
 
 LOCK = 0x63677072
 """Advisory lock of the projection (`cgpr`)."""
-POLL_S = 0.1
-STANDBY_S = 0.5
+LOOK_S = 0.25
+"""Between two looks at Redis."""
+DATABASE_LOOKS = 4
+"""PostgreSQL is asked at every so many-th of them: a notification that was lost costs a second."""
+STANDBY_S = 1.0
 """How often a projector that does not hold the lock tries for it."""
+FIRST_PAUSE_S = 0.1
+"""Pause after a first failure; it doubles with each one that follows."""
 BACKOFF_S = 2.0
 """Longest pause after a failure."""
 STABLE_S = 5.0
 """After having worked this long a failure is answered with the shortest pause again."""
 MAX_ROWS = 500
 """Outbox rows of one cycle."""
-HEARTBEAT_S = 1.0
+HEARTBEAT_S = LOOK_S * DATABASE_LOOKS
 """How often the head's `updated` moves where nothing changes."""
-_FAILURES = (StoreError, SQLAlchemyError, PostgresError, RedisError, FenceLost, OSError, TimeoutError)
+_FAILURES = (
+    StoreError, SQLAlchemyError, PostgresError, InterfaceError, InternalClientError, RedisError, FenceLost, OSError,
+    TimeoutError,
+)  # fmt: skip
 
 _log = logging.getLogger("callgate.projector")
 
@@ -62,10 +74,7 @@ _log = logging.getLogger("callgate.projector")
 class Projector:
     """One of any number; the one that holds the lock works."""
 
-    def __init__(
-        self, engine: AsyncEngine, redis_url: str, keys: Keys, *, poll_s: float = POLL_S,
-        patient: AsyncEngine | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, engine: AsyncEngine, redis_url: str, keys: Keys, *, patient: AsyncEngine | None = None) -> None:
         """`patient`: an engine for rebuilding and trimming, whose statements may take minutes; None: the same."""
         self.status = ProjectorStatus(in_step_at=time.time())
         self._engine, self._patient = engine, patient or engine
@@ -73,7 +82,8 @@ class Projector:
         self._writer = RedisWriter(redis_url, self._key_check.hex().encode())
         self._applier = Applier(self._writer)
         self._sweeper = Sweeper(self._patient, self._writer)
-        self._poll_s = poll_s
+        self._redis_url = redis_url
+        self.cycles = 0
         self._wake = asyncio.Event()
         self._ahead: set[int] = set()
         self._entries = -1
@@ -82,7 +92,9 @@ class Projector:
         """Project until `stop`; failures are logged, counted and tried again. Raises Conflict where the
         stored numbers were hashed with another key than ours: nothing would be found under the hashes the
         workers ask for."""
-        pause = self._poll_s
+        pause = FIRST_PAUSE_S
+        woken = asyncio.ensure_future(stop.wait())
+        woken.add_done_callback(self._on_notify)
         try:
             while not stop.is_set():
                 began = time.monotonic()
@@ -94,10 +106,11 @@ class Projector:
                     raise
                 except _FAILURES as error:
                     self._failed(error)
-                    wait = pause = self._poll_s if time.monotonic() - began > STABLE_S else min(2 * pause, BACKOFF_S)
+                    wait = pause = FIRST_PAUSE_S if time.monotonic() - began > STABLE_S else min(2 * pause, BACKOFF_S)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), wait)
         finally:
+            woken.cancel()
             self.status.holds_lock = False
             await self._writer.close()
 
@@ -110,6 +123,7 @@ class Projector:
                 return
             raw = await driver(connection)
             await raw.add_listener(outbox.CHANNEL, self._on_notify)
+            glance = Glance(self._redis_url, self._writer.token)
             try:
                 await self._writer.take_fence()
                 self.status.holds_lock = True
@@ -117,49 +131,71 @@ class Projector:
                 self._entries = -1
                 _log.info("projecting")
                 while not stop.is_set():
-                    busy = await self._cycle(connection, raw)
+                    head = await self._cycle(connection, raw)
                     self.status.last_error = ""
-                    if not busy:
-                        await self._pause(self._poll_s)
+                    if head is not None:
+                        await self._rest(connection, raw, head, glance)
             finally:
+                await glance.close()
                 self.status.holds_lock = False
                 self.status.in_step = False
                 with suppress(Exception):
                     await raw.remove_listener(outbox.CHANNEL, self._on_notify)
                     await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
 
-    async def _cycle(self, connection: AsyncConnection, raw: Any) -> bool:
-        """One look; True where there may be more to do at once."""
+    async def _cycle(self, connection: AsyncConnection, raw: Any) -> Head | None:
+        """Bring Redis in step; the head as it is then, None where there may be more to do at once."""
+        self.cycles += 1
         self._wake.clear()
-        data = await dataset.read(connection)
-        if data.key_check not in (None, self._key_check):
-            raise Conflict("keys: the stored numbers were hashed with another pseudonym key: put back its key file")
         head = await self._writer.read_head()
-        why = await self._distrust(connection, head, data)
+        look = await dataset.look(raw, *(head.watermark if head and head.watermark else (0, 0)))
+        if look.data.key_check not in (None, self._key_check):
+            raise Conflict("keys: the stored numbers were hashed with another pseudonym key: put back its key file")
+        why = self._distrust(head, look)
         if why or head is None or head.watermark is None:
             await self._rebuild(head, why)
-            return True
+            return None
         if not head.ours:
             raise FenceLost("another projector took over, or Redis was exchanged")
         self.status.epoch, self.status.registry = head.epoch, head.registry
-        rows = await outbox.rows_after(connection, *head.watermark, MAX_ROWS + len(self._ahead))
+        limit = MAX_ROWS + len(self._ahead)
+        rows = await outbox.rows_after(raw, *head.watermark, limit) if look.behind else []
         fresh = [row for row in rows if row.id not in self._ahead]
         if fresh or not head.has_blob or (rows and rows[0].settled):
             self.status.in_step = False
             if await self._too_much(raw, [row.id for row in fresh]):
                 await self._rebuild(head, "more has changed than stays")
-                return True
+                return None
             head = await self._apply(connection, raw, head, rows, fresh)
-        elif time.time() - head.updated >= HEARTBEAT_S:
+        elif time.time() - head.updated >= HEARTBEAT_S or not head.key_check:
             fields = self._writer.head_fields(head.registry, head.epoch, head.buckets)
             await self._writer.guarded(head, lambda pipe: pipe.hset(layout.HEAD_KEY, mapping=fields))
-        if len(fresh) < MAX_ROWS:
-            self.status.in_step, self.status.in_step_at = True, time.time()
-        self.status.repairs += await self._sweeper.step(connection, raw, head)
-        return len(fresh) >= MAX_ROWS
+            head = replace(head, key_check=self._writer.key_check)
+        if len(fresh) >= MAX_ROWS:
+            return None
+        self.status.in_step, self.status.in_step_at = True, time.time()
+        return head
 
-    async def _distrust(self, connection: AsyncConnection, head: Head | None, data: dataset.Dataset) -> str:
+    async def _rest(self, connection: AsyncConnection, raw: Any, head: Head, glance: Glance) -> None:
+        """Until there is something to do, or may be."""
+        for turn in count(1):
+            if await self._woken(LOOK_S):
+                return
+            full = turn % DATABASE_LOOKS == 0
+            if not await glance.same(head, beat=full):
+                return
+            self.status.repairs += await self._sweeper.step(connection, raw, head, glance)
+            if self._ahead:  # nobody tells when the transaction ends that holds the watermark back
+                return
+            if full:
+                look = await dataset.look(raw, *(head.watermark or (0, 0)))
+                if look.behind or self._distrust(head, look) or look.data.key_check not in (None, self._key_check):
+                    return
+                self.status.in_step_at = time.time()
+
+    def _distrust(self, head: Head | None, look: dataset.Look) -> str:
         """Why Redis cannot be believed; empty: it can."""
+        data = look.data
         if head is None:
             return "Redis holds no data set"
         if (head.epoch, head.buckets) != (data.epoch, data.buckets):
@@ -170,7 +206,7 @@ class Projector:
             return "the watermark is missing"
         if head.watermark[0] < data.outbox_floor:
             return "Redis is older than the outbox"
-        if head.watermark[0] >= (await outbox.horizon(connection))[1]:
+        if head.watermark[0] >= look.next_xid:
             return "Redis is ahead of the database: another database, or one restored from a copy"
         return ""
 
@@ -220,7 +256,7 @@ class Projector:
         self.status.registry = registry
         if changed.registry:
             self._sweeper.switched()
-        return replace(head, registry=registry, watermark=watermark)
+        return replace(head, registry=registry, watermark=watermark, has_blob=True, key_check=self._writer.key_check)
 
     async def _look(self) -> None:
         """Without the lock, the lag is told by how long ago the working projector wrote the head."""
@@ -239,9 +275,13 @@ class Projector:
             _log.warning("projection stopped, trying again: %s", said)
         self.status.last_error = said
 
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+    async def _woken(self, within_s: float) -> bool:
+        """Wait for a notification; whether one came."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._wake.wait()
+        except TimeoutError:
+            return False
 
     def _on_notify(self, *_: object) -> None:
         self._wake.set()

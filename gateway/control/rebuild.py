@@ -45,10 +45,10 @@ async def rebuild(engine: AsyncEngine, writer: RedisWriter, old_epoch: int) -> R
         epoch = await dataset.next_epoch(connection, old_epoch)
     async with engine.connect() as connection:
         await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        oldest, _ = await outbox.horizon(connection)
-        ahead = await outbox.rows_after(connection, oldest - 1, MAX_ROW, MAX_AHEAD)
-        snapshot = await load_snapshot(connection)
+        oldest = await outbox.horizon(connection)
         raw = await driver(connection)
+        ahead = await outbox.rows_after(raw, oldest - 1, MAX_ROW, MAX_AHEAD)
+        snapshot = await load_snapshot(connection)
         count = await projected.entries(raw)
         buckets = layout.choose_buckets(count)
         await _write_buckets(raw, writer, epoch, buckets, snapshot.purposes)

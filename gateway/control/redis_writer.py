@@ -56,7 +56,8 @@ class RedisWriter:
         self.client: Redis = Redis.from_url(
             url, socket_timeout=SOCKET_S, socket_connect_timeout=SOCKET_S, retry=Retry(NoBackoff(), 0)
         )
-        self._token = secrets.token_hex(16).encode()
+        self.token = secrets.token_hex(16).encode()
+        """What the fence holds while it is ours."""
 
     async def close(self) -> None:
         """Drop the connections."""
@@ -64,7 +65,7 @@ class RedisWriter:
 
     async def take_fence(self) -> None:
         """Shut out whoever projected before."""
-        await self.client.set(FENCE_KEY, self._token)
+        await self.client.set(FENCE_KEY, self.token)
 
     def head_fields(self, registry: int, epoch: int, buckets: int) -> dict[Any, Any]:
         """Fields of the head, written now."""
@@ -99,7 +100,7 @@ class RedisWriter:
             watermark = layout.decode_watermark(found[0]) if found[0] is not None else None
         except ValueError:
             watermark = None
-        ours = fence == self._token
+        ours = fence == self.token
         return Head(registry, epoch, buckets, updated, watermark, bool(found[1]), ours, key_check or b"")
 
     async def guarded(self, head: Head | None, fill: Callable[[Any], None]) -> None:
@@ -110,7 +111,7 @@ class RedisWriter:
         data: moving it on from there would hide what was lost."""
         async with self.client.pipeline(transaction=True) as pipe:
             await pipe.watch(FENCE_KEY, layout.HEAD_KEY)
-            if await pipe.get(FENCE_KEY) != self._token:
+            if await pipe.get(FENCE_KEY) != self.token:
                 raise FenceLost("another projector took over")
             if head is not None:
                 watermark_key = layout.watermark_key(head.epoch, SHARD)
@@ -129,22 +130,6 @@ class RedisWriter:
     async def unguarded(self, commands: Sequence[Callable[[Any], object]]) -> None:
         """Send commands in one pipeline: for keys that nobody reads yet."""
         await self._all(*commands)
-
-    async def wrong_buckets(self, epoch: int, buckets: Sequence[int]) -> list[int]:
-        """Which of `buckets` lack the marker of `epoch` in one of their keys."""
-        value, member = layout.marker_value(epoch), layout.marker_member(epoch).decode()
-        async with self.client.pipeline(transaction=False) as pipe:
-            for bucket in buckets:
-                pipe.hget(layout.consents_key(epoch, bucket), layout.MARKER_FIELD)
-                pipe.sismember(layout.refusals_key(epoch, bucket), member)
-                pipe.hget(layout.scoped_key(epoch, bucket), layout.MARKER_FIELD)
-            # A key of another type is a wrong one, not an error of the sweep.
-            found = await pipe.execute(raise_on_error=False)
-        return [
-            bucket
-            for place, bucket in enumerate(buckets)
-            if not (found[3 * place] == value and found[3 * place + 1] == 1 and found[3 * place + 2] == value)
-        ]
 
     async def publish_registry(self, version: int, blob: bytes) -> None:
         """Put a registry version where workers fetch it; the head is switched by whoever calls."""

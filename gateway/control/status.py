@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-LATE_S = 1.0
-"""Longer than any two looks are apart while all is well."""
+LATE_S = 1.5
+"""Longer than any two looks at PostgreSQL are apart while all is well."""
 
 
 @dataclass(slots=True)

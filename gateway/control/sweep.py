@@ -1,4 +1,4 @@
-"""The projector's housekeeping, a little in each cycle: markers looked at, old keys cleared away, the
+"""The projector's housekeeping, a little with each look: markers looked at, old keys cleared away, the
 outbox trimmed."""
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.control.glance import Glance
 from gateway.control.rebuild import repair_bucket
 from gateway.control.redis_writer import Head, RedisWriter
 from gateway.store.sql import outbox, projected
 
-SWEEP_CYCLES = 600
-"""All buckets are looked at within so many cycles: a minute at 100 ms each."""
+SWEEP_LOOKS = 240
+"""All buckets are looked at within so many steps: a minute at 250 ms each."""
 SWEEP_MIN = 16
-"""Buckets looked at in a cycle at least: 64 of them, the fewest there are, in 400 ms."""
+"""Buckets looked at in a step at least: 64 of them, the fewest there are, in a second."""
 SWEEP_OLD_S = 5.0
 """Keys of an old epoch stay this long after a switch: workers learn of it within 200 ms."""
 TRIM_S = 3_600.0
@@ -39,10 +40,10 @@ class Sweeper:
         """The head names a new epoch or registry version: what is older goes soon."""
         self._scan, self._scan_at = 0, time.monotonic() + SWEEP_OLD_S
 
-    async def step(self, connection: AsyncConnection, raw: Any, head: Head) -> int:
-        """One cycle's share; how many buckets were repaired. `raw` is the driver's connection under
+    async def step(self, connection: AsyncConnection, raw: Any, head: Head, glance: Glance) -> int:
+        """One look's share; how many buckets were repaired. `raw` is the driver's connection under
         `connection`."""
-        repaired = await self._markers(connection, raw, head)
+        repaired = await self._markers(connection, raw, head, glance)
         now = time.monotonic()
         if self._scan_at and now >= self._scan_at:
             self._scan = await self._writer.sweep_old(self._scan, head.epoch, head.registry)
@@ -53,11 +54,11 @@ class Sweeper:
                 await outbox.trim(trimming, head.watermark[0])
         return repaired
 
-    async def _markers(self, connection: AsyncConnection, raw: Any, head: Head) -> int:
-        size = min(head.buckets, max(SWEEP_MIN, head.buckets // SWEEP_CYCLES))
+    async def _markers(self, connection: AsyncConnection, raw: Any, head: Head, glance: Glance) -> int:
+        size = min(head.buckets, max(SWEEP_MIN, head.buckets // SWEEP_LOOKS))
         share = [(self._bucket + step) % head.buckets for step in range(size)]
         self._bucket = (self._bucket + size) % head.buckets
-        wrong = await self._writer.wrong_buckets(head.epoch, share)
+        wrong = await glance.wrong_buckets(head.epoch, share)
         if wrong:
             purposes = await projected.purpose_numbers(connection)
             async with raw.transaction():

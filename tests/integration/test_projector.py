@@ -164,6 +164,26 @@ async def _is(view: View, wanted: tuple[ScopedRefusal, ...]) -> bool:
     return await view.scoped(ALICE) == wanted
 
 
+async def test_nothing_is_done_while_nothing_changes(migrated_url: str, redis_url: str, view: View) -> None:
+    """Looks are cheap, cycles are not: one that comes without a cause would come for ever. The heartbeat goes on."""
+    async with engine_on(migrated_url) as engine, projecting(engine, redis_url) as projector:
+        await grant(engine)
+        await until(lambda: view.is_consent(ALICE, "live"))
+        await until(lambda: projector.status.in_step)
+        cycles, updated = projector.cycles, (await view.head())[layout.HEAD_UPDATED]
+        await asyncio.sleep(2.5)
+        assert projector.cycles == cycles
+        assert (await view.head())[layout.HEAD_UPDATED] > updated
+        assert (projector.status.lag_seconds, projector.status.failures) == (0.0, 0)
+
+
+async def test_a_notification_that_is_lost_costs_a_second(migrated_url: str, redis_url: str, view: View) -> None:
+    async with engine_on(migrated_url) as engine, projecting(engine, redis_url) as projector:
+        async with engine.begin() as connection:
+            await connection.execute(text("INSERT INTO outbox (kind) VALUES ('registry')"))  # and no NOTIFY
+        await until(lambda: projector.status.applied == 1, 2.0)
+
+
 async def test_registry_versions_are_published(migrated_url: str, redis_url: str, view: View) -> None:
     async with engine_on(migrated_url) as engine, projecting(engine, redis_url):
         assert (await view.head())[layout.HEAD_REGISTRY] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,6 +25,30 @@ async def read(connection: AsyncConnection) -> Dataset:
     """The row."""
     row = await connection.execute(text("SELECT epoch, buckets, outbox_floor, key_check FROM dataset"))
     return Dataset(*row.one())
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the projector asks once a second, in one statement."""
+
+    data: Dataset
+    next_xid: int
+    """Next transaction id to be given."""
+    behind: bool
+    """There are outbox rows after the watermark."""
+
+
+async def look(raw: Any, xid: int, row_id: int) -> Look:
+    """The row, and whether the outbox has anything after the watermark (xid, row_id). `raw`: the driver's
+    connection."""
+    *row, next_xid, behind = await raw.fetchrow(_LOOK, xid, row_id)
+    return Look(Dataset(*row), next_xid, behind)
+
+
+_LOOK = (
+    "SELECT epoch, buckets, outbox_floor, key_check, pg_snapshot_xmax(pg_current_snapshot())::text::bigint, "
+    "EXISTS (SELECT FROM outbox WHERE (xid, id) > ($1::bigint, $2::bigint)) FROM dataset"
+)
 
 
 async def next_epoch(connection: AsyncConnection, known: int) -> int:

@@ -7,6 +7,7 @@ idempotent and may be repeated from any earlier watermark."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +36,13 @@ class OutboxRow:
     settled: bool
 
 
+_ROWS_AFTER = (
+    "SELECT xid, id, extract(epoch FROM at)::float8, kind, "
+    "xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM outbox "
+    "WHERE (xid, id) > ($1::bigint, $2::bigint) ORDER BY xid, id LIMIT $3::bigint"
+)
+
+
 async def announce(connection: AsyncConnection, kind: str) -> int:
     """Write an outbox row in the running transaction, wake the projector at commit, return the row's id."""
     row = await connection.execute(text("INSERT INTO outbox (kind) VALUES (:kind) RETURNING id"), {"kind": kind})
@@ -42,30 +50,16 @@ async def announce(connection: AsyncConnection, kind: str) -> int:
     return int(row.scalar_one())
 
 
-async def rows_after(connection: AsyncConnection, xid: int, row_id: int, limit: int) -> list[OutboxRow]:
-    """Committed rows after (xid, row_id), in that order, at most `limit`."""
-    found = await connection.execute(
-        text(
-            "SELECT xid, id, extract(epoch FROM at)::float8, kind, "
-            "xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM outbox "
-            "WHERE (xid, id) > (:xid, :id) ORDER BY xid, id LIMIT :limit"
-        ),
-        {"xid": xid, "id": row_id, "limit": limit},
-    )
+async def rows_after(raw: Any, xid: int, row_id: int, limit: int) -> list[OutboxRow]:
+    """Committed rows after (xid, row_id), in that order, at most `limit`. `raw`: the driver's connection."""
+    found = await raw.fetch(_ROWS_AFTER, xid, row_id, limit)
     return [OutboxRow(*row) for row in found]
 
 
-async def horizon(connection: AsyncConnection) -> tuple[int, int]:
-    """(oldest xid that may still commit, next xid to be given) as the running transaction sees them."""
-    row = (
-        await connection.execute(
-            text(
-                "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint "
-                "FROM pg_current_snapshot() AS s"
-            )
-        )
-    ).one()
-    return int(row[0]), int(row[1])
+async def horizon(connection: AsyncConnection) -> int:
+    """Oldest transaction id that may still commit, as the running transaction sees it."""
+    row = await connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"))
+    return int(row.scalar_one())
 
 
 async def trim(connection: AsyncConnection, applied_xid: int) -> int:

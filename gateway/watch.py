@@ -5,19 +5,24 @@ and workers that live but do not answer.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gateway.control.repeats import Repeats
+from gateway.store.embedded.postgres import EmbeddedPostgres
 from gateway.store.embedded.process import EmbeddedError
+from gateway.store.embedded.redis import EmbeddedRedis
 from gateway.store.embedded.servers import EmbeddedServers
 from gateway.supervisor import Child
 from gateway.telemetry.logs import get_logger
-from gateway.telemetry.stats_socket import fetch_stats
+from gateway.telemetry.stats_socket import is_alive
 
 NAMES = ("redis", "postgres")
-SERVERS_POLL_S = 0.25
+SERVERS_POLL_S = 1.0
+"""How soon it is seen that a server lost its socket; that it ended is seen at once."""
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 5.0
 STABLE_S = 30.0
@@ -50,11 +55,14 @@ class ServerWatch:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:  # one that is slow to start must not delay the other
             for name in NAMES:
+                if self._server(name) is None:
+                    continue
                 tasks.create_task(self._keep(name), name=f"watch {name}")
 
     async def _keep(self, name: str) -> None:
         while True:
-            await asyncio.sleep(SERVERS_POLL_S)
+            server = self._server(name)
+            await _end_of(server.pid if server is not None else 0)
             await self.look(name)
 
     async def look(self, name: str) -> None:
@@ -70,8 +78,11 @@ class ServerWatch:
         self._pause[name] = min(max(2 * self._pause[name], BACKOFF_FIRST_S), BACKOFF_MAX_S)
         self._next[name] = self._begun[name] + self._pause[name]
 
+    def _server(self, name: str) -> EmbeddedRedis | EmbeddedPostgres | None:
+        return self._servers.redis if name == "redis" else self._servers.postgres
+
     async def _start(self, name: str) -> None:
-        server = self._servers.redis if name == "redis" else self._servers.postgres
+        server = self._server(name)
         if server is None:
             return
         try:
@@ -83,6 +94,26 @@ class ServerWatch:
             # The end of a log, behind the semicolon, has times in it.
             if self._repeats.due(name, type(error).__name__, str(error).partition(";")[0]):
                 _log.error("embedded server did not start", server=name, error=str(error))
+
+
+async def _end_of(pid: int) -> None:
+    """Return when process `pid` has ended, after SERVERS_POLL_S at the latest; sooner where it is not there."""
+    try:
+        if not pid:
+            raise ProcessLookupError
+        ending = os.pidfd_open(pid)
+    except OSError:  # gone, or a kernel before 5.3
+        await asyncio.sleep(BACKOFF_FIRST_S)
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        loop.add_reader(ending, ended.set)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SERVERS_POLL_S):
+                await ended.wait()
+    finally:
+        loop.remove_reader(ending)
+        os.close(ending)
 
 
 async def watch_worker(
@@ -99,7 +130,7 @@ async def watch_worker(
         asked = clock()
         if not pid:
             continue
-        if await fetch_stats(socket, every_s) is not None:
+        if await is_alive(socket, every_s):
             heard, answered = clock(), True
         silent, age = clock() - heard, clock() - child.started
         if pid == child.pid and silent >= hung_s and age >= (young_s if answered else START_S):

@@ -6,6 +6,8 @@ import asyncio
 import signal
 from contextlib import suppress
 
+import uvloop
+
 from gateway.settings import Settings
 
 SCHEMA_POLL_S = 0.1
@@ -14,7 +16,8 @@ SCHEMA_POLL_S = 0.1
 
 def run_ship(settings: Settings) -> None:
     """Ship this node's journals until told to stop; what is on disk then is shipped first."""
-    asyncio.run(_ship(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_ship(settings))
 
 
 async def _ship(settings: Settings) -> None:

@@ -10,6 +10,7 @@ shipped (altered, cut, exchanged) is left alone; the others go on. Whatever last
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,17 +24,28 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.repeats import Repeats
 from gateway.settings import Settings, make_run_dir
+from gateway.store.journal.lines import segment_path
 from gateway.store.journal.reader import MAX_BATCH, JournalBroken, JournalForeign, JournalReader, Position
 from gateway.store.ports import Conflict, StoreError
 from gateway.store.sql.engine import SHORT_COMMAND_S, make_engine, mapped_errors
 from gateway.store.sql.errors import describe, problem_kind
-from gateway.store.sql.evidence import Checkpoint, Poisoned, ShippedRow, load_checkpoint, ship
+from gateway.store.sql.evidence import Checkpoint, Poisoned, ProvenRows, load_checkpoint, ship
 from gateway.telemetry.logs import get_logger
 from gateway.telemetry.metrics import Samples, Snapshot
 from gateway.telemetry.stats_socket import serve_stats
 
-POLL_S: Final = 0.1
-"""Between passes when there was nothing left: how soon a call can be found by `callgate calls`."""
+POLL_S: Final = 0.25
+"""Between two looks at journals where nothing was written: two or three stat(2) each."""
+
+GATHER_S: Final = 0.5
+"""Between passes while calls come in: what a transaction costs is shared by the records of so long. With POLL_S this is
+how soon a call can be found by `callgate calls`."""
+
+DROP_EVERY_S: Final = 10.0
+"""How often shipped segments are looked through for those to delete."""
+
+SETTLED_NS: Final = 100_000_000
+"""A directory's time of change says that nothing changed since only when it is this old: the kernel's clock ticks."""
 
 AWAY_S: Final = 1.0
 """Between passes while PostgreSQL is away or a journal is broken."""
@@ -61,6 +73,10 @@ class _Journal:
     """Those of them that were stored bare."""
     problem: str = ""
     """Why it is not shipped; empty: it is."""
+    seen: int = 0
+    """The directory's time of change (ns) when all in it had been read; 0: not known."""
+    dropped_at: float = -DROP_EVERY_S
+    """When old segments were looked for last, on the shipper's clock."""
 
 
 class Shipper:
@@ -82,6 +98,8 @@ class Shipper:
         self._journals: dict[str, _Journal] = {}
         self._boot = f"{time.time():.6f}"
         self._repeats = Repeats(clock)
+        self._seen = 0
+        """As _Journal.seen, of the directory of all journals."""
         self.away = ""
         """Why PostgreSQL could not be used in the last pass; empty: it could."""
 
@@ -90,7 +108,7 @@ class Shipper:
         store that is away and a broken journal are kept in `away` and `problems`."""
         stored = 0
         self.away = ""
-        for name, journal in (await asyncio.to_thread(self._find)).items():
+        for name, journal in self._find().items():
             try:
                 stored += await self._ship(name, journal)
                 journal.problem = ""
@@ -132,9 +150,13 @@ class Shipper:
 
     def _find(self) -> dict[str, _Journal]:
         with suppress(FileNotFoundError):
+            changed = _settled(self._directory)
+            if changed and changed == self._seen:
+                return self._journals
             for path in sorted(self._directory.iterdir()):
                 if path.is_dir() and path.name not in self._journals:
                     self._journals[path.name] = _Journal(JournalReader(path))
+            self._seen = changed
         return self._journals
 
     async def _ship(self, name: str, journal: _Journal) -> int:
@@ -146,11 +168,26 @@ class Shipper:
             checked = await self._checkpoint(name)
             await asyncio.to_thread(_check, name, journal.reader, checked)
             journal.position = checked
+        changed = _settled(journal.reader.directory)
+        if not (changed and changed == journal.seen and _at_end(journal.reader.directory, journal.position)):
+            stored = await self._ship_rest(name, journal)
+            journal.seen = changed
+        now = self._clock()
+        if not 0 <= now - journal.dropped_at < DROP_EVERY_S:
+            journal.dropped_at = now
+            await asyncio.to_thread(journal.reader.drop_before, journal.position.segment, now - self._keep)
+        return stored
+
+    async def _ship_rest(self, name: str, journal: _Journal) -> int:
+        """Everything after its position."""
+        stored = 0
+        assert journal.position is not None
         while True:
-            rows, position = await asyncio.to_thread(journal.reader.read, journal.position, BATCH_RECORDS)
+            before = journal.position
+            rows, position = await asyncio.to_thread(journal.reader.read, before, BATCH_RECORDS)
             if rows:
                 checkpoint = Checkpoint(position.segment, position.offset, position.seq, position.chain)
-                batch = [ShippedRow(row.seq, row.payload, row.chain) for row in rows]
+                batch = ProvenRows(rows, (before.seq, before.chain))
                 with mapped_errors():
                     async with self._engine.begin() as connection:
                         shipped = await ship(connection, name, batch, checkpoint)
@@ -159,10 +196,7 @@ class Shipper:
                 self._report_poisoned(name, journal, shipped.poisoned)
             journal.position = position
             if len(rows) < BATCH_RECORDS and sum(len(row.payload) for row in rows) < MAX_BATCH:
-                break
-        older_than = self._clock() - self._keep
-        await asyncio.to_thread(journal.reader.drop_before, position.segment, older_than)
-        return stored
+                return stored
 
     async def _checkpoint(self, name: str) -> Position:
         with mapped_errors():
@@ -187,6 +221,20 @@ class Shipper:
                 )  # fmt: skip
 
 
+def _settled(directory: Path) -> int:
+    """When a name in it changed last (ns), 0 where that was just now. Raises OSError."""
+    changed = os.stat(directory).st_mtime_ns
+    return changed if time.time_ns() - changed > SETTLED_NS else 0
+
+
+def _at_end(directory: Path, position: Position) -> bool:
+    """Whether the segment that is being read ends there. False too where it is gone: the reader has to look."""
+    try:
+        return position.segment > 0 and os.stat(segment_path(directory, position.segment)).st_size == position.offset
+    except FileNotFoundError:
+        return False
+
+
 def _check(name: str, reader: JournalReader, position: Position) -> None:
     """Do the journal on this disk and the checkpoint in PostgreSQL belong together? Raises JournalForeign."""
     try:
@@ -204,7 +252,7 @@ def _check(name: str, reader: JournalReader, position: Position) -> None:
 
 async def run_shipper(settings: Settings, stop: asyncio.Event) -> None:
     """Ship until `stop` is set, then once more, so that what a drained worker wrote is there at the end."""
-    engine = make_engine(settings.database.url, pool_size=1, command_s=SHORT_COMMAND_S)
+    engine = make_engine(settings.database.url, pool_size=1, command_s=SHORT_COMMAND_S, check=False)
     shipper = Shipper(settings.journal_dir, engine)
     make_run_dir(settings)
     server = await serve_stats(settings.shipper_socket, shipper.snapshot)
@@ -213,7 +261,7 @@ async def run_shipper(settings: Settings, stop: asyncio.Event) -> None:
     told = False
     try:
         while not stop.is_set():
-            await shipper.ship_all()
+            stored = await shipper.ship_all()
             if shipper.away:
                 if repeats.due("away"):
                     log.warning("PostgreSQL is away: journals stay on disk", reason=shipper.away)
@@ -222,7 +270,10 @@ async def run_shipper(settings: Settings, stop: asyncio.Event) -> None:
                 told = False
                 log.info("PostgreSQL is back")
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), AWAY_S if shipper.away or shipper.problems() else POLL_S)
+                async with asyncio.timeout(
+                    AWAY_S if shipper.away or shipper.problems() else GATHER_S if stored else POLL_S
+                ):
+                    await stop.wait()
         with suppress(TimeoutError):
             await asyncio.wait_for(shipper.ship_all(), LAST_PASS_S)
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ import msgspec
 from gateway.telemetry.metrics import Snapshot
 
 QUESTION = b"stats\n"
+ALIVE = b"alive\n"
+"""The supervisor's, once a second: is the loop running? Answered without counting anything."""
+YES = b"yes\n"
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes of one snapshot: labels come from the registry, 10,000 trunks times a dozen rules stay below this."""
 
@@ -40,6 +44,8 @@ class _Answerer(asyncio.Protocol):
             return
         if data == QUESTION:
             transport.write(msgspec.json.encode(self._snapshot()) + b"\n")
+        elif data == ALIVE:
+            transport.write(YES)
         transport.close()
 
 
@@ -50,6 +56,19 @@ async def serve_stats(path: Path, snapshot: Callable[[], Snapshot]) -> asyncio.A
     server = await asyncio.get_running_loop().create_unix_server(lambda: _Answerer(snapshot), path)
     os.chmod(path, 0o600)
     return server
+
+
+async def is_alive(path: Path, timeout_s: float) -> bool:
+    """Whether the process behind `path` answers at all within `timeout_s` seconds."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as asking:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await loop.sock_connect(asking, str(path))
+                await loop.sock_sendall(asking, ALIVE)
+                return await loop.sock_recv(asking, len(YES)) == YES
+        except (OSError, TimeoutError):
+            return False
 
 
 async def fetch_stats(path: Path, timeout_s: float) -> Snapshot | None:

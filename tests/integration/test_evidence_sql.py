@@ -17,7 +17,7 @@ from gateway.store.ports import Conflict, Unavailable
 from gateway.store.sql.calls import find_calls
 from gateway.store.sql.engine import driver, mapped_errors
 from gateway.store.sql.errors import problem_kind
-from gateway.store.sql.evidence import Checkpoint, ShippedRow, _store, load_checkpoint, partition_name, ship
+from gateway.store.sql.evidence import Checkpoint, ProvenRows, ShippedRow, _store, load_checkpoint, partition_name, ship
 from gateway.store.sql.evidence_rows import CALL_ID_PREFIX, evidence_rows, record_bytes
 from gateway.store.sql.tokens import Principal, create_token, find_token, revoke_token
 from gateway.store.sql.verify import verify_evidence
@@ -231,6 +231,49 @@ async def test_records_postgresql_text_cannot_hold_keep_their_chain(migrated_url
             assert [record_bytes(row[0]) for row in stored] == payloads
         (journal,) = await verify_evidence(engine)
         assert (journal.records, journal.problem) == (len(payloads), "")
+
+
+async def test_the_bytes_of_copy_are_the_rows(migrated_url: str) -> None:
+    """The two ways into the table store the same, whatever a record holds."""
+    at = 1_714_564_800_000_001
+    long, wide = "9" * 33, "\u0301" * 300
+    payloads = [
+        msgspec.json.encode(found)
+        for found in (
+            decision(1), decision(2, call_id="nul\0in it"), decision(3, call_id=wide), decision(4, call_id="c" * 9_000),
+            {"kind": "x", "at": at}, {"kind": "k" * 33, "id": "i" * 65, "at": at, "number": long, "party": "ab" * 33},
+            {"kind": "", "id": "\0", "at": -1, "number": "\0", "party": "zz", "call_id": ""}, {"at": 1 << 62}, {},
+            {"kind": "gap", "at": at + 999_999, "party": "00", "number": "+8613800138000"}, {"party": "abc", "id": "é"},
+        )
+    ]  # fmt: skip
+    payloads += [b"\xff\xfe", b'{"kind":"x","a":"\0"}', b"base64:!", "{\"kind\":\"é\"}".encode(), b"", b"\t\\N\r"]
+    batch, chain = [], GENESIS
+    for number, payload in enumerate(payloads, 1):
+        chain = chain_next(chain, payload)
+        batch.append(ShippedRow(number, payload, chain))
+    async with engine_on(migrated_url, registry=False) as engine:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql("SELECT 1")
+            assert await _store(connection, evidence_rows("by-rows", batch)) == ()
+        assert await send(engine, batch) == len(batch)
+        async with engine.connect() as connection:
+            query = "SELECT at, seq, kind, id, number, party, call_id, record, chain FROM evidence "
+            by_rows, by_bytes = [
+                (await connection.exec_driver_sql(f"{query} WHERE journal = '{name}' ORDER BY seq")).all()
+                for name in ("by-rows", JOURNAL)
+            ]
+        assert by_bytes == by_rows and len(by_rows) == len(batch)
+
+
+async def test_rows_proven_elsewhere_are_checked_again_where_they_go_on_from_another_record(migrated_url: str) -> None:
+    async with engine_on(migrated_url, registry=False) as engine:
+        batch = rows(*(decision(number) for number in range(6)))
+        await send(engine, batch[:2])
+        first, second = batch[:2]
+        with pytest.raises(Conflict, match="record 4 does not follow on record 2"):
+            await send(engine, ProvenRows(batch[3:], (3, batch[2].chain)))
+        assert await send(engine, ProvenRows(batch[1:], (first.seq, first.chain))) == 4
+        assert await send(engine, ProvenRows(batch[2:], (second.seq, second.chain))) == 0
 
 
 async def test_a_database_in_no_state_to_write_strips_no_record(migrated_url: str) -> None:

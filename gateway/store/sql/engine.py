@@ -22,14 +22,16 @@ SHORT_COMMAND_S = 10.0
 """For whoever has short statements only (shipper, projector, health): a server that is frozen is noticed by it."""
 
 
-def make_engine(url: str, *, pool_size: int = 5, command_s: float = COMMAND_S) -> AsyncEngine:
-    """An engine for `postgresql://…` (or `postgresql+asyncpg://…`); connects on first use, checks before
-    reuse. `command_s`: seconds a statement may take."""
+def make_engine(
+    url: str, *, pool_size: int = 5, command_s: float = COMMAND_S, check: bool = True
+) -> AsyncEngine:
+    """An engine for `postgresql://…` (or `postgresql+asyncpg://…`); connects on first use. `command_s`: seconds a
+    statement may take. `check`: ask before a connection is used again; not for whoever tries again anyway."""
     return create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
+        pool_pre_ping=check,
         connect_args={"timeout": CONNECT_S, "command_timeout": command_s},
     )
 

@@ -9,10 +9,10 @@ halves and stored with the columns to search by empty, the record and its chain 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from asyncpg import PostgresError
 from sqlalchemy import text
@@ -24,9 +24,10 @@ from gateway.store.journal.lines import chain_next
 from gateway.store.ports import Conflict
 from gateway.store.sql.engine import driver
 from gateway.store.sql.errors import is_away, is_row_error
+from gateway.store.sql.evidence_copy import copy_of
 from gateway.store.sql.evidence_rows import EvidenceRow, ShippedRow, bare, evidence_rows
 
-__all__ = ["Checkpoint", "Poisoned", "Shipped", "ShippedRow", "load_checkpoint", "partition_name", "ship"]
+__all__ = ["Checkpoint", "Poisoned", "ProvenRows", "Shipped", "ShippedRow", "load_checkpoint", "partition_name", "ship"]
 
 PARTITION_LOCK = 0x63676570
 """Advisory lock (`cgep`): two shippers do not make the same day's partition at once."""
@@ -43,6 +44,18 @@ class Checkpoint:
     """Number of the last shipped record, 0 before the first."""
     chain: bytes
     """Chain value after it, 32 hex digits."""
+
+
+class ProvenRows(list[ShippedRow]):
+    """Rows whose chain was checked as they were read: they need no second check where they go on from the record
+    they were read on from."""
+
+    __slots__ = ("after",)
+
+    def __init__(self, rows: Iterable[ShippedRow], after: tuple[int, bytes]) -> None:
+        """`after`: number and chain of the record before the first."""
+        super().__init__(rows)
+        self.after = after
 
 
 class Poisoned(NamedTuple):
@@ -63,7 +76,11 @@ class Shipped(NamedTuple):
 
 async def load_checkpoint(connection: AsyncConnection, journal: str) -> Checkpoint | None:
     """Where shipping of `journal` stands; None: nothing shipped yet."""
-    return await _checkpoint(connection, journal, "")
+    found = await connection.execute(
+        text('SELECT segment, "offset", seq, chain FROM checkpoints WHERE journal = :journal'), {"journal": journal}
+    )
+    row = found.one_or_none()
+    return None if row is None else Checkpoint(row[0], row[1], row[2], row[3].encode())
 
 
 async def ship(
@@ -74,45 +91,41 @@ async def ship(
     `checkpoint` is the state after the last row. Records up to the stored checkpoint are left out, and it
     never moves back. Raises Conflict, with nothing stored, where the rows do not follow on what is stored:
     a gap, a broken chain, or another journal under the same name. The driver's errors are not mapped here."""
-    await connection.execute(
-        text(
-            'INSERT INTO checkpoints (journal, segment, "offset", seq, chain) '
-            "VALUES (:journal, 0, 0, 0, '') ON CONFLICT (journal) DO NOTHING"
-        ),
-        {"journal": journal},
-    )
-    stored = await _checkpoint(connection, journal, "FOR UPDATE") or Checkpoint(0, 0, 0, b"")
+    state = await connection.execute(_LOCK, {"journal": journal})  # SQLAlchemy begins the transaction with it
+    found = state.one_or_none()
+    raw = await driver(connection)
+    if found is None:
+        await raw.execute(_FIRST_CHECKPOINT, journal)
+        found = (await connection.execute(_LOCK, {"journal": journal})).one()
+    stored, partitions = Checkpoint(found[0], found[1], found[2], found[3].encode()), frozenset(found[4])
     fresh = _following(journal, rows, stored)
-    poisoned = await _store(connection, evidence_rows(journal, fresh)) if fresh else ()
+    poisoned = await _store_batch(connection, raw, journal, fresh, partitions) if fresh else ()
     if (checkpoint.segment, checkpoint.offset) > (stored.segment, stored.offset):
-        await connection.execute(
-            text(
-                'UPDATE checkpoints SET segment = :segment, "offset" = :offset, seq = :seq, chain = :chain, '
-                "updated_at = now() WHERE journal = :journal"
-            ),
-            {
-                "journal": journal,
-                "segment": checkpoint.segment,
-                "offset": checkpoint.offset,
-                "seq": checkpoint.seq,
-                "chain": checkpoint.chain.decode("ascii"),
-            },
-        )
+        chain = checkpoint.chain.decode("ascii")
+        await raw.execute(_MOVE, journal, checkpoint.segment, checkpoint.offset, checkpoint.seq, chain)
     return Shipped(len(fresh), poisoned)
 
 
-async def _checkpoint(connection: AsyncConnection, journal: str, lock: str) -> Checkpoint | None:
-    row = (
-        await connection.execute(
-            text(f'SELECT segment, "offset", seq, chain FROM checkpoints WHERE journal = :journal {lock}'),
-            {"journal": journal},
-        )
-    ).one_or_none()
-    return None if row is None else Checkpoint(row[0], row[1], row[2], row[3].encode())
+_LOCK = text(
+    'SELECT segment, "offset", seq, chain, ARRAY(SELECT relname::text FROM pg_inherits JOIN pg_class '
+    "ON pg_class.oid = inhrelid WHERE inhparent = 'evidence'::regclass ORDER BY relname DESC LIMIT 100) "
+    "FROM checkpoints WHERE journal = :journal FOR UPDATE"
+)
+"""The checkpoint, and the newest partitions there are."""
+
+_FIRST_CHECKPOINT = (
+    'INSERT INTO checkpoints (journal, segment, "offset", seq, chain) VALUES ($1, 0, 0, 0, \'\') '
+    "ON CONFLICT (journal) DO NOTHING"
+)
+_MOVE = (
+    'UPDATE checkpoints SET segment = $2, "offset" = $3, seq = $4, chain = $5, updated_at = now() WHERE journal = $1'
+)
 
 
-def _following(journal: str, rows: Sequence[ShippedRow], stored: Checkpoint) -> list[ShippedRow]:
+def _following(journal: str, rows: Sequence[ShippedRow], stored: Checkpoint) -> Sequence[ShippedRow]:
     """The rows after the stored checkpoint, proven to follow on it."""
+    if isinstance(rows, ProvenRows) and rows.after == (stored.seq, stored.chain):
+        return rows
     fresh: list[ShippedRow] = []
     seq, chain = stored.seq, stored.chain
     for row in rows:
@@ -132,10 +145,32 @@ def _following(journal: str, rows: Sequence[ShippedRow], stored: Checkpoint) -> 
     return fresh
 
 
+async def _store_batch(
+    connection: AsyncConnection, raw: Any, journal: str, rows: Sequence[ShippedRow], partitions: frozenset[str]
+) -> tuple[Poisoned, ...]:
+    """The whole batch at once; row by row, as `_store` does, where the database will not take it so. `partitions`:
+    those known to be there."""
+    batch = copy_of(journal, rows)
+    await _ensure_days(raw, batch.days, partitions)
+    await raw.execute("SAVEPOINT whole_batch")  # the commit releases it
+    try:
+        await raw.copy_to_table("evidence", source=_once(batch.data), columns=EvidenceRow._fields, format="binary")
+    except (PostgresError, ValueError, ArithmeticError) as error:
+        if is_away(error) or not is_row_error(error):
+            raise
+        await raw.execute("ROLLBACK TO SAVEPOINT whole_batch")
+        return await _store(connection, evidence_rows(journal, rows))
+    return ()
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
 async def _store(connection: AsyncConnection, rows: list[EvidenceRow]) -> tuple[Poisoned, ...]:
     """Copy `rows`; those that are refused are found by halves and stored bare. Raises the driver's error where the
     database is away or in no state to write, or does not take a row even bare."""
-    await _ensure_days(connection, {row.at.date() for row in rows})
+    await _ensure_days(await driver(connection), {row.at.date() for row in rows})
     poisoned: list[Poisoned] = []
     waiting = [rows]
     while waiting:
@@ -164,31 +199,30 @@ async def _copy(connection: AsyncConnection, rows: list[EvidenceRow]) -> None:
     await raw.copy_records_to_table("evidence", records=rows, columns=EvidenceRow._fields)
 
 
-async def _ensure_days(connection: AsyncConnection, days: set[date]) -> None:
-    """Make the partitions of `days` that are missing.
+async def _ensure_days(raw: Any, days: set[date], known: frozenset[str] = frozenset()) -> None:
+    """Make the partitions of `days` that are missing. `raw`: the driver's connection, in the transaction; `known`: what
+    it has already said is there.
 
     Attached rather than created in place: ATTACH needs no lock against readers of the other days.
     """
-    found = await connection.execute(
-        text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'evidence'::regclass")
-    )
-    known = {row[0] for row in found}
-    missing = sorted(day for day in days if partition_name(day) not in known)
-    if not missing:
+    names = {name: day for day in sorted(days) if (name := partition_name(day)) not in known}
+    if not names or not await raw.fetch(_MISSING, list(names)):
         return
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": PARTITION_LOCK})
-    for day in missing:
-        name = partition_name(day)
-        exists = await connection.execute(text("SELECT to_regclass(:name)"), {"name": name})
-        if exists.scalar_one() is not None:
-            continue
-        await connection.execute(text(f"CREATE TABLE {name} (LIKE evidence INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
-        await connection.execute(
-            text(
-                f"ALTER TABLE evidence ATTACH PARTITION {name} "
-                f"FOR VALUES FROM ('{day}T00:00:00Z') TO ('{day + timedelta(days=1)}T00:00:00Z')"
-            )
+    await raw.execute("SELECT pg_advisory_xact_lock($1)", PARTITION_LOCK)
+    for name in [row[0] for row in await raw.fetch(_MISSING, list(names))]:
+        day = names[name]
+        await raw.execute(f"CREATE TABLE {name} (LIKE evidence INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        await raw.execute(
+            f"ALTER TABLE evidence ATTACH PARTITION {name} "
+            f"FOR VALUES FROM ('{day}T00:00:00Z') TO ('{day + timedelta(days=1)}T00:00:00Z')"
         )
+
+
+# Not to_regclass, whose cache may be older than the lock.
+_MISSING = (
+    "SELECT name FROM unnest($1::text[]) AS name WHERE NOT EXISTS (SELECT FROM pg_inherits "
+    "JOIN pg_class ON pg_class.oid = inhrelid WHERE inhparent = 'evidence'::regclass AND relname = name)"
+)
 
 
 def partition_name(day: date) -> str:

@@ -13,6 +13,22 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from gateway.store.journal.rows import JournalRow as ShippedRow
+
+__all__ = [
+    "EvidenceRow",
+    "ShippedRow",
+    "bare",
+    "bounded",
+    "column_text",
+    "evidence_rows",
+    "instant",
+    "party_hash",
+    "read_fields",
+    "record_bytes",
+    "record_text",
+]
+
 MAX_KIND: Final = 32
 """Characters of a record's kind; ours have at most 8."""
 
@@ -35,19 +51,11 @@ sip/limits.py). The index in schema.py and the search in calls.py are both over 
 LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 """Times from here on, and before 1970, are no times of ours."""
 
+DAY_US: Final = 86_400_000_000
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST_US: Final = int((LATEST - _EPOCH).total_seconds()) * 1_000_000
 _ENCODED: Final = "base64:"
-
-
-class ShippedRow(NamedTuple):
-    """One record of a journal."""
-
-    seq: int
-    """Its number in the journal, from 1."""
-    payload: bytes
-    """The line without tab and chain value."""
-    chain: bytes
-    """Chain value after it, 32 hex digits."""
 
 
 class EvidenceRow(NamedTuple):
@@ -65,7 +73,7 @@ class EvidenceRow(NamedTuple):
     chain: str
 
 
-class _Fields(msgspec.Struct):
+class Fields(msgspec.Struct, gc=False):
     """What is read out of a record for the columns; the record itself is stored as it is."""
 
     kind: str = ""
@@ -76,7 +84,16 @@ class _Fields(msgspec.Struct):
     call_id: str = ""
 
 
-_fields_decoder: Final = msgspec.json.Decoder(_Fields)
+_decode: Final = msgspec.json.Decoder(Fields).decode
+_NO_FIELDS: Final = Fields()
+
+
+def read_fields(payload: bytes) -> Fields:
+    """Those of a record; all empty where it cannot be read."""
+    try:
+        return _decode(payload)
+    except (ValueError, RecursionError):
+        return _NO_FIELDS
 
 
 def evidence_rows(journal: str, rows: Iterable[ShippedRow]) -> list[EvidenceRow]:
@@ -84,16 +101,13 @@ def evidence_rows(journal: str, rows: Iterable[ShippedRow]) -> list[EvidenceRow]
     made: list[EvidenceRow] = []
     at = 0
     for row in rows:
-        try:
-            fields = _fields_decoder.decode(row.payload)
-        except (ValueError, RecursionError):
-            fields = _Fields()
+        fields = read_fields(row.payload)
         at = fields.at or at
         made.append(
             EvidenceRow(
-                _instant(at), journal, row.seq,
-                _bounded(fields.kind, MAX_KIND) or "", _bounded(fields.id, MAX_ID) or "",
-                _bounded(fields.number, MAX_NUMBER), _hash(fields.party), _bounded(fields.call_id, MAX_CALL_ID),
+                _EPOCH + timedelta(microseconds=instant(at)), journal, row.seq,
+                bounded(fields.kind, MAX_KIND) or "", bounded(fields.id, MAX_ID) or "",
+                bounded(fields.number, MAX_NUMBER), party_hash(fields.party), bounded(fields.call_id, MAX_CALL_ID),
                 record_text(row.payload), row.chain.decode("ascii"),
             )
         )  # fmt: skip
@@ -128,11 +142,13 @@ def column_text(value: str) -> str:
     return value.replace("\0", "\ufffd")
 
 
-def _bounded(value: str, most: int) -> str | None:
+def bounded(value: str, most: int) -> str | None:
+    """For a column of at most so many characters: None where it is empty or none of ours."""
     return column_text(value) if 0 < len(value) <= most else None
 
 
-def _hash(value: str) -> bytes | None:
+def party_hash(value: str) -> bytes | None:
+    """The keyed hash in its hex digits; None where there is none."""
     if not 0 < len(value) <= 2 * MAX_PARTY:
         return None
     try:
@@ -141,9 +157,6 @@ def _hash(value: str) -> bytes | None:
         return None
 
 
-def _instant(microseconds: int) -> datetime:
-    try:
-        at = _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:
-        return _EPOCH
-    return at if _EPOCH <= at < LATEST else _EPOCH
+def instant(microseconds: int) -> int:
+    """Epoch microseconds, or 0 for what is no time of ours."""
+    return microseconds if 0 <= microseconds < _LATEST_US else 0

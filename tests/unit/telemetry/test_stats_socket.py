@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 
-from gateway.telemetry.metrics import WorkerStats
-from gateway.telemetry.stats_socket import fetch_stats, serve_stats
+from gateway.telemetry.metrics import Snapshot, WorkerStats
+from gateway.telemetry.stats_socket import fetch_stats, is_alive, serve_stats
 
 
 async def test_a_worker_tells_its_counters(tmp_path: Path) -> None:
@@ -25,6 +26,29 @@ async def test_a_worker_tells_its_counters(tmp_path: Path) -> None:
     assert [item.value("callgate_registry_version") for item in (first, second)] == [3, 4]
     assert first.boot == second.boot
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_worker_that_lives_says_so_without_counting(tmp_path: Path) -> None:
+    counted: list[int] = []
+
+    def count() -> Snapshot:
+        counted.append(1)
+        return WorkerStats(0).snapshot()
+
+    path = tmp_path / "w.sock"
+    assert not await is_alive(path, 1.0)
+    server = await serve_stats(path, count)
+    assert await is_alive(path, 1.0) and counted == []
+    server.close()
+    await server.wait_closed()
+    assert not await is_alive(path, 1.0)
+
+
+async def test_a_worker_that_hangs_is_not_alive(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:  # the kernel takes connections and bytes, nobody reads them
+        listening.bind(str(tmp_path / "w.sock"))
+        listening.listen()
+        assert not await is_alive(tmp_path / "w.sock", 0.05)
 
 
 async def test_nobody_there(tmp_path: Path) -> None:

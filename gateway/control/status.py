@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-LATE_S = 1.5
+LATE_S = 2.0
 """Longer than any two looks at PostgreSQL are apart while all is well."""
 
 

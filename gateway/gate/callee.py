@@ -7,6 +7,7 @@ because the next hop may follow the other part. A route is never taken from the 
 
 from __future__ import annotations
 
+from gateway.gate.shape import Shape, shape_of
 from gateway.gate.userpart import (
     FAULT_PARAM,
     FAULT_USER_PARAM,
@@ -14,6 +15,7 @@ from gateway.gate.userpart import (
     is_phone,
     param_fault,
     plain_digits,
+    plain_host,
     read_digits,
     read_target,
     read_uri,
@@ -25,13 +27,9 @@ from gateway.registry.registry import Registry
 from gateway.sip.errors import ProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import NameAddr
-from gateway.sip.names import ROUTE
 from gateway.sip.params import split_params
 from gateway.sip.uri import Uri, parse_uri, unescape
 from policies.facts import CALLEE_MALFORMED, CALLEE_MISMATCH, CALLEE_OK
-
-TRANSFERS = frozenset({b"Replaces", b"Join", b"Refer-To"})
-"""Headers with which a call takes over or hands over another (RFC 3891, 3911, 3515)."""
 
 REROUTING = frozenset(
     b"cic cic-context dtg enumdi ext isub isub-encoding npdi postd rn rn-context tgrp trunk-context".split()
@@ -96,29 +94,27 @@ def read_called(request: Request, trunk: Trunk, registry: Registry) -> Callee:
     return callee
 
 
-def forced_route(request: Request, own_hosts: frozenset[bytes]) -> str:
+def forced_route(request: Request, own_hosts: frozenset[bytes], shape: Shape | None = None) -> str:
     """What tries to choose the target: `Route`, `maddr` or `Request-URI host`; "" for nothing.
 
     The proxy has removed its own Route by now (RFC 3261 §16.4), so any Route left is a preloaded one. `own_hosts`:
     names and addresses of this gateway, lower case, IPv6 in brackets.
     """
-    target = request.target
-    if target.params and target.has_param(b"maddr"):
-        return "maddr"
-    if target.scheme != b"tel" and target.host not in own_hosts:
-        return "Request-URI host"
-    for name, _ in request.headers:
-        if name == ROUTE:
-            return "Route"
-    return ""
+    host = plain_host(request.uri)
+    if not host or host not in own_hosts:
+        target = request.target
+        if target.params and target.has_param(b"maddr"):
+            return "maddr"
+        if target.scheme != b"tel" and target.host not in own_hosts:
+            return "Request-URI host"
+    if shape is None:
+        shape = shape_of(request.headers)
+    return "Route" if shape.routed else ""
 
 
 def transfer_header(request: Request) -> str:
     """The header that would transfer or replace a call, "" for none."""
-    for name, _ in request.headers:
-        if name in TRANSFERS:
-            return name.decode("ascii")
-    return ""
+    return shape_of(request.headers).transfer
 
 
 def leads_elsewhere(to: NameAddr) -> bool:

@@ -44,6 +44,9 @@ CREDENTIALS = frozenset({b"Authorization", b"Proxy-Authorization"})
 ANNOUNCING = frozenset({b"Alert-Info", b"User-to-User"})
 """Free content that a phone or a softswitch may show: passes where it holds no sip or tel URI and no other number."""
 
+TRANSFERS = frozenset({b"Replaces", b"Join", b"Refer-To"})
+"""Headers with which a call takes over or hands over another (RFC 3891, 3911, 3515)."""
+
 REMOVED = frozenset(name.lower() for name in (*UNSEEN, *CREDENTIALS, *(JUDGED - {CONTACT, PRIVACY})))
 """Lower case. What never leaves towards the core as it came from access."""
 

@@ -74,7 +74,7 @@ def read_callee(request: Request, trunk: Trunk, registry: Registry) -> Callee:
         callee = _read_target(request.target, trunk, registry)
         if callee.number is None or callee.emergency:
             return callee
-    contradiction = _contradiction(request, callee, trunk, registry)
+    contradiction = _contradiction(request, callee, digits != b"", trunk, registry)
     if contradiction:
         return Callee(callee.number, CALLEE_MISMATCH, contradiction)
     return callee
@@ -166,11 +166,11 @@ def _emergency(digits: bytes, trunk: Trunk, registry: Registry) -> Callee:
     return Callee(number, CALLEE_OK, "", digits, digits.decode("ascii"))
 
 
-def _contradiction(request: Request, callee: Callee, trunk: Trunk, registry: Registry) -> str:
+def _contradiction(request: Request, callee: Callee, plain: bool, trunk: Trunk, registry: Registry) -> str:
     """What To says against the Request-URI, "" for nothing (out of a dialog the two are the same, RFC 3261
-    §8.1.1.1)."""
+    §8.1.1.1). `plain`: the Request-URI is just digits at a host."""
     to = request.to
-    if plain_digits(to.uri) != callee.target:
+    if not (plain and to.uri == request.uri) and plain_digits(to.uri) != callee.target:
         other = read_uri(to.uri, trunk, registry.plan).number
         if other is None or callee.number is None or other.canonical != callee.number.canonical:
             return "Request-URI / To"

@@ -69,6 +69,15 @@ WITHHELD = NETWORK | {IDENTITY.lower(), DIVERSION.lower(), HISTORY.lower(), b"cc
 IDENTITY_HEADERS = frozenset({FROM, *JUDGED, *UNSEEN})
 """Every header of the list; evidence keeps them as received."""
 
+RAW_HEADERS = frozenset(
+    (
+        *(FROM, TO, CONTACT, ASSERTED, PREFERRED, REMOTE_PARTY, PRIVACY, DIVERSION, HISTORY, REFERRED_BY),
+        *(IDENTITY, CALL_INFO, b"User-Agent"),
+    )
+)
+"""Headers that evidence keeps as received (RULES Part 2e); what else a message holds says nothing about who called
+whom."""
+
 ORDINARY = frozenset(
     set(CANONICAL) - IDENTITY_HEADERS - CREDENTIALS - ANNOUNCING - {TO, CONTENT_TYPE, CONTENT_ENCODING}
 )

@@ -18,6 +18,7 @@ from gateway.gate.identity_headers import (
     NETWORK,
     PASSED,
     PRIVACY,
+    RAW_HEADERS,
     TRANSFERS,
     WITHHELD,
     may_leave,
@@ -57,12 +58,13 @@ class Shape:
     `asserted`: P-Asserted-Identity. `judged`: what is held against the caller beside it and Privacy. `from_at`,
     `to_at`: the first of them. `content_type`: the last of them, which counts. `encoded`: a Content-Encoding is there;
     `private`: a Privacy; `routed`: a Route. `transfer`: the first header that would transfer the call. `leaving`: what
-    to look at towards the core, `arriving`: towards access; all other headers pass as they are.
+    to look at towards the core, `arriving`: towards access; all other headers pass as they are. `raw`: place and name
+    of what evidence keeps as received.
     """
 
     __slots__ = (
-        *("arriving", "asserted", "content_type", "encoded", "from_at", "judged", "leaving", "private", "routed"),
-        *("to_at", "transfer"),
+        *("arriving", "asserted", "content_type", "encoded", "from_at", "judged", "leaving", "private", "raw"),
+        *("routed", "to_at", "transfer"),
     )
 
     def __init__(self, names: tuple[bytes, ...]) -> None:
@@ -70,6 +72,7 @@ class Shape:
         judged: list[int] = []
         leaving: list[tuple[int, int]] = []
         arriving: list[tuple[int, int]] = []
+        raw: list[tuple[int, str]] = []
         self.from_at = self.to_at = self.content_type = -1
         self.encoded = self.private = self.routed = False
         self.transfer = ""
@@ -92,12 +95,15 @@ class Shape:
                 self.routed = True
             elif name in TRANSFERS and not self.transfer:
                 self.transfer = name.decode("ascii")
+            if name in RAW_HEADERS:
+                raw.append((at, name.decode("ascii")))
             mark = _leaving(name)
             if mark:
                 leaving.append((at, mark))
             mark = _arriving(name)
             if mark:
                 arriving.append((at, mark))
+        self.raw = tuple(raw)
         self.asserted = tuple(asserted)
         self.judged = tuple(judged)
         self.leaving: Marks = tuple(reversed(leaving))

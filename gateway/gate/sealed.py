@@ -39,11 +39,16 @@ def sealed_content(request: Request, subscriber: str) -> bytes:
     headers = request.headers
     for at, name in shape_of(headers).raw:
         value = headers[at][1]
-        size = min(len(value), MAX_RAW, room)
-        if len(kept) >= MAX_RAW_HEADERS or not size:
+        size = len(value)
+        cut = size > MAX_RAW or size > room
+        if cut:
+            size = min(MAX_RAW, room)
+            value = value[:size]
+        if not size or len(kept) >= MAX_RAW_HEADERS:
             more += 1
             continue
-        more += size < len(value)
+        if cut:
+            more += 1
         room -= size
-        kept.append((name, value[:size].decode("utf-8", "replace")))
+        kept.append((name, str(value, "utf-8", "replace")))
     return _encode(_Content(subscriber, request.uri[:MAX_RAW].decode("utf-8", "replace"), kept, more))

@@ -50,7 +50,7 @@ from gateway.gate.agreement import MAX_ASSERTED, Finding, examine
 from gateway.gate.identity_headers import IDENTITY_HEADERS, ORDINARY
 from gateway.gate.privacy import asks_to_hide, display_hides
 from gateway.gate.shape import Shape, shape_of
-from gateway.gate.userpart import FAULT_HIDDEN, FAULT_NO_USER, NUMBER_PARAMS, param_fault, read_uri
+from gateway.gate.userpart import FAULT_HIDDEN, FAULT_NO_USER, NUMBER_PARAMS, param_fault, read_caller, read_uri
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
@@ -97,7 +97,7 @@ def derive_caller(
         shape = shape_of(request.headers)
     from_ = request.from_
     presented = from_.uri
-    own = read_uri(presented, trunk, plan)
+    own = read_caller(presented, trunk, plan)
     if own.fault == FAULT_HIDDEN or (from_.display and display_hides(from_.display)):
         return CallerIdentity(CALLER_HIDDEN, "From", None, presented, own.digits)
     if own.number is None:

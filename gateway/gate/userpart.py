@@ -134,6 +134,29 @@ def read_uri(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
     return read_target(uri, trunk, plan)
 
 
+def read_caller(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
+    """As `read_uri`, for From: a call centre calls from few numbers, so what was read is remembered. The value is
+    shared: nobody may change it."""
+    global _plan
+    if plan is not _plan:
+        _callers.clear()
+        _plan = plan
+    key = (raw, trunk.country, trunk.area)
+    reading = _callers.get(key)
+    if reading is None:
+        reading = read_uri(raw, trunk, plan)
+        if len(raw) <= MAX_MEMO_KEY:
+            if len(_callers) >= MAX_MEMO:
+                _callers.clear()
+            _callers[key] = reading
+    return reading
+
+
+_callers: dict[tuple[bytes, str, str], UserNumber] = {}
+"""From URIs, on trunks of one country and area, as `_plan` reads them. Bounded by `MAX_MEMO`."""
+_plan: NumberingPlan | None = None  # one is in force at a time
+
+
 def read_user(uri: Uri, trunk: Trunk, plan: NumberingPlan) -> Number | None:
     """The number of a parsed URI, None where it names none. Its sip parameters are the caller's to judge."""
     return read_target(uri, trunk, plan).number

@@ -137,7 +137,7 @@ def _leaving(name: bytes) -> int:
     """What to do with a header from access towards the core; 0: it passes."""
     if name in TRANSFERS:
         return IS_TRANSFER
-    if name in PASSED or name == CONTENT_TYPE or name == CONTENT_ENCODING:
+    if name in PASSED or name in (CONTENT_TYPE, CONTENT_ENCODING):
         return 0
     if name == FROM:
         return IS_FROM

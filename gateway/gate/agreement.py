@@ -7,28 +7,26 @@ Request-URI is read at most once.
 
 from __future__ import annotations
 
-from gateway.gate.bodies import CONTENT_ENCODING, SDP, foreign_body
+from gateway.gate.bodies import foreign_body
 from gateway.gate.callback import agrees, names_nobody
 from gateway.gate.identity_headers import (
     ASSERTED,
     CALL_INFO,
     HISTORY,
     IDENTITY,
-    JUDGED,
-    ORDINARY,
-    PRIVACY,
     REMOTE_PARTY,
     REPLY_TO,
 )
 from gateway.gate.passport import contradiction
 from gateway.gate.privacy import asks_to_hide, display_hides
+from gateway.gate.shape import Shape, says_sdp, shape_of
 from gateway.gate.userpart import FAULT_HIDDEN, UserNumber, plain_digits, read_target, read_uri
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.errors import ProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import NameAddr, parse_name_addr, split_list
-from gateway.sip.names import CONTACT, CONTENT_TYPE
+from gateway.sip.names import CONTACT
 from gateway.sip.params import split_params
 from policies.facts import CALLER_HIDDEN, CALLER_MISMATCH
 
@@ -51,44 +49,35 @@ class Finding:
         self.detail = detail
 
 
-def examine(request: Request, own: UserNumber, trunk: Trunk, plan: NumberingPlan) -> Finding | None:
+def examine(
+    request: Request, own: UserNumber, trunk: Trunk, plan: NumberingPlan, shape: Shape | None = None
+) -> Finding | None:
     """The first header that contradicts the number of From (`own`, with a number); one that hides the caller goes
-    first."""
+    first. `shape`: of the request's headers, where it is known."""
+    headers = request.headers
+    if shape is None:
+        shape = shape_of(headers)
     contradicting: Finding | None = None
-    asserted: list[bytes] = []
     judge: Judge | None = None
-    private = False
-    plain = False
-    encoded = False
-    for name, value in request.headers:
-        if name in ORDINARY:
+    for at in shape.judged:
+        name, value = headers[at]
+        if name == CONTACT and names_nobody(value, own):
             continue
-        finding: Finding | None = None
-        if name == ASSERTED:
-            asserted.append(value)
-        elif name == CONTENT_TYPE:
-            plain = value == SDP
-        elif name == CONTENT_ENCODING:
-            encoded = True
-        elif name == PRIVACY:
-            private = True
-        elif name == CONTACT and names_nobody(value, own):
-            continue
-        elif name in JUDGED:
-            judge = judge or Judge(request, own, trunk, plan)
-            finding = judge.header(name, value)
+        judge = judge or Judge(request, own, trunk, plan)
+        finding = judge.header(name, value)
         if finding is not None:
             if finding.status == CALLER_HIDDEN:
                 return finding
             contradicting = contradicting or finding
-    if private and asks_to_hide(request.headers):
+    if shape.private and asks_to_hide(headers):
         return Finding(CALLER_HIDDEN, "Privacy")
-    if asserted and not _is_own(asserted, own):
+    asserted = shape.asserted
+    if asserted and not (len(asserted) == 1 and _is_own(headers[asserted[0]][1], own)):
         judge = judge or Judge(request, own, trunk, plan)
-        finding = judge.asserted(asserted)
+        finding = judge.asserted([headers[at][1] for at in asserted])
         if finding is not None and (contradicting is None or finding.status == CALLER_HIDDEN):
             return finding
-    if contradicting is None and request.body and (encoded or not plain):
+    if contradicting is None and request.body and not says_sdp(headers, shape):
         return examine_body(request)
     return contradicting
 
@@ -99,15 +88,9 @@ def examine_body(request: Request) -> Finding | None:
     return Finding(CALLER_MISMATCH, "body: " + foreign) if foreign else None
 
 
-def _is_own(values: list[bytes], own: UserNumber) -> bool:
+def _is_own(value: bytes, own: UserNumber) -> bool:
     """Is this the everyday P-Asserted-Identity, one sip URI with the very digits of From?"""
-    value = values[0]
-    return (
-        len(values) == 1
-        and value[:5] == b"<sip:"
-        and value[-1:] == b">"
-        and plain_digits(value[1:-1]) == own.digits != b""
-    )
+    return value[:5] == b"<sip:" and value[-1:] == b">" and plain_digits(value[1:-1]) == own.digits != b""
 
 
 class Judge:

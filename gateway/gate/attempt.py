@@ -7,9 +7,10 @@ subscriber is the callee; inbound it is the other way round, and the caller is o
 
 from __future__ import annotations
 
-from gateway.gate.callee import Callee, forced_route, read_called, read_callee, transfer_header
+from gateway.gate.callee import Callee, forced_route, read_called, read_callee
 from gateway.gate.identity import CallerIdentity, derive_caller, read_party
 from gateway.gate.identity_headers import ASSERTED
+from gateway.gate.shape import Shape, shape_of
 from gateway.gate.userpart import is_phone, read_uri, reads_same
 from gateway.registry.model import NumberRange, Trunk
 from gateway.registry.number import Number
@@ -81,19 +82,22 @@ def read_attempt(
     The proxy's own Route is gone already. Emergency attempts (`emergency` set) go before every rule, but not before
     `facts.forced_route`.
     """
-    attempt = (
-        _outbound(request, trunk, registry, at) if trunk.side == "access" else _inbound(request, trunk, registry, at)
-    )
+    shape = shape_of(request.headers)
+    if trunk.side == "access":
+        attempt = _outbound(request, trunk, registry, at, shape)
+    else:
+        attempt = _inbound(request, trunk, registry, at)
+    facts = attempt.facts
     operator = registry.operator(trunk.operator) if trunk.operator else None
     if trunk.state != "active" or (operator is not None and operator.state != "active"):
-        attempt.facts.trunk_state = "suspended"
-    attempt.facts.forced_route = forced_route(request, own_hosts)
-    attempt.facts.transfer = transfer_header(request)
+        facts.trunk_state = "suspended"
+    facts.forced_route = forced_route(request, own_hosts, shape)
+    facts.transfer = shape.transfer
     return attempt
 
 
-def _outbound(request: Request, trunk: Trunk, registry: Registry, at: float) -> CallAttempt:
-    caller = derive_caller(request, trunk, registry.plan)
+def _outbound(request: Request, trunk: Trunk, registry: Registry, at: float, shape: Shape) -> CallAttempt:
+    caller = derive_caller(request, trunk, registry.plan, shape)
     callee = read_callee(request, trunk, registry)
     facts = Facts(
         OUTBOUND,

@@ -7,6 +7,7 @@ because the next hop may follow the other part. A route is never taken from the 
 
 from __future__ import annotations
 
+from gateway.gate.shape import Shape, shape_of
 from gateway.gate.userpart import (
     FAULT_PARAM,
     FAULT_USER_PARAM,
@@ -14,6 +15,7 @@ from gateway.gate.userpart import (
     is_phone,
     param_fault,
     plain_digits,
+    plain_host,
     read_digits,
     read_target,
     read_uri,
@@ -25,13 +27,9 @@ from gateway.registry.registry import Registry
 from gateway.sip.errors import ProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import NameAddr
-from gateway.sip.names import ROUTE
 from gateway.sip.params import split_params
 from gateway.sip.uri import Uri, parse_uri, unescape
 from policies.facts import CALLEE_MALFORMED, CALLEE_MISMATCH, CALLEE_OK
-
-TRANSFERS = frozenset({b"Replaces", b"Join", b"Refer-To"})
-"""Headers with which a call takes over or hands over another (RFC 3891, 3911, 3515)."""
 
 REROUTING = frozenset(
     b"cic cic-context dtg enumdi ext isub isub-encoding npdi postd rn rn-context tgrp trunk-context".split()
@@ -76,7 +74,7 @@ def read_callee(request: Request, trunk: Trunk, registry: Registry) -> Callee:
         callee = _read_target(request.target, trunk, registry)
         if callee.number is None or callee.emergency:
             return callee
-    contradiction = _contradiction(request, callee, trunk, registry)
+    contradiction = _contradiction(request, callee, digits != b"", trunk, registry)
     if contradiction:
         return Callee(callee.number, CALLEE_MISMATCH, contradiction)
     return callee
@@ -96,29 +94,27 @@ def read_called(request: Request, trunk: Trunk, registry: Registry) -> Callee:
     return callee
 
 
-def forced_route(request: Request, own_hosts: frozenset[bytes]) -> str:
+def forced_route(request: Request, own_hosts: frozenset[bytes], shape: Shape | None = None) -> str:
     """What tries to choose the target: `Route`, `maddr` or `Request-URI host`; "" for nothing.
 
     The proxy has removed its own Route by now (RFC 3261 §16.4), so any Route left is a preloaded one. `own_hosts`:
     names and addresses of this gateway, lower case, IPv6 in brackets.
     """
-    target = request.target
-    if target.params and target.has_param(b"maddr"):
-        return "maddr"
-    if target.scheme != b"tel" and target.host not in own_hosts:
-        return "Request-URI host"
-    for name, _ in request.headers:
-        if name == ROUTE:
-            return "Route"
-    return ""
+    host = plain_host(request.uri)
+    if not host or host not in own_hosts:
+        target = request.target
+        if target.params and target.has_param(b"maddr"):
+            return "maddr"
+        if target.scheme != b"tel" and target.host not in own_hosts:
+            return "Request-URI host"
+    if shape is None:
+        shape = shape_of(request.headers)
+    return "Route" if shape.routed else ""
 
 
 def transfer_header(request: Request) -> str:
     """The header that would transfer or replace a call, "" for none."""
-    for name, _ in request.headers:
-        if name in TRANSFERS:
-            return name.decode("ascii")
-    return ""
+    return shape_of(request.headers).transfer
 
 
 def leads_elsewhere(to: NameAddr) -> bool:
@@ -170,11 +166,11 @@ def _emergency(digits: bytes, trunk: Trunk, registry: Registry) -> Callee:
     return Callee(number, CALLEE_OK, "", digits, digits.decode("ascii"))
 
 
-def _contradiction(request: Request, callee: Callee, trunk: Trunk, registry: Registry) -> str:
+def _contradiction(request: Request, callee: Callee, plain: bool, trunk: Trunk, registry: Registry) -> str:
     """What To says against the Request-URI, "" for nothing (out of a dialog the two are the same, RFC 3261
-    §8.1.1.1)."""
+    §8.1.1.1). `plain`: the Request-URI is just digits at a host."""
     to = request.to
-    if plain_digits(to.uri) != callee.target:
+    if not (plain and to.uri == request.uri) and plain_digits(to.uri) != callee.target:
         other = read_uri(to.uri, trunk, registry.plan).number
         if other is None or callee.number is None or other.canonical != callee.number.canonical:
             return "Request-URI / To"

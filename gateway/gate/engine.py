@@ -26,6 +26,8 @@ WORD_WAITS = "waits for the store"
 OnError = Callable[[str, Exception], None]
 Word = tuple[str, str, str, str]
 """(rule id, mode, word, reason)"""
+Chain = tuple[tuple[Callable[[Facts], str | None], BoundRule], ...]
+"""What is asked of each rule, and the rule."""
 
 
 class Ruling:
@@ -78,7 +80,7 @@ class Engine:
     def unavailable(self, facts: Facts) -> Ruling | None:
         """What happens to a call whose facts could not be had: a refusal as `store-unavailable` by the
         first rule that does not pass without them, or None. Shadow rules refuse nothing."""
-        for bound in self._store[facts.direction]:
+        for _, bound in self._store[facts.direction]:
             if bound.mode == "enforce" and bound.on_unavailable == "refuse":
                 return Ruling(STORE_UNAVAILABLE, f"no facts for {bound.id}", self.pack.answers[STORE_UNAVAILABLE])
         return None
@@ -90,10 +92,10 @@ class Engine:
         """
         return [self._word(bound, facts) for bound in self.pack.rules]
 
-    def _judge(self, chain: tuple[BoundRule, ...], facts: Facts, shadow: list[str]) -> Ruling | None:
-        for bound in chain:
+    def _judge(self, chain: Chain, facts: Facts, shadow: list[str]) -> Ruling | None:
+        for judge, bound in chain:
             try:
-                reason = bound.rule.judge(facts)
+                reason = judge(facts)
             except Exception as error:
                 self._on_error(bound.id, error)
                 if bound.mode == "enforce":
@@ -123,8 +125,10 @@ class Engine:
         return (bound.id, bound.mode, WORD_OK, "") if reason is None else (bound.id, bound.mode, refuse, reason)
 
 
-def _chain(pack: Pack, direction: str, waits: bool) -> tuple[BoundRule, ...]:
+def _chain(pack: Pack, direction: str, waits: bool) -> Chain:
     """Rules that are not off and bind this direction, in order."""
     return tuple(
-        bound for bound in pack.rules if bound.mode != "off" and bound.waits == waits and direction in bound.rule.binds
+        (bound.rule.judge, bound)
+        for bound in pack.rules
+        if bound.mode != "off" and bound.waits == waits and direction in bound.rule.binds
     )

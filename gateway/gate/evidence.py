@@ -35,7 +35,7 @@ class Evidence:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._encoder = msgspec.json.Encoder()
+        self._encode = msgspec.json.Encoder().encode
         self._decisions: list[bytes] = []
         self._others: deque[bytes] = deque()
         self._second = 0
@@ -53,9 +53,14 @@ class Evidence:
         """Records waiting in memory."""
         return len(self._others)
 
+    @property
+    def idle(self) -> bool:
+        """Is there nothing for `commit` to do? Most turns bring no record."""
+        return not (self._decisions or self._others or self._flooded or self._unrecorded)
+
     def encode(self, record: Record) -> bytes:
         """A record as it stands in the journal."""
-        return self._encoder.encode(record)
+        return self._encode(record)
 
     def decision(self, payload: bytes) -> None:
         """A decision of this turn: `commit` says whether it is written."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from gateway.gate.attempt import CallAttempt, read_attempt
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
@@ -126,11 +127,8 @@ class Gate:
             self._settle(waiting, attempt, decision, engine.unavailable(facts))
             return
         waiting.asked_at = self._clock()
-
-        def reply(answer: SubscriberFacts | Unavailable) -> None:
-            self._answered(waiting, attempt, decision, answer)
-
         purpose = registry.purpose_number(facts.purpose)
+        reply = partial(self._answered, waiting, attempt, decision)
         self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
         self.parked += 1  # not before: an ask that raises is answered by nobody
 
@@ -172,10 +170,11 @@ class Gate:
             answer = trunk_answer(ruling.rule, ruling.answer, attempt.trunk.answers)
             verdict = Verdict(attempt, decision, ruling.rule, ruling.reason, answer, tuple(waiting.shadow))
         waiting.verdict = verdict
+        counts = self._counts
         for rule in verdict.shadow:
-            self._counts.shadow[rule] = self._counts.shadow.get(rule, 0) + 1
+            counts.shadow[rule] = counts.shadow.get(rule, 0) + 1
         elapsed = self._clock() - waiting.received_at
-        self._counts.decision.observe(elapsed)
+        counts.decision.observe(elapsed)
         if verdict.answer is None or not self._flooded(
             waiting.source, attempt.trunk.id, verdict.rule, verdict.answer.status, attempt.facts.at
         ):
@@ -247,6 +246,11 @@ class Gate:
         self._wake()
 
     # -- the end of a turn -----------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Has this turn brought neither a verdict nor a record? Then there is nothing to `commit`."""
+        return not self._ready and self.evidence.idle
 
     def commit(self, at: float) -> list[Waiting]:
         """Write the records of this turn; the verdicts reached in it, for `waiting.deliver` once they are safe."""

@@ -47,9 +47,10 @@ number.
 from __future__ import annotations
 
 from gateway.gate.agreement import MAX_ASSERTED, Finding, examine
-from gateway.gate.identity_headers import ASSERTED, IDENTITY_HEADERS, ORDINARY
+from gateway.gate.identity_headers import IDENTITY_HEADERS, ORDINARY
 from gateway.gate.privacy import asks_to_hide, display_hides
-from gateway.gate.userpart import FAULT_HIDDEN, FAULT_NO_USER, NUMBER_PARAMS, param_fault, read_uri
+from gateway.gate.shape import Shape, shape_of
+from gateway.gate.userpart import FAULT_HIDDEN, FAULT_NO_USER, NUMBER_PARAMS, param_fault, read_caller, read_uri
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
@@ -87,11 +88,16 @@ class CallerIdentity:
         self.digits = digits
 
 
-def derive_caller(request: Request, trunk: Trunk, plan: NumberingPlan) -> CallerIdentity:
-    """The caller of a request from this access trunk. Never raises: what cannot be read is a status."""
+def derive_caller(
+    request: Request, trunk: Trunk, plan: NumberingPlan, shape: Shape | None = None
+) -> CallerIdentity:
+    """The caller of a request from this access trunk. Never raises: what cannot be read is a status. `shape`: of the
+    request's headers, where it is known."""
+    if shape is None:
+        shape = shape_of(request.headers)
     from_ = request.from_
     presented = from_.uri
-    own = read_uri(presented, trunk, plan)
+    own = read_caller(presented, trunk, plan)
     if own.fault == FAULT_HIDDEN or (from_.display and display_hides(from_.display)):
         return CallerIdentity(CALLER_HIDDEN, "From", None, presented, own.digits)
     if own.number is None:
@@ -99,13 +105,13 @@ def derive_caller(request: Request, trunk: Trunk, plan: NumberingPlan) -> Caller
             return CallerIdentity(CALLER_HIDDEN, "Privacy", None, presented, own.digits)
         status = CALLER_MISSING if own.fault == FAULT_NO_USER else CALLER_MALFORMED
         return CallerIdentity(status, "From: " + own.fault, None, presented, own.digits)
-    finding = examine(request, own, trunk, plan)
+    finding = examine(request, own, trunk, plan, shape)
     if finding is not None:
         return CallerIdentity(finding.status, finding.detail, own.number, presented, own.digits)
     fault = tail_fault(from_)
     if fault:
         return CallerIdentity(CALLER_MALFORMED, "From: " + fault, own.number, presented, own.digits)
-    if trunk.needs_asserted and not request.has(ASSERTED):
+    if trunk.needs_asserted and not shape.asserted:
         return CallerIdentity(CALLER_MISSING, "P-Asserted-Identity", own.number, presented, own.digits)
     return CallerIdentity(CALLER_OK, "", own.number, presented, own.digits)
 
@@ -129,7 +135,8 @@ def presented_headers(headers: Headers) -> Headers:
 
 def tail_fault(from_: NameAddr) -> str:
     """A number parameter behind the From's `>` (`;cpc=`, `;verstat=`), named; "" for none."""
-    if from_.params == b"tag=" + from_.tag or not from_.params:
+    params = from_.params
+    if not params or params == b"tag=" + from_.tag:
         return ""
     for name, _ in split_params(from_.params):
         if name in NUMBER_PARAMS:

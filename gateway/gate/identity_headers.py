@@ -44,6 +44,9 @@ CREDENTIALS = frozenset({b"Authorization", b"Proxy-Authorization"})
 ANNOUNCING = frozenset({b"Alert-Info", b"User-to-User"})
 """Free content that a phone or a softswitch may show: passes where it holds no sip or tel URI and no other number."""
 
+TRANSFERS = frozenset({b"Replaces", b"Join", b"Refer-To"})
+"""Headers with which a call takes over or hands over another (RFC 3891, 3911, 3515)."""
+
 REMOVED = frozenset(name.lower() for name in (*UNSEEN, *CREDENTIALS, *(JUDGED - {CONTACT, PRIVACY})))
 """Lower case. What never leaves towards the core as it came from access."""
 
@@ -65,6 +68,15 @@ WITHHELD = NETWORK | {IDENTITY.lower(), DIVERSION.lower(), HISTORY.lower(), b"cc
 
 IDENTITY_HEADERS = frozenset({FROM, *JUDGED, *UNSEEN})
 """Every header of the list; evidence keeps them as received."""
+
+RAW_HEADERS = frozenset(
+    (
+        *(FROM, TO, CONTACT, ASSERTED, PREFERRED, REMOTE_PARTY, PRIVACY, DIVERSION, HISTORY, REFERRED_BY),
+        *(IDENTITY, CALL_INFO, b"User-Agent"),
+    )
+)
+"""Headers that evidence keeps as received (RULES Part 2e); what else a message holds says nothing about who called
+whom."""
 
 ORDINARY = frozenset(
     set(CANONICAL) - IDENTITY_HEADERS - CREDENTIALS - ANNOUNCING - {TO, CONTENT_TYPE, CONTENT_ENCODING}

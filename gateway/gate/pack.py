@@ -20,7 +20,7 @@ import hashlib
 import logging
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.gate.pack_answer import FIELDS, read_answer
 from policies import REQUIRED, RULES
@@ -78,11 +78,11 @@ class Pack:
     """Answers by id, of the rules and of the refusals outside the chain."""
     sha: str
     """SHA-256 of the text, hex."""
+    label: str = field(init=False)
+    """`id@version`, as decision records name it."""
 
-    @property
-    def label(self) -> str:
-        """`id@version`, as decision records name it."""
-        return f"{self.id}@{self.version}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", f"{self.id}@{self.version}")
 
     def answer(self, refusal: str, overrides: tuple[tuple[str, int, str], ...] = ()) -> Answer:
         """The answer of a refusal id; `overrides` are the trunk's own (`Trunk.answers`). KeyError for an

@@ -8,29 +8,34 @@ cleaned, for refusing them would leave a call hanging. The table of headers is i
 
 from __future__ import annotations
 
-from gateway.gate.bodies import CONTENT_ENCODING, SDP, cut_out, foreign_body
+from gateway.gate.bodies import cut_out, foreign_body
 from gateway.gate.callback import speaks_of_another
-from gateway.gate.callee import TRANSFERS, transfer_header
+from gateway.gate.callee import transfer_header
 from gateway.gate.changed import changed_identity
-from gateway.gate.identity_headers import (
-    ANNOUNCING,
-    ASSERTED,
-    NETWORK,
-    PASSED,
-    PRIVACY,
-    WITHHELD,
-    is_clean,
-    may_leave,
-)
+from gateway.gate.identity_headers import ASSERTED, is_clean
 from gateway.gate.privacy import withholds_identity
+from gateway.gate.shape import (
+    IS_ANNOUNCING,
+    IS_CONTACT,
+    IS_FROM,
+    IS_KIN,
+    IS_NETWORK,
+    IS_PRIVACY,
+    IS_REMOVED,
+    IS_TEXT,
+    IS_TO,
+    IS_TRANSFER,
+    Shape,
+    says_sdp,
+    shape_of,
+)
 from gateway.gate.userpart import read_target, read_uri
 from gateway.gate.written import address, bare_contact, contact, emergency_to, name_addr, tag_only
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
-from gateway.sip.headers import FREE_TEXT
 from gateway.sip.message import Headers, Request, Response
-from gateway.sip.names import CONTACT, CONTENT_TYPE, FROM, TO
+from gateway.sip.names import FROM, TO
 
 NEVER_REFUSED = frozenset({b"ACK", b"BYE", b"CANCEL", b"PRACK"})
 DIALOG_IDENTITY = "dialog-identity"
@@ -74,7 +79,10 @@ def screen_request(
     emergency service than none, and nothing is asserted about him.
     """
     if from_trunk.side != "access":
-        return Screened(_towards_access(request.headers, from_trunk, to_trunk), request.body)
+        shape = shape_of(request.headers)
+        headers = request.headers[:]
+        _withhold(headers, shape, from_trunk, to_trunk)
+        return Screened(headers, request.body)
     cleaned = request.method in NEVER_REFUSED
     judged = request.to.tag != b"" and not cleaned
     if judged:
@@ -85,59 +93,55 @@ def screen_request(
             detail = changed_identity(request, from_trunk, asserted, plan)
             if detail:
                 return Screened([], b"", DIALOG_IDENTITY, detail)
-    headers: Headers = []
-    had_asserted = False
-    sdp = False
-    encoded = False
-    for header in request.headers:
-        name = header[0]
-        if name in PASSED:
-            if not (emergency and name in TRANSFERS):
-                headers.append(header)
-        elif name == FROM:
+    shape = shape_of(request.headers)
+    headers = request.headers[:]
+    for at, mark in shape.leaving:
+        header = headers[at]
+        if mark == IS_FROM:
             if from_uri:
-                headers.append((FROM, name_addr(b"", from_uri, tag_only(request.from_))))
+                headers[at] = (FROM, name_addr(b"", from_uri, tag_only(request.from_)))
             else:
-                headers.append(address(header, request.from_, from_trunk, plan, cleaned))
-        elif name == TO:
+                headers[at] = address(header, request.from_, from_trunk, plan, cleaned)
+        elif mark == IS_TO:
             if emergency:
                 digits = read_target(request.target, from_trunk, plan).digits
-                headers.append(emergency_to(header, request.to, digits, host, from_trunk, plan))
+                headers[at] = emergency_to(header, request.to, digits, host, from_trunk, plan)
             else:
-                headers.append(address(header, request.to, from_trunk, plan, cleaned))
-        elif name == CONTACT:
+                headers[at] = address(header, request.to, from_trunk, plan, cleaned)
+        elif mark == IS_TEXT:
+            if not is_clean(header):
+                del headers[at]
+        elif mark == IS_CONTACT:
             if emergency and asserted is None:
                 bare = bare_contact(header)
                 if bare is not None:
-                    headers.append(bare)
-            elif not cleaned:  # none of these sets the remote target (RFC 3261 §12.2)
-                headers.append(contact(header, from_trunk, plan))
-        elif name == CONTENT_TYPE:
-            headers.append(header)
-            sdp = header[1] == SDP
-        elif name == CONTENT_ENCODING:
-            headers.append(header)
-            encoded = True
-        elif name == ASSERTED:
-            had_asserted = True
-        elif name == PRIVACY:
-            if not (emergency or cleaned):
-                headers.append(header)
-        elif name in FREE_TEXT:
-            if is_clean(header):
-                headers.append(header)
-        elif name in ANNOUNCING:
+                    headers[at] = bare
+                else:
+                    del headers[at]
+            elif cleaned:  # none of these sets the remote target (RFC 3261 §12.2)
+                del headers[at]
+            else:
+                headers[at] = contact(header, from_trunk, plan)
+        elif mark == IS_PRIVACY:
+            if emergency or cleaned:
+                del headers[at]
+        elif mark == IS_TRANSFER:
+            if emergency:
+                del headers[at]
+        elif mark == IS_REMOVED:
+            del headers[at]
+        else:  # IS_ANNOUNCING
             number = asserted or read_uri(request.from_.uri, from_trunk, plan).number
-            if not speaks_of_another(header[1], number, from_trunk, plan):
-                headers.append(header)
-        elif may_leave(name) and is_clean(header):
-            headers.append(header)
+            if speaks_of_another(header[1], number, from_trunk, plan):
+                del headers[at]
     number = asserted
     if request.to.tag:
-        number = _verified(request, from_trunk, asserted, plan) if had_asserted and judged and not from_uri else None
+        number = None
+        if shape.asserted and judged and not from_uri:
+            number = _verified(request, from_trunk, asserted, plan)
     if number is not None:
         headers.append((ASSERTED, b"<sip:" + number.canonical.encode("ascii") + b"@" + host + b";user=phone>"))
-    if request.body and (encoded or not sdp) and foreign_body(request.headers, request.body, emergency):
+    if request.body and not says_sdp(request.headers, shape) and foreign_body(request.headers, request.body, emergency):
         headers, body = cut_out(headers, request.body)
         return Screened(headers, body)
     return Screened(headers, request.body)
@@ -151,41 +155,40 @@ def screen_response(
     `request`: the request as it came from `to_trunk`. With it From and To are put back to what was sent there, as
     they must be (RFC 3261 §8.2.6.2): a callee cannot change either of them in its answer (RULES Part 2(d) form 23).
     """
+    shape = shape_of(response.headers)
+    headers = response.headers[:]
+    if request is not None:
+        _restore(headers, shape, response, request)
     if from_trunk.side != "access":
-        headers = _towards_access(response.headers, from_trunk, to_trunk)
-        return Screened(_restored(headers, response, request), response.body)
-    headers = []
-    sdp = False
-    encoded = False
-    for header in response.headers:
-        name = header[0]
-        if name in PASSED:
-            headers.append(header)
-        elif name == FROM:
-            headers.append(address(header, response.from_, from_trunk, plan) if request is None else header)
-        elif name == TO:
-            headers.append(address(header, response.to, from_trunk, plan) if request is None else header)
-        elif name == CONTACT:
-            if not 300 <= response.status <= 399:  # a redirection would take the call elsewhere (RULES A43)
-                headers.append(contact(header, from_trunk, plan))
-        elif name == CONTENT_TYPE:
-            headers.append(header)
-            sdp = header[1] == SDP
-        elif name == CONTENT_ENCODING:
-            headers.append(header)
-            encoded = True
-        elif name in FREE_TEXT:
-            if is_clean(header):
-                headers.append(header)
-        elif name in ANNOUNCING:
-            if not speaks_of_another(header[1], None, from_trunk, plan):
-                headers.append(header)
-        elif may_leave(name) and is_clean(header):
-            headers.append(header)
+        _withhold(headers, shape, from_trunk, to_trunk)
+        return Screened(headers, response.body)
+    for at, mark in shape.leaving:
+        header = headers[at]
+        if mark == IS_FROM:
+            if request is None:
+                headers[at] = address(header, response.from_, from_trunk, plan)
+        elif mark == IS_TO:
+            if request is None:
+                headers[at] = address(header, response.to, from_trunk, plan)
+        elif mark == IS_TEXT:
+            if not is_clean(header):
+                del headers[at]
+        elif mark == IS_CONTACT:
+            if 300 <= response.status <= 399:  # a redirection would take the call elsewhere (RULES A43)
+                del headers[at]
+            else:
+                headers[at] = contact(header, from_trunk, plan)
+        elif mark == IS_REMOVED:
+            del headers[at]
+        elif mark == IS_PRIVACY:
+            if not is_clean(header):
+                del headers[at]
+        elif mark == IS_ANNOUNCING and speaks_of_another(header[1], None, from_trunk, plan):
+            del headers[at]
     body = response.body
-    if body and (encoded or not sdp) and foreign_body(response.headers, body):
+    if body and not says_sdp(response.headers, shape) and foreign_body(response.headers, body):
         headers, body = cut_out(headers, body)
-    return Screened(_restored(headers, response, request), body)
+    return Screened(headers, body)
 
 
 def emergency_uri(canonical: str, host: bytes) -> bytes:
@@ -199,35 +202,27 @@ def _verified(request: Request, trunk: Trunk, asserted: Number | None, plan: Num
     return asserted if asserted is not None else read_uri(request.from_.uri, trunk, plan).number
 
 
-def _towards_access(headers: Headers, from_trunk: Trunk, to_trunk: Trunk) -> Headers:
-    """Without the network's identity, unless it is believed there and may be shown here (RFC 3324, RFC 3325 §7)."""
-    trusted = from_trunk.trusted and to_trunk.trusted
-    dropped: frozenset[bytes] = frozenset() if trusted else NETWORK
-    for name, _ in headers:
-        if name == PRIVACY:
-            if withholds_identity(headers):
-                dropped = WITHHELD
-            break
-    return [
-        header for header in headers if header[0] in PASSED or (header[0].lower() not in dropped and is_clean(header))
-    ]
+def _withhold(headers: Headers, shape: Shape, from_trunk: Trunk, to_trunk: Trunk) -> None:
+    """Take out the network's identity, unless it is believed there and may be shown here (RFC 3324, RFC 3325 §7)."""
+    hidden = shape.private and withholds_identity(headers)
+    trusted = from_trunk.trusted and to_trunk.trusted and not hidden
+    for at, mark in shape.arriving:
+        drop = not trusted if mark == IS_NETWORK else hidden and mark == IS_KIN
+        if drop or not is_clean(headers[at]):
+            del headers[at]
 
 
-def _restored(headers: Headers, response: Response, request: Request | None) -> Headers:
-    """From and To as `request` had them, with the tag that this response's To has."""
-    if request is None:
-        return headers
+def _restore(headers: Headers, shape: Shape, response: Response, request: Request) -> None:
+    """Put From and To back to what `request` had, with the tag that this response's To has."""
     from_ = request.get(FROM)
     to = request.get(TO)
     if from_ is None or to is None:
-        return headers
+        return
     if not request.to.tag and response.to.tag:
         to += b";tag=" + response.to.tag
-    restored: Headers = []
-    for header in headers:
-        if header[0] == FROM and header[1] != from_:
-            header = (FROM, from_)
-        elif header[0] == TO and header[1] != to:
-            header = (TO, to)
-        restored.append(header)
-    return restored
+    at = shape.from_at
+    if at >= 0 and headers[at][1] != from_:
+        headers[at] = (FROM, from_)
+    at = shape.to_at
+    if at >= 0 and headers[at][1] != to:
+        headers[at] = (TO, to)

@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from gateway.gate.identity_headers import RAW_HEADERS
+from gateway.gate.shape import shape_of
 from gateway.sip.message import Request
 
-RAW_HEADERS = frozenset(
-    (
-        b"From",
-        b"To",
-        b"Contact",
-        b"P-Asserted-Identity",
-        b"P-Preferred-Identity",
-        b"Remote-Party-ID",
-        b"Privacy",
-        b"Diversion",
-        b"History-Info",
-        b"Referred-By",
-        b"Identity",
-        b"Call-Info",
-        b"User-Agent",
-    )
-)
-"""Headers kept as received (RULES Part 2e); what else a message holds says nothing about who called whom."""
+__all__ = ["MAX_RAW", "MAX_RAW_HEADERS", "MAX_RAW_TOTAL", "RAW_HEADERS", "sealed_content"]
 
 MAX_RAW = 2_048
 """Bytes of one header value kept: an Identity header takes about 800, History-Info less."""
@@ -34,7 +19,15 @@ MAX_RAW_HEADERS = 16
 MAX_RAW_TOTAL = 8_192
 """Bytes of all values kept: a stranger's INVITE must not fill the disk eight times faster than another's."""
 
-_encoder = msgspec.json.Encoder()
+
+class _Content(msgspec.Struct):
+    subscriber: str
+    uri: str
+    headers: list[tuple[str, str]]
+    more: int
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def sealed_content(request: Request, subscriber: str) -> bytes:
@@ -43,21 +36,19 @@ def sealed_content(request: Request, subscriber: str) -> bytes:
     kept: list[tuple[str, str]] = []
     room = MAX_RAW_TOTAL
     more = 0
-    for name, value in request.headers:
-        if name not in RAW_HEADERS:
-            continue
-        size = min(len(value), MAX_RAW, room)
-        if len(kept) >= MAX_RAW_HEADERS or not size:
+    headers = request.headers
+    for at, name in shape_of(headers).raw:
+        value = headers[at][1]
+        size = len(value)
+        cut = size > MAX_RAW or size > room
+        if cut:
+            size = min(MAX_RAW, room)
+            value = value[:size]
+        if not size or len(kept) >= MAX_RAW_HEADERS:
             more += 1
             continue
-        more += size < len(value)
+        if cut:
+            more += 1
         room -= size
-        kept.append((name.decode(), value[:size].decode("utf-8", "replace")))
-    return _encoder.encode(
-        {
-            "subscriber": subscriber,
-            "uri": request.uri[:MAX_RAW].decode("utf-8", "replace"),
-            "headers": kept,
-            "more": more,
-        }
-    )
+        kept.append((name, str(value, "utf-8", "replace")))
+    return _encode(_Content(subscriber, request.uri[:MAX_RAW].decode("utf-8", "replace"), kept, more))

@@ -15,6 +15,7 @@ from gateway.registry.number import FORM_E164, FORM_LOCAL, Number
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.chars import TEL_SEPARATORS
 from gateway.sip.errors import ProtocolError
+from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.uri import Uri, parse_uri, unescape
 
 FAULT_HIDDEN = "anonymous"
@@ -64,9 +65,35 @@ def plain_digits(uri: bytes) -> bytes:
     """`[+]digits` of `sip:[+]digits@host[:port][;user=phone]`; b"" for every other URI, which `read_uri` looks at."""
     if uri[:4] != b"sip:":
         return b""
-    user, at, rest = uri[4:].partition(b"@")
-    if not at or not (user.isdigit() or (user[:1] == b"+" and user[1:].isdigit())):
+    user, _, rest = uri[4:].partition(b"@")
+    if not (user.isdigit() or (user[:1] == b"+" and user[1:].isdigit())):
         return b""
+    host = _hosts.get(rest)
+    return user if (_plain_host(rest) if host is None else host) else b""
+
+
+def plain_host(uri: bytes) -> bytes:
+    """The host, lower case, of a URI that `plain_digits` reads; b"" for every other one."""
+    return _plain_host(uri[4:].partition(b"@")[2]) if plain_digits(uri) else b""
+
+
+def _plain_host(rest: bytes) -> bytes:
+    """The host of what stands behind the `@`, lower case; b"" where it is more than host, port and `user=phone`."""
+    host = _hosts.get(rest)
+    if host is None:
+        host = _read_host(rest)
+        if len(rest) <= MAX_MEMO_KEY:
+            if len(_hosts) >= MAX_MEMO:
+                _hosts.clear()
+            _hosts[rest] = host
+    return host
+
+
+_hosts: dict[bytes, bytes] = {}
+"""What stood behind an `@`, and its plain host: a peer writes one or two. Bounded by `MAX_MEMO`."""
+
+
+def _read_host(rest: bytes) -> bytes:
     if rest[-11:] == _USER_PHONE:
         rest = rest[:-11]
     host, colon, port = rest.partition(b":")
@@ -74,9 +101,8 @@ def plain_digits(uri: bytes) -> bytes:
         return b""
     if colon and not (port.isdigit() and len(port) <= 5 and 0 < int(port) < 65_536):
         return b""
-    if host[-7:].lower() == b"invalid" or host[-1:] == b".":  # anonymous.invalid
-        return b""
-    return user
+    host = host.lower()
+    return b"" if host[-7:] == b"invalid" or host[-1:] == b"." else host  # anonymous.invalid
 
 
 def read_digits(digits: bytes, trunk: Trunk, plan: NumberingPlan) -> Number | None:
@@ -106,6 +132,29 @@ def read_uri(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
             elif name not in HARMLESS_PARAMS:
                 return UserNumber(None, param_fault(name))
     return read_target(uri, trunk, plan)
+
+
+def read_caller(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
+    """As `read_uri`, for From: a call centre calls from few numbers, so what was read is remembered. The value is
+    shared: nobody may change it."""
+    global _plan
+    if plan is not _plan:
+        _callers.clear()
+        _plan = plan
+    key = (raw, trunk.country, trunk.area)
+    reading = _callers.get(key)
+    if reading is None:
+        reading = read_uri(raw, trunk, plan)
+        if len(raw) <= MAX_MEMO_KEY:
+            if len(_callers) >= MAX_MEMO:
+                _callers.clear()
+            _callers[key] = reading
+    return reading
+
+
+_callers: dict[tuple[bytes, str, str], UserNumber] = {}
+"""From URIs, on trunks of one country and area, as `_plan` reads them. Bounded by `MAX_MEMO`."""
+_plan: NumberingPlan | None = None  # one is in force at a time
 
 
 def read_user(uri: Uri, trunk: Trunk, plan: NumberingPlan) -> Number | None:

@@ -30,6 +30,8 @@ __all__ = ["Number", "NumberingPlan", "PlanError", "emergency_codes", "load_plan
 
 MAX_DIGITS = 24
 """Longest digit string looked at: `00` + country code 86 + the plan's longest code (20 digits of 106)."""
+HEAD_DIGITS = 3
+"""First digits by which the prefixes to be tried are narrowed down: 1,110 heads at most, one or two lengths each."""
 MAX_E164_DIGITS = 15
 """ITU-T E.164 §6: country code and national number together."""
 MIN_FOREIGN_DIGITS = 7
@@ -77,7 +79,7 @@ MAX_AREA_SERVICE_DIGITS = 8
 class _Prefixes:
     """Plan entries by prefix; the longest prefix whose length range and first subscriber digit fit wins."""
 
-    __slots__ = ("_by_prefix", "_lengths")
+    __slots__ = ("_by_prefix", "_lengths", "_narrow")
 
     def __init__(self, entries: list[PlanEntry]) -> None:
         by_prefix: dict[str, list[PlanEntry]] = {}
@@ -85,12 +87,17 @@ class _Prefixes:
             by_prefix.setdefault(entry.prefix, []).append(entry)
         self._by_prefix = {prefix: tuple(rows) for prefix, rows in by_prefix.items()}
         self._lengths = tuple(sorted({len(prefix) for prefix in by_prefix}, reverse=True))
+        self._narrow: dict[str, tuple[int, ...]] = {}
 
     def fit(self, digits: str) -> PlanEntry | None:
         """The entry these digits (after the country code) belong to, or None."""
         total = len(digits)
         by_prefix = self._by_prefix
-        for length in self._lengths:
+        head = digits[:HEAD_DIGITS]
+        lengths = self._narrow.get(head)
+        if lengths is None:
+            lengths = self._narrow[head] = self._lengths_behind(head)
+        for length in lengths:
             rows = by_prefix.get(digits[:length])
             if rows is None:
                 continue
@@ -100,6 +107,11 @@ class _Prefixes:
                 ):
                     return entry
         return None
+
+    def _lengths_behind(self, head: str) -> tuple[int, ...]:
+        """Lengths of the prefixes that digits which begin so may have, longest first."""
+        met = {len(prefix) for prefix in self._by_prefix if prefix.startswith(head) or head.startswith(prefix)}
+        return tuple(length for length in self._lengths if length in met)
 
 
 class NumberingPlan:

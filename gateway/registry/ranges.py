@@ -18,7 +18,8 @@ from gateway.registry.model import NumberRange, RangeState
 MAX_RANGE_DIGITS = 17
 """10^17 < 2^57: the most digits the key holds. E.164 needs 15, extended 95 codes 13."""
 MAX_KEPT = 4096
-"""Range values kept between lookups. Calls come from few ranges at a time; the bound keeps memory flat."""
+"""Range values, and numbers with their range, kept between lookups. Calls come from few of either at a time; the bound
+keeps memory flat."""
 NEAR_DIGITS = 3
 """How many digits added or cut still name the range a number was made from (RULES A19, Part 2(d) form 13)."""
 
@@ -72,12 +73,13 @@ class RangeTable:
     Raises ValueError for a range whose first and last are no canonical numbers of one length
     (`registry.validate` reports such ranges by name before they get here)."""
 
-    __slots__ = ("_layers", "_shared", "country")
+    __slots__ = ("_found", "_layers", "_shared", "country")
 
     def __init__(self, ranges: Iterable[NumberRange], country: str = "86") -> None:
         self.country = country
         self._shared: list[_Shared] = []
         self._layers: list[_Layer] = []
+        self._found: dict[str, NumberRange] = {}
         self._build(ranges)
 
     def __len__(self) -> int:
@@ -93,6 +95,9 @@ class RangeTable:
 
         Where none of several is valid then, the one that began last before `at`, else the one that begins
         first, so that a refusal can name it. `at` 0: whichever is found first."""
+        known = self._found.get(canonical)
+        if known is not None:
+            return known
         key = number_key(canonical)
         if key < 0:
             return None
@@ -102,6 +107,11 @@ class RangeTable:
             if index < 0 or layer.lasts[index] < key:
                 continue
             found = layer.kept.get(index) or self._value(layer, index)
+            if len(self._layers) == 1:  # no other range holds it, at no time
+                if len(self._found) >= MAX_KEPT:
+                    self._found.clear()
+                self._found[canonical] = found
+                return found
             if not at or (found.valid_from <= at and (not found.valid_to or at < found.valid_to)):
                 return found
             best = found if best is None else _closer(best, found, at)

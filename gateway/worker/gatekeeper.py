@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic, time
 
 from gateway.gate.attempt import CallAttempt
@@ -10,7 +11,7 @@ from gateway.gate.callee import read_callee
 from gateway.gate.decision import Verdict, refusal_headers
 from gateway.gate.gate import Gate
 from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
-from gateway.gate.waiting import deliver
+from gateway.gate.waiting import Waiting, deliver
 from gateway.proxy.call import Call
 from gateway.proxy.peer import Peer, Source
 from gateway.proxy.ports import Refused
@@ -72,16 +73,16 @@ class Gatekeeper:
     def before_send(self, now: float) -> None:
         """Write the evidence of this turn, then let its verdicts act (DESIGN §1)."""
         gate = self._gate
-        ready = gate.commit(now + self._offset())
-        if not ready:
+        if gate.idle:
             return
+        ready = gate.commit(now + self._offset())
+        if ready:
+            self._when_safe(partial(self._act, ready))
 
-        def act(error: OSError | None) -> None:
-            if error is not None:
-                gate.unsynced(ready, monotonic() + self._offset())
-            deliver(ready)
-
-        self._when_safe(act)
+    def _act(self, ready: list[Waiting], error: OSError | None) -> None:
+        if error is not None:
+            self._gate.unsynced(ready, monotonic() + self._offset())
+        deliver(ready)
 
     @staticmethod
     def _offset() -> float:
@@ -92,10 +93,6 @@ class Gatekeeper:
     def admit(self, call: Call, now: float) -> None:
         """See `proxy.ports.Gate`."""
         source = call.source
-
-        def tell(verdict: Verdict) -> None:
-            self._deliver(call, verdict)
-
         self._gate.decide(
             call.request,
             trunk_of(source.peer),
@@ -103,7 +100,7 @@ class Gatekeeper:
             source.reply.name,
             call.received_at,
             now + self._offset(),
-            tell,
+            partial(self._deliver, call),
         )
 
     def _deliver(self, call: Call, verdict: Verdict) -> None:

@@ -84,16 +84,18 @@ class Connection(asyncio.Protocol):
         self._progress = self._loop.time()
         try:
             reader.feed(data)
+            gets = reader.gets
             while pending:
                 request = pending[0]
-                while request.missing:
-                    reply = reader.gets()
+                replies = request.replies
+                wanted = request.wanted
+                while len(replies) < wanted:
+                    reply = gets()
                     if reply is False:  # nothing complete is left; RESP2 itself knows no booleans
                         return
-                    request.replies.append(reply)
-                    request.missing -= 1
+                    replies.append(reply)
                 pending.popleft()
-                self._tell(request.callback, request.replies)
+                self._tell(request.callback, replies)
         except hiredis.ProtocolError:
             self.cut("not the Redis protocol")
 
@@ -116,9 +118,9 @@ class Connection(asyncio.Protocol):
 class _Request:
     """A request in flight."""
 
-    __slots__ = ("callback", "missing", "replies")
+    __slots__ = ("callback", "replies", "wanted")
 
-    def __init__(self, missing: int, callback: OnReplies) -> None:
-        self.missing = missing
+    def __init__(self, wanted: int, callback: OnReplies) -> None:
+        self.wanted = wanted
         self.callback = callback
         self.replies: Replies = []

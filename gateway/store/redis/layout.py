@@ -59,10 +59,10 @@ MARKER_FIELD: Final = b"e"
 REFUSES_ALL: Final = 0
 """Category code of a refusal of scope `all`; 1..255 are purposes (scope `category`)."""
 
-_MEMBER_BASE: Final = 10**17
+MEMBER_BASE: Final = 10**17
 """Added to refusal members: all have 18 decimal digits then (56 bits are below 7.3e16): one template fits."""
 
-_LOW48: Final = (1 << 48) - 1
+LOW48: Final = (1 << 48) - 1
 
 _scoped_decoder: Final = msgspec.json.Decoder(list[tuple[str, str]])
 _snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
@@ -146,7 +146,7 @@ def decode_consent(value: bytes | None, now: float) -> str:
 
 def refusal_number(callee_hash: bytes) -> int:
     """Member of this callee's scope-`all` refusal as a number; plus a purpose (1..255): that category's."""
-    return _MEMBER_BASE + ((int.from_bytes(callee_hash, "big") & _LOW48) << 8)
+    return MEMBER_BASE + ((int.from_bytes(callee_hash, "big") & LOW48) << 8)
 
 
 def refusal_member(callee_hash: bytes, category: int = REFUSES_ALL) -> bytes:

@@ -134,11 +134,11 @@ class RedisLookup:
         dataset = turn.dataset = self._dataset
         text, reason = "no dataset epoch known yet", NO_DATA_SET
         if dataset is not None:
+            asks = turn.asks
             words = [HEAD_COMMAND]
-            make = dataset.commands
-            for callee_hash, operator, purpose, _, _ in turn.asks:
-                words.append(make(callee_hash, operator, purpose))
-            n_replies = 1 + REPLIES_PER_CALLEE * len(turn.asks)
+            for ask in asks:
+                words.append(dataset.commands(ask[0], ask[1], ask[2]))
+            n_replies = 1 + REPLIES_PER_CALLEE * len(asks)
             if self._link.send(b"".join(words), n_replies, partial(self._on_replies, turn)):
                 return True
             text, reason = self._link.down_reason, LINK_DOWN
@@ -174,7 +174,10 @@ class RedisLookup:
                 self.invalid += 1
                 answer = Unavailable(f"redis holds no valid data: {error}", NO_DATA_SET)
             at += REPLIES_PER_CALLEE
-            self._tell(reply, answer)
+            try:
+                reply(answer)
+            except Exception as error:  # as in `_tell`
+                self._failed(error)
 
     def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
@@ -244,7 +247,10 @@ class RedisLookup:
         try:
             reply(answer)
         except Exception as error:  # a caller's fault must not leave the other asks of the turn unanswered
-            self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
 
     def _count_latency(self, elapsed: float, asks: int) -> None:
         self.latency_sum += elapsed * asks

@@ -46,6 +46,23 @@ def test_everything_of_a_turn_is_one_write(evidence: Evidence, journal: MemoryJo
     assert journal.records()[2] == OutcomeRecord("a" * 32, SECOND * 1_000_000, "answered", 200, "127.0.0.9:5060")
 
 
+def test_a_turn_is_idle_only_where_commit_has_nothing_to_do(evidence: Evidence) -> None:
+    assert evidence.idle
+    evidence.decision(evidence.encode(decision(1)))
+    assert not evidence.idle
+    assert evidence.commit(AT)
+    assert evidence.idle
+    evidence.outcome("a" * 32, AT, "answered", 200, "127.0.0.9:5060")
+    assert not evidence.idle
+    assert evidence.commit(AT)
+    assert flood(evidence, FLOOD_LIMIT + 1) == 1
+    assert not evidence.idle, "the folded refusals are owed a record once their second is over"
+    assert evidence.commit(AT + 1)
+    assert evidence.idle
+    evidence.unrecorded("127.0.0.2", "cc-alpha", "purpose", 403)
+    assert not evidence.idle
+
+
 def test_nothing_to_write_is_no_write(evidence: Evidence, journal: MemoryJournal) -> None:
     assert evidence.commit(AT)
     assert journal.commits == 0

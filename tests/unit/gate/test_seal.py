@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -29,6 +30,15 @@ def test_nothing_shows_and_nothing_repeats() -> None:
     texts = {sealer.seal(b"+8613800138000") for _ in range(1_000)}
     assert len(texts) == 1_000
     assert not any(b"13800138000" in base64.b64decode(text) for text in texts)
+
+
+def test_no_two_threads_get_one_nonce(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seal, "TEXTS_PER_SALT", 700)
+    sealer = Sealer(1, KEY)
+    with ThreadPoolExecutor(4) as pool:
+        texts = list(pool.map(lambda _: sealer.seal(b"x"), range(4_000)))
+    assert len({base64.b64decode(text)[2:30] for text in texts}) == 4_000, "salt and nonce"
+    assert all(Sealer(1, KEY).open(text) == b"x" for text in texts[::100])
 
 
 def test_every_altered_byte_is_seen() -> None:

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.gate import userpart
 from gateway.gate.userpart import (
     HIDDEN_WORDS,
     plain_digits,
+    plain_host,
     plain_uri,
+    read_caller,
     read_digits,
     read_target,
     read_uri,
@@ -70,6 +73,10 @@ def test_the_fast_reading_never_says_more_than_the_slow_one(uri: bytes) -> None:
         fast = read_digits(digits, ALPHA, PLAN)
         assert (slow.number is None) == (fast is None)
         assert not parsed.headers
+        assert plain_host(uri) == parsed.host
+        assert not parsed.has_param(b"maddr")
+    else:
+        assert plain_host(uri) == b""
 
 
 @given(st.one_of(st.binary(max_size=60), st.binary(max_size=40).map(lambda tail: b"sip:+86" + tail)))
@@ -80,6 +87,34 @@ def test_reading_never_raises_and_finds_a_number_or_a_fault(uri: bytes) -> None:
         again = read_uri(plain_uri(uri, reading.digits), ALPHA, PLAN)
         assert again.number is not None
         assert (again.number.canonical, again.plain) == (reading.number.canonical, True)
+
+
+def test_a_caller_is_read_as_any_uri_and_anew_under_another_plan() -> None:
+    uri, local = b"sip:+8657112340001@h", b"sip:12340001@h"
+    other = registry().plan
+    for plan in (PLAN, other, PLAN):
+        first = read_caller(uri, ALPHA, plan)
+        slow = read_uri(uri, ALPHA, plan)
+        assert (first.digits, first.fault, first.plain) == (slow.digits, slow.fault, slow.plain)
+        assert read_caller(uri, ALPHA, plan) is first
+    # Local digits mean a number in an area only: what was read for one trunk is not read for another.
+    here = read_caller(local, replace(ALPHA, area="571"), PLAN).number
+    there = read_caller(local, replace(ALPHA, area="10"), PLAN).number
+    assert here is not None
+    assert there is None
+
+
+def test_what_is_remembered_of_uris_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(userpart, "MAX_MEMO", 10)
+    monkeypatch.setattr(userpart, "_hosts", {})
+    monkeypatch.setattr(userpart, "_callers", {})
+    for number in range(30):
+        read_caller(b"sip:+86571123400%02d@h%d" % (number, number), ALPHA, PLAN)
+        assert len(userpart._callers) <= 10
+        assert len(userpart._hosts) <= 10
+    kept = len(userpart._hosts), len(userpart._callers)
+    assert read_caller(b"sip:+8657112340001@" + b"h" * 400, ALPHA, PLAN).number is not None
+    assert (len(userpart._hosts), len(userpart._callers)) == kept
 
 
 def test_hidden_words_are_lower_case() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.journal.head import HEAD_NAME, Head, read_head
+from gateway.store.journal.head import HEAD_NAME, Head, read_head, write_head
 from gateway.store.journal.reader import JournalBroken, JournalReader, Position
 from gateway.store.journal.verify import verify
 from tests.support.journals import decision, fill, open_at, segments, write
@@ -28,6 +28,22 @@ def test_half_a_head_is_none(tmp_path: Path, content: bytes) -> None:
     writer, recovery = open_at(tmp_path / "n-0")
     writer.close()
     assert (recovery.records, recovery.missing_records) == (3, 0)
+
+
+def test_a_head_met_half_written_is_none(tmp_path: Path) -> None:
+    write_head(tmp_path, Head(9, "a" * 32, 1))
+    path = tmp_path / HEAD_NAME
+    path.write_bytes(path.read_bytes().replace(b'"seq":9', b'"seq":8'))
+    assert read_head(tmp_path) is None
+    write_head(tmp_path, Head(10, "b" * 32, 2, 3))
+    assert read_head(tmp_path) == Head(10, "b" * 32, 2, 3)
+
+
+def test_a_head_of_an_older_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / HEAD_NAME).write_bytes(b'{"seq":7,"chain":"' + b"c" * 32 + b'","segment":2,"first":4}\n')
+    assert read_head(tmp_path) == Head(7, "c" * 32, 2, 4)
+    write_head(tmp_path, Head(8, "d" * 32, 2, 4))
+    assert read_head(tmp_path) == Head(8, "d" * 32, 2, 4)
 
 
 def test_an_emptied_directory_goes_on(tmp_path: Path) -> None:

@@ -1,26 +1,36 @@
-# Thin on purpose: each target is one or two commands. Everything is installed into .venv by pip.
+# Thin on purpose: each target is one or two commands. .venv is what runs: a wheel, with the path of a call compiled
+# where a C compiler is (CALLGATE_COMPILE=0 make run: plain). .venv-dev has the source tree itself, always plain, and
+# the tools; .venv-compiled the tests' tools and the wheel.
 PYTHON ?= python3
-BIN := .venv/bin
-# Debian's python3 has no ensurepip of its own: the venv is made without pip and filled by the machine's pip.
-VENV = test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
-PIP = $(PYTHON) -m pip --python $(BIN)/python install -q --disable-pip-version-check
+DEV := .venv-dev/bin
+WHEEL := build/wheel
+SOURCES = pyproject.toml $(shell find gateway policies config -name '*.py' -o -name '*.toml' -o -name '*.csv')
+# Debian's python3 has no ensurepip of its own: a venv is made without pip and filled by the machine's pip.
+VENV = test -x $(1)/bin/python || $(PYTHON) -m venv --without-pip $(1)
+PIP = $(PYTHON) -m pip --python $(1)/bin/python install -q --disable-pip-version-check
+# The tests lie in the source tree, whose gateway/ must not come before the compiled one: ROOT comes last on the path.
+COMPILED = PYTHONSAFEPATH=1 CALLGATE_TEST_FLAVOUR=compiled .venv-compiled/bin/python -m pytest --import-mode=importlib
 
-.PHONY: run test check bench packages
+.PHONY: run test test-compiled check bench packages
 .DEFAULT_GOAL := run
 
 run: .venv/.run-stamp
-	@exec $(BIN)/callgate run
+	@exec .venv/bin/callgate run
 
-test: .venv/.dev-stamp packages
+test: .venv-dev/.stamp .venv-compiled/.stamp packages
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(DEV)/python -m pytest
+	$(COMPILED) tests/unit tests/protocol tests/fuzz
 
-check: .venv/.dev-stamp
-	$(BIN)/ruff check .
-	$(BIN)/mypy && $(BIN)/lint-imports --no-cache
+test-compiled: .venv-compiled/.stamp packages
+	$(COMPILED)
 
-bench: .venv/.dev-stamp packages
-	$(BIN)/python -m tests.bench
+check: .venv-dev/.stamp
+	$(DEV)/ruff check .
+	$(DEV)/mypy && $(DEV)/lint-imports --no-cache
+
+bench: .venv-dev/.stamp .venv-compiled/.stamp packages
+	$(DEV)/python -m tests.bench --compiled .venv-compiled
 
 # For the tests only; the gateway itself needs neither. sip-tester is SIPp. redis-tools holds the program of Redis 7
 # (redis-server is a link to its redis-check-rdb) without the service that the package redis-server would start;
@@ -31,12 +41,30 @@ packages:
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); } || \
 	{ echo "the tests need SIPp; fix: as root, apt-get install $(PACKAGES)" >&2; exit 1; }
 
-.venv/.run-stamp: pyproject.toml
-	$(VENV)
-	$(PIP) -e .
+$(WHEEL)/.stamp: $(SOURCES)
+	@echo "building Callgate: half a minute where it is compiled"
+	@rm -rf $(WHEEL)
+	@$(PYTHON) -m pip wheel -v --disable-pip-version-check --no-deps -w $(WHEEL) . >.build-wheel.log 2>&1 || \
+	{ cat .build-wheel.log >&2; exit 1; }
+	@grep -o 'callgate: plain Python.*' .build-wheel.log || true
+	@mv .build-wheel.log $(WHEEL)/build.log
 	@touch $@
 
-.venv/.dev-stamp: pyproject.toml
-	$(VENV)
-	$(PIP) -e '.[dev]'
-	@touch $@ .venv/.run-stamp
+.venv/.run-stamp: $(WHEEL)/.stamp
+	$(call VENV,.venv)
+	$(call PIP,.venv) $(WHEEL)/*.whl
+	$(call PIP,.venv) --force-reinstall --no-deps $(WHEEL)/*.whl
+	@touch $@
+
+.venv-compiled/.stamp: $(WHEEL)/.stamp
+	$(call VENV,.venv-compiled)
+	$(call PIP,.venv-compiled) "$$(echo $(CURDIR)/$(WHEEL)/*.whl)[dev]"
+	$(call PIP,.venv-compiled) --force-reinstall --no-deps $(WHEEL)/*.whl
+	@.venv-compiled/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" | \
+	{ read site && echo "$(CURDIR)" >"$$site/zz-callgate-tests.pth"; }
+	@touch $@
+
+.venv-dev/.stamp: pyproject.toml
+	$(call VENV,.venv-dev)
+	$(call PIP,.venv-dev) -e '.[dev]'
+	@touch $@

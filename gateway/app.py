@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from gateway.compiled import FLAVOUR
 from gateway.first_keys import ensure_keys
 from gateway.keys import KeysError
 from gateway.readiness import ask_ready, database_is_away, to_import
@@ -226,7 +227,7 @@ class Gateway:
         sip = ", ".join(f"{item.transport} {item.address}:{item.port}" for item in settings.listener)
         seconds = time.monotonic() - self._started
         return (
-            f"callgate is ready after {seconds:.1f} s: SIP {sip}; http://{_host(settings.http.address)}:"
+            f"callgate is ready after {seconds:.1f} s ({FLAVOUR}): SIP {sip}; http://{_host(settings.http.address)}:"
             f"{settings.http.port}/ (/metrics /readyz); state in {settings.state_dir}. "
             f"Try: {self._typed('demo')}, {self._typed('calls')}, {self._typed('--help')}. Ctrl-C drains and stops."
         )

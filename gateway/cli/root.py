@@ -22,10 +22,12 @@ def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import PackageNotFoundError, version
 
+        from gateway.compiled import FLAVOUR
+
         try:
-            typer.echo(f"callgate {version('callgate')}")
+            typer.echo(f"callgate {version('callgate')} ({FLAVOUR})")
         except PackageNotFoundError:
-            typer.echo("callgate, from a source tree that is not installed")
+            typer.echo(f"callgate, from a source tree that is not installed ({FLAVOUR})")
         raise typer.Exit
 
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gateway.compiled import FLAVOUR
 from gateway.control.health import Health
 from gateway.control.page import status_page
 from gateway.process import SUPERVISOR_VARIABLE
@@ -18,6 +19,8 @@ from gateway.telemetry.metrics import NAMES, Samples
 
 Extra = Callable[[], Mapping[str, Samples]]
 """Samples of the control process itself (projection lag, …), by metric name."""
+
+BUILD: Samples = [((FLAVOUR,), 1.0)]
 
 
 def make_app(settings: Settings, hub: StatsHub, health: Health, extra: Extra) -> FastAPI:
@@ -43,7 +46,7 @@ def make_app(settings: Settings, hub: StatsHub, health: Health, extra: Extra) ->
         """Prometheus text format, all workers merged."""
         report = await health.check()
         up: Samples = [((), float(part.ok)) for name, part in report.parts.items() if name == "database"]
-        samples = {**extra(), "callgate_database_up": up}
+        samples = {**extra(), "callgate_database_up": up, "callgate_build_info": BUILD}
         return Response(exposition(hub, samples), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/api/v1/status", summary="The node, its parts and its counters")

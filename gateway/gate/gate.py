@@ -37,7 +37,7 @@ Recovered = dict[str, tuple[str, str, int]]
 """Decision id to (verdict, rule, status), read back from the journal at start."""
 
 
-class NoRegistry(RuntimeError):
+class NoRegistry(Exception):
     """The gate was asked before there was a registry: a fault of ours, nothing is received until there is one."""
 
 

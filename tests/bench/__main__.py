@@ -3,6 +3,7 @@
     python -m tests.bench                    # everything: an hour on two cores
     python -m tests.bench --quick            # six minutes, rough
     python -m tests.bench --only micro       # single steps of the call path
+    python -m tests.bench --compiled .venv-compiled  # a compiled Callgate beside the plain one
     python -m tests.bench --tree old=../old  # a second Callgate from another source tree, to compare two versions
 
 Prints tables and saves everything, run by run, as JSON. Exit code 1 when a run with failed calls had to be left out.
@@ -30,7 +31,7 @@ from tests.bench.subject_callgate import Callgate
 from tests.bench.subject_kamailio import Kamailio, missing
 from tests.bench.subject_relay import Relay
 
-NAMES = ("callgate", "kamailio", "kamailio-piped", "relay")
+NAMES = ("callgate", "callgate-plain", "kamailio", "kamailio-piped", "relay")
 WIDTH = 160
 """Columns where the output is no terminal."""
 QUICK = macro.Plan(
@@ -52,6 +53,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-delay", action="store_true", help="do not measure the delay")
     parser.add_argument("--subjects", default="callgate,kamailio,relay", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--tree", action="append", default=[], metavar="NAME=DIR", help="one more Callgate, from DIR")
+    parser.add_argument("--compiled", type=Path, metavar="VENV", help="where the wheel is: then callgate is that one")
     parser.add_argument("--workers", type=int, default=1, help="Callgate's workers (1)")
     parser.add_argument("--output", type=Path, default=ROOT / "var/bench", help="where JSON files go (var/bench)")
     return parser.parse_args()
@@ -76,11 +78,17 @@ def plan_of(options: argparse.Namespace) -> macro.Plan:
 def subjects_of(options: argparse.Namespace, directory: Path) -> list[Subject]:
     """The subjects in the order named. Exits when a program is missing."""
     found: list[Subject] = []
-    for name in options.subjects.split(","):
+    names: list[str] = options.subjects.split(",")
+    if options.compiled and "callgate" in names:
+        names.insert(names.index("callgate") + 1, "callgate-plain")
+    for name in names:
         if name.startswith("kamailio") and (package := missing()):
             sys.exit(f"Kamailio cannot be measured: apt-get install {package}; or leave it out with --subjects")
         if name == "callgate":
-            found.append(Callgate(directory / name, workers=options.workers))
+            venv = options.compiled.absolute() if options.compiled else None
+            found.append(Callgate(directory / name, workers=options.workers, venv=venv))
+        elif name == "callgate-plain":
+            found.append(Callgate(directory / name, name, workers=options.workers))
         elif name in ("kamailio", "kamailio-piped"):
             found.append(Kamailio(directory / name, name == "kamailio-piped"))
         elif name == "relay":
@@ -106,6 +114,8 @@ def main() -> int:
     output.mkdir(parents=True, exist_ok=True)
     if options.only != "macro":
         saved["micro"] = run_micro(options.quick, console.print)
+        if options.compiled:
+            saved["micro-compiled"] = run_micro(options.quick, console.print, options.compiled.absolute())
     if options.only != "micro":
         plan = plan_of(options)
         directory = Path(tempfile.mkdtemp(prefix="run-", dir=output))

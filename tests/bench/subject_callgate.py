@@ -30,8 +30,15 @@ class Callgate(Subject):
 
     warm_s = 33.0  # timers H, J, L and M: 32 s
 
-    def __init__(self, directory: Path, name: str = "callgate", tree: Path | None = None, workers: int = 1) -> None:
-        """`tree`: another source tree to run, to compare two builds or versions."""
+    def __init__(
+        self,
+        directory: Path,
+        name: str = "callgate",
+        tree: Path | None = None,
+        workers: int = 1,
+        venv: Path | None = None,
+    ) -> None:
+        """`tree`: another source tree to run, to compare two versions; `venv`: an installed Callgate to run instead."""
         super().__init__(directory)
         self.name = name
         self.workers = workers
@@ -40,7 +47,11 @@ class Callgate(Subject):
         if tree is not None:
             # The command is started in this tree; a safe path keeps it from coming before the other one.
             env |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(tree)}
-        self._gateway = GatewayProcess(directory / "state", env=env)
+        self._python = sys.executable
+        if venv is not None:
+            env |= {"PYTHONSAFEPATH": "1"}
+            self._python = str(venv / "bin/python")
+        self._gateway = GatewayProcess(directory / "state", env=env, python=self._python)
         self._log = directory / "callgate.log"
 
     def start(self) -> None:
@@ -68,7 +79,7 @@ class Callgate(Subject):
     def describe(self) -> str:
         code = "import gateway.sip.parser as p, sys; print(p.__file__, sys.version.split()[0])"
         shown = subprocess.run(
-            [sys.executable, "-c", code], env=self._gateway.env, cwd=Path(__file__).parents[2],
+            [self._python, "-c", code], env=self._gateway.env, cwd=Path(__file__).parents[2],
             capture_output=True, text=True, check=True, timeout=30,
         )  # fmt: skip
         path, version = shown.stdout.split()

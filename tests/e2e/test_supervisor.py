@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.compiled import FLAVOUR
 from gateway.store.embedded.strays import working_in
 from tests.support.gateway_process import ROOT, GatewayProcess
 
@@ -51,7 +52,7 @@ def wait_for_new(gateway: GatewayProcess, old: int, *words: str) -> float:
 def test_one_ready_line_names_everything(gateway: GatewayProcess) -> None:
     lines = [line for line in gateway.output().splitlines() if line.startswith("callgate is ready")]
     assert len(lines) == 1
-    assert f"SIP udp 127.0.0.1:{gateway.sip_port}" in lines[0]
+    assert f"({FLAVOUR}): SIP udp 127.0.0.1:{gateway.sip_port}" in lines[0]
     assert f"http://127.0.0.1:{gateway.http_port}/" in lines[0]
     config = f" --config {gateway.config}"
     assert f"Try: {sys.executable} -m gateway.cli demo{config}, " in lines[0]
@@ -69,6 +70,7 @@ def test_http_side(gateway: GatewayProcess) -> None:
     assert 'callgate_worker_up{worker="0"} 1.0' in metrics
     assert 'callgate_registry_version{worker="0"} ' in metrics
     assert "callgate_database_up 1.0" in metrics
+    assert f'callgate_build_info{{flavour="{FLAVOUR}"}} 1.0' in metrics
     assert "callgate_projection_lag_seconds " in metrics
     assert "ready</span>" in gateway.get("/")[1]
 

@@ -41,7 +41,8 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, address: str = "127.0
 
 
 class GatewayProcess:
-    """One `callgate run` on `state_dir`, in a session of its own. `env`: more CALLGATE_… variables."""
+    """One `callgate run` on `state_dir`, in a session of its own. `env`: more CALLGATE_… variables.
+    `python`: the interpreter to run it with."""
 
     def __init__(
         self,
@@ -51,11 +52,13 @@ class GatewayProcess:
         http_port: int = 0,
         env: dict[str, str] | None = None,
         config: Path = CONFIG,
+        python: Path | str = sys.executable,
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.sip_port = sip_port or free_port()
         self.http_port = http_port or free_port(socket.SOCK_STREAM)
         self.config = config
+        self.python = str(python)
         self.log = self.state_dir.with_name(f"{self.state_dir.name}.log")
         self.ready_line = ""
         self._process: subprocess.Popen[bytes] | None = None
@@ -86,7 +89,7 @@ class GatewayProcess:
         with open(self.log, "ab") as log:
             self._log_from = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli", "run", "--config", str(self.config)],
+                [self.python, "-m", "gateway.cli", "run", "--config", str(self.config)],
                 cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         return self._process
@@ -217,6 +220,6 @@ class GatewayProcess:
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `callgate ARGUMENTS` beside it."""
         return subprocess.run(
-            [sys.executable, "-m", "gateway.cli", *arguments, "--config", str(self.config)],
+            [self.python, "-m", "gateway.cli", *arguments, "--config", str(self.config)],
             cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip

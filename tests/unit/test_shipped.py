@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,9 +18,14 @@ from gateway.shipped import shipped
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_source_tree_has_them() -> None:
+def test_the_source_tree_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.shipped._SOURCE_TREE", ROOT / "config")  # the tests of an installed package have none
     assert shipped("plans", "cn.csv") == ROOT / "config/plans/cn.csv"
     assert shipped("packs", "example.toml").is_file()
+
+
+def test_wherever_the_tests_run_they_are_found() -> None:
+    assert shipped("plans", "cn.csv").read_bytes() == (ROOT / "config/plans/cn.csv").read_bytes()
 
 
 def test_a_registry_anywhere_finds_the_plan_by_name(tmp_path: Path) -> None:
@@ -46,9 +52,11 @@ def test_a_wheel_carries_them_and_finds_them(tmp_path: Path) -> None:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     code = "from setuptools.build_meta import build_wheel; print(build_wheel('out'))"
     built = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], cwd=source, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=source, env={**os.environ, "CALLGATE_COMPILE": "0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert built.returncode == 0, built.stderr
+    assert "callgate: plain Python, slower: CALLGATE_COMPILE=0" in built.stderr
     (wheel,) = (source / "out").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     data = "callgate-0.1.0.data/data/share/callgate/"

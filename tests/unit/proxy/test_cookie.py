@@ -10,6 +10,11 @@ RING = CookieRing({1: b"a" * 32, 2: b"b" * 32}, 2)
 FROM, TO = short_hash(b"sip:a@h"), short_hash(b"sip:b@h")
 BOUND = [short_hash(b"%d" % number) for number in range(5)]
 
+FIELDS = (
+    *("kind", "issued", "decision", "own", "peer", "from_hash", "to_hash"),
+    *("contact_user", "contact_uri", "contact_host", "route_host", "routes"),
+)
+
 
 def make(kind: int) -> Cookie:
     return Cookie(kind, 1_800_000_000, bytes(range(16)), b"own.", b"peer", FROM, TO, *BOUND)
@@ -26,7 +31,7 @@ def test_what_was_put_in_comes_out(kind: int, tags: tuple[bytes, bytes]) -> None
     read = RING.read(text, b"call", *tags)
     assert read is not None
     want = make(kind)
-    for name in Cookie.__slots__:
+    for name in FIELDS:
         assert getattr(read, name) == getattr(want, name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.sip.chars import GEN_VALUE, PLAIN_PARAMS, TOKEN
+from gateway.sip.chars import EQUAL, GEN_VALUE, PLAIN_PARAMS, TOKEN
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.params import split_params
@@ -85,7 +85,7 @@ def parse_via(value: bytes) -> Via:
                     rport = b""
                 else:
                     branch, received, rport = _stamped_params(params)
-            if b"=" in branch or not branch:
+            if EQUAL in branch or not branch:
                 raise bad(b"Bad Via Branch")
             if len(branch) == 7:
                 _check_branch(branch)
@@ -119,11 +119,11 @@ def _stamped_params(params: bytes) -> tuple[bytes, bytes, bytes | None]:
     rport: bytes | None = None
     for part in params.split(b";"):
         name, equal, value = part.partition(b"=")
-        if name == b"branch" and value and not branch and b"=" not in value:
+        if name == b"branch" and value and not branch and EQUAL not in value:
             branch = value
         elif name == b"rport" and rport is None and (not equal or (value.isdigit() and len(value) <= 5)):
             rport = value
-        elif name == b"received" and value and not received and b"=" not in value:
+        elif name == b"received" and value and not received and EQUAL not in value:
             received = value
         else:
             return _via_params(params)

@@ -253,7 +253,7 @@ def test_bounds() -> None:
 
 
 def test_read_head_first_values() -> None:
-    start, headers, first = read_head(b"INVITE a SIP/2.0\r\nX: 1\r\nVia: SIP/2.0/UDP a, SIP/2.0/UDP b")
+    start, headers, first, lines = read_head(b"INVITE a SIP/2.0\r\nX: 1\r\nVia: SIP/2.0/UDP a, SIP/2.0/UDP b")
     assert start == b"INVITE a SIP/2.0"
     assert len(headers) == 3
     assert first[b"Via"] == b"SIP/2.0/UDP a"

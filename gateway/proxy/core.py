@@ -6,7 +6,7 @@ and `refuse`. Nothing here waits, and any bytes lead to a response, a forwarded 
 
 from __future__ import annotations
 
-from gateway.proxy import forward, reply, route
+from gateway.proxy import forward, reply, route, splice
 from gateway.proxy.branch import Identifiers, derive, derive_again, is_loop, loop_hash
 from gateway.proxy.call import Call
 from gateway.proxy.cookie import CookieRing, short_hash
@@ -18,7 +18,7 @@ from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, validate
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.parser import is_keepalive, parse
-from gateway.sip.writer import error_response, write_request
+from gateway.sip.writer import error_response
 from gateway.transaction.keys import invite_key, server_key
 from gateway.transaction.layer import TransactionLayer
 
@@ -106,11 +106,8 @@ class ProxyCore:
         ids = derive(self._secret, server_key(request, source.peer.key), request, b"", b"ack")
         top_via = request.via.stamped(source.host, source.port)
         via = destination.via + ids.branch
-        headers = forward.forwarded_headers(
-            screened.headers, via, top_via, request.max_forwards, [], routing.own_routes
-        )
         self.counters.sent(b"ACK")
-        self.layer.send(destination, write_request(b"ACK", request.uri, headers, screened.body))
+        self.layer.send(destination, splice.request(request, screened, via, top_via, routing.taken))
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -189,8 +186,8 @@ class ProxyCore:
             ids = derive_again(self._secret, ids, loop, before, self.epoch(now))
         top_via = request.via.stamped(source.host, source.port)
         routing = route.read_routes(request, self._own)
-        if routing.own_routes:
-            request.headers = forward.without_own_routes(request.headers, routing.own_routes)
+        if routing.taken:
+            request.headers = forward.without_own_routes(request.headers, len(routing.taken))
         server = self.layer.new_server(key, True, reply.answer_destination(request, source))
         call = Call(self, request, source, server, ids, top_via, True, now)
         # §16.2: 100 at once, so that the caller stops retransmitting while the gate thinks.
@@ -230,17 +227,14 @@ class ProxyCore:
             call = Call(self, request, source, server, ids, top_via, False, now)
             self.counters.sent_responses[1] += 1
             server.respond(100, reply.local_response(request, top_via, 100, b"Trying", b"", []), now)
-            headers = forward.without_own_routes(screened.headers, routing.own_routes)
+            headers = forward.without_own_routes(screened.headers, len(routing.taken))
             call.forward_to(headers, screened.body, peer, destination, now)
             return
         leg = self.dialogs.leg(cookie, request)
         transit = Transit(self, request, server, top_via, ids.tag, source.peer, peer, cookie.decision, leg)
         via = destination.via + ids.branch
-        headers = forward.forwarded_headers(
-            screened.headers, via, top_via, request.max_forwards, [], routing.own_routes
-        )
         self.counters.sent(method)
-        leaving = write_request(method, request.uri, headers, screened.body)
+        leaving = splice.request(request, screened, via, top_via, routing.taken)
         self.layer.new_client(ids.branch, method, destination, leaving, transit, now)
 
     def _cancel(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:

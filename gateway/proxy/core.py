@@ -169,7 +169,7 @@ class ProxyCore:
         else:
             self._refuse(request, data, source, key, "method", method_name(method).decode())
 
-    def _invite(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _invite(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
         if self.layer.full() and not self.gate.is_emergency(request, source.peer):
             self._refuse(request, data, source, key, "overload", "transactions")
             return
@@ -184,6 +184,7 @@ class ProxyCore:
         before = self.dialogs.decisions.use(ids.decision)
         if before:
             ids = derive_again(self._secret, ids, loop, before, self.epoch(now))
+        request.lines = []  # an INVITE leaves header by header, and is kept while the call is set up
         top_via = request.via.stamped(source.host, source.port)
         routing = route.read_routes(request, self._own)
         if routing.taken:
@@ -200,7 +201,7 @@ class ProxyCore:
             call.refuse(Refused(500, b"Server Internal Error", []), now)
             raise
 
-    def _in_dialog(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _in_dialog(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
         routing = route.read_routes(request, self._own)
         found = self.dialogs.find(request, source, routing, self.gate, now + self.epoch_offset)
         if isinstance(found, str):
@@ -237,7 +238,7 @@ class ProxyCore:
         leaving = splice.request(request, screened, via, top_via, routing.taken)
         self.layer.new_client(ids.branch, method, destination, leaving, transit, now)
 
-    def _cancel(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _cancel(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
         """§16.10. The CANCEL itself is answered statelessly: a repeated one gets the same answer. We depart: one that
         matches no INVITE is answered 481, and not forwarded, because nothing says where it may go."""
         server = self.layer.servers.get(invite_key(request, source.peer.key))
@@ -251,7 +252,7 @@ class ProxyCore:
             reasons: Headers = [(b"Reason", value) for value in request.get_all(b"Reason")]
             call.cancel(reasons, now)
 
-    def _options(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...]) -> None:
+    def _options(self, request: Request, data: bytes, source: Source, key: bytes) -> None:
         """§11.2: an OPTIONS out of a dialog asks this gateway. Answered statelessly."""
         ids = derive(self._secret, key, request, b"", data)
         if self.draining:
@@ -262,9 +263,7 @@ class ProxyCore:
 
     # -- answers made without a transaction ------------------------------------------------------------------------
 
-    def _refuse(
-        self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], rule: str, detail: str
-    ) -> None:
+    def _refuse(self, request: Request, data: bytes, source: Source, key: bytes, rule: str, detail: str) -> None:
         ids = derive(self._secret, key, request, b"", data)
         refused = self.gate.refused(rule, detail, request, source, ids.decision)
         if rule == "method":

@@ -1,4 +1,4 @@
-"""A message that leaves as it came, but for what a proxy changes: its lines, with a few taken out and put in.
+"""A message that leaves as it came but for what a proxy changes: its lines, a few taken out and put in.
 
 The parser keeps the lines of a message that came in our own framing (`sip.headers.read_head`). Where the gate left every
 header as it was, the same lines leave: nothing is written again that was checked already. Any other message takes the
@@ -10,7 +10,7 @@ from __future__ import annotations
 from gateway.proxy import forward
 from gateway.proxy.ports import Screened
 from gateway.sip.message import Headers, Request, Response
-from gateway.sip.names import VIA
+from gateway.sip.names import RECORD_ROUTE, VIA
 from gateway.sip.writer import write_lines, write_request, write_response
 
 
@@ -24,7 +24,7 @@ def request(message: Request, screened: Screened, our_via: bytes, top_via: bytes
     Route values, which are ours."""
     hops = message.max_forwards
     if unchanged(message.lines, message.headers, screened.headers):
-        lines = message.lines.copy()
+        lines, message.lines = message.lines, []  # what is kept of a request does not hold them
         try:
             if hops >= 0:
                 lines.remove(b"Max-Forwards: %d" % hops)
@@ -45,30 +45,29 @@ def response(message: Response, screened: Screened, routes: list[bytes] | None, 
     """A response on its way back (RFC 3261 §16.7): see `forward.returned_headers`."""
     if unchanged(message.lines, message.headers, screened.headers):
         if routes is None:
-            lines = message.lines.copy()
+            lines = message.lines
             lines[0] = b"SIP/2.0 %d %b" % (status, reason)
             return write_lines(lines, screened.body)
         lines = _routed(message, routes)
-        if lines:
-            lines[0] = b"SIP/2.0 %d %b" % (status, reason)
-            return write_lines(lines, screened.body)
+        lines[0] = b"SIP/2.0 %d %b" % (status, reason)
+        return write_lines(lines, screened.body)
     return write_response(status, reason, forward.returned_headers(screened.headers, routes), screened.body)
 
 
 def _routed(message: Response, routes: list[bytes]) -> list[bytes]:
-    """The lines of a response whose first headers are Vias, its Record-Routes replaced and put behind those; none where
-    another Via comes later."""
+    """The lines of a response whose first header is a Via, with `routes` for its Record-Routes, behind the top Vias."""
     lines = message.lines
-    vias = 0
     kept: list[bytes] = []
-    for index, header in enumerate(message.headers):
+    place = 0
+    index = 0
+    for header in message.headers:
         name = header[0]
-        if name == b"Via":
-            if vias != index:
-                return []
-            vias += 1
+        if name != RECORD_ROUTE:
+            if not place and name != VIA:
+                place = len(kept)
             kept.append(lines[index])
-        elif name != b"Record-Route":
-            kept.append(lines[index])
-    kept[vias:vias] = [b"Record-Route: " + value for value in routes]
+        index += 1
+    if not place:
+        place = len(kept)
+    kept[place:place] = [b"Record-Route: " + value for value in routes]
     return kept

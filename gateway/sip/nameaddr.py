@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.sip.chars import BACKSLASH, COLON, COMMA, DISPLAY, QUESTION, SCHEME, TOKEN, URI
 from gateway.sip.errors import bad
+from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.params import find_param, quoted_end, split_list, split_params
 
 __all__ = ["NameAddr", "display_text", "parse_name_addr", "split_list"]
@@ -82,6 +83,21 @@ def parse_name_addr(value: bytes) -> NameAddr:
         if params[:4] != b"tag=" or not (tag.isalnum() or (tag and tag.translate(TOKEN) == tag)):
             tag = _tag(params)
     return NameAddr(display, uri, params, tag)
+
+
+_parties: dict[bytes, NameAddr] = {}
+
+
+def read_party(value: bytes) -> NameAddr:
+    """The same for From and To, remembered: all messages of a call bring the same two. Nobody may change the result."""
+    known = _parties.get(value)
+    if known is None:
+        known = parse_name_addr(value)
+        if len(value) <= MAX_MEMO_KEY:
+            if len(_parties) >= MAX_MEMO:
+                _parties.clear()
+            _parties[value] = known
+    return known
 
 
 def _quoted_display(value: bytes) -> tuple[bytes, bytes]:

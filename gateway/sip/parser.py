@@ -13,7 +13,7 @@ from gateway.sip.errors import RemoteProtocolError, bad
 from gateway.sip.headers import is_text, read_head
 from gateway.sip.limits import MAX_CALL_ID, MAX_CONTACTS, MAX_CSEQ, MAX_DIGITS, MAX_HOPS, MAX_MESSAGE, MAX_TAG
 from gateway.sip.message import Headers, Request, Response
-from gateway.sip.nameaddr import parse_name_addr
+from gateway.sip.nameaddr import parse_name_addr, read_party
 from gateway.sip.names import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, TO, VIA
 from gateway.sip.params import split_list
 from gateway.sip.salvage import salvage_request
@@ -147,8 +147,8 @@ def _request(
         headers,
         body,
         parse_via(via),
-        parse_name_addr(from_),
-        parse_name_addr(to),
+        read_party(from_),
+        read_party(to),
         call_id,
         number,
         max_forwards,
@@ -191,8 +191,8 @@ def _response(
         headers,
         body,
         parse_via(via),
-        parse_name_addr(from_),
-        parse_name_addr(to),
+        read_party(from_),
+        read_party(to),
         call_id,
         number,
         method,

@@ -54,15 +54,14 @@ class Via:
         address = address.strip(b"[]")
         if self.rport is None and not self.received and host == address:
             return self.to_bytes()
-        kept = []
         if self.rport == b"" and not self.received and self.params.endswith(b";rport"):
-            kept.append(b"%b=%d" % (self.params, port))
-        else:
-            for name, value in split_params(self.params) if self.params else []:
-                if name not in (b"received", b"rport"):
-                    kept.append(name if value is None else name + b"=" + value)
-            if self.rport is not None:
-                kept.append(b"rport=%d" % port)
+            return b"%b=%d;received=%b" % (self.to_bytes(), port, address)
+        kept = []
+        for name, value in split_params(self.params) if self.params else []:
+            if name not in (b"received", b"rport"):
+                kept.append(name if value is None else name + b"=" + value)
+        if self.rport is not None:
+            kept.append(b"rport=%d" % port)
         if self.rport is not None or host != address:
             kept.append(b"received=" + address)
         return Via(self.transport, self.host, self.port, b";".join(kept), b"", b"", None).to_bytes()

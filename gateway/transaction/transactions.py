@@ -73,7 +73,7 @@ class ServerTransaction:
 
     __slots__ = ("_interval", "destination", "invite", "key", "layer", "message", "state", "table", "user")
 
-    def __init__(self, layer: TransactionLayer, key: tuple[bytes, ...], invite: bool, destination: Destination) -> None:
+    def __init__(self, layer: TransactionLayer, key: bytes, invite: bool, destination: Destination) -> None:
         self.layer = layer
         self.key = key
         self.invite = invite

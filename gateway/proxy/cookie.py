@@ -30,7 +30,7 @@ PARAMETER = b"cg"
 """Name of the Record-Route URI parameter that carries a cookie."""
 
 MAX_REMEMBERED_HASHES = 4_096
-"""Short hashes kept, about 1 MB: hosts come back in every call, a Contact in each message of its own. Full: forget all."""
+"""Short hashes kept, about 1 MB: hosts come back in every call, a Contact in its later requests. Full: forget all."""
 
 MAX_REMEMBERED_LENGTH = 300
 """Octets of a value whose hash is kept; longer ones are hashed each time."""

@@ -1,8 +1,8 @@
 """A message that leaves as it came but for what a proxy changes: its lines, a few taken out and put in.
 
-The parser keeps the lines of a message that came in our own framing (`sip.headers.read_head`). Where the gate left every
-header as it was, the same lines leave: nothing is written again that was checked already. Any other message takes the
-slow road, header by header (`forward`). Both give the same octets.
+The parser keeps the lines of a message that came in our own framing (`sip.headers.read_head`). Where the gate left
+every header as it was, the same lines leave: nothing is written again that was checked already. Any other message takes
+the slow road, header by header (`forward`). Both give the same octets.
 """
 
 from __future__ import annotations

@@ -230,6 +230,8 @@ class ClientTransaction:
         """A response that matched this transaction's key."""
         status = response.status
         if status < 200:
+            if self.invite and self.state == m.CALLING:
+                self.keep(b"")  # §17.1.1.2: in Proceeding nothing is sent again
             self.fire(m.RECEIVE_1XX, now, response)
         elif self.invite and status < 300:
             self.fire(m.RECEIVE_2XX, now, response)

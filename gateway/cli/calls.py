@@ -177,6 +177,7 @@ async def _reveal(
             fields[side] = str(content.get("subscriber") or fields[side])
 
 
+
 def _time(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="milliseconds")
 

@@ -185,5 +185,6 @@ def revoke_token(
     typer.echo("token revoked")
 
 
+
 def _report(done: str, changed: bool) -> None:
     typer.echo(done if changed else "nothing to change: a newer event, or the same one, is stored already")

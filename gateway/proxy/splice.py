@@ -59,14 +59,12 @@ def _routed(message: Response, routes: list[bytes]) -> list[bytes]:
     lines = message.lines
     kept: list[bytes] = []
     place = 0
-    index = 0
-    for header in message.headers:
+    for index, header in enumerate(message.headers):
         name = header[0]
         if name != RECORD_ROUTE:
             if not place and name != VIA:
                 place = len(kept)
             kept.append(lines[index])
-        index += 1
     if not place:
         place = len(kept)
     kept[place:place] = [b"Record-Route: " + value for value in routes]

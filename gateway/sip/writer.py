@@ -26,7 +26,7 @@ def _write(start_line: bytes, headers: Headers, body: bytes) -> bytes:
 
 
 def write_lines(lines: list[bytes], body: bytes) -> bytes:
-    """A message as it goes on the wire, from its start-line and header lines, none a Content-Length; the list is used up.
+    """A message as it goes on the wire, from start-line and header lines, none a Content-Length; the list is used up.
     Raises LocalProtocolError if a line end hides in any of them."""
     lines.append(b"Content-Length: %d\r\n\r\n" % len(body))
     head = b"\r\n".join(lines)

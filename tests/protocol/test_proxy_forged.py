@@ -164,7 +164,9 @@ def test_a_changed_address_in_the_dialog(play: Playbook, caller: Party, what: st
 @pytest.mark.parametrize(
     "params", [b";x=y", b";verstat=TN-Validation-Passed", b";rn=+8613900139000;npdi", b";user=phone"]
 )
-def test_a_parameter_added_to_an_address_in_the_dialog(play: Playbook, caller: Party, what: str, params: bytes) -> None:
+def test_a_parameter_added_to_an_address_in_the_dialog(
+    play: Playbook, caller: Party, what: str, params: bytes
+) -> None:
     value = caller.local if what == "from_" else caller.remote
     refused(play, caller, "dialog-identity", 403, **{what: value.replace(b">", params + b">")})
 

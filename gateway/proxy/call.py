@@ -145,6 +145,9 @@ class Call:
         self.client = tried.client
         if self._next < len(self._hops):
             layer.timers.start(layer.values.first_response, now, tried, t.TIMER_FIRST_RESPONSE)
+        else:  # nothing is written from these again, and a call may ring for minutes
+            self.headers = []
+            self.body = self.request.body = b""
 
     def _no_more_hops(self, now: float) -> None:
         if self._failure == 408:
@@ -249,6 +252,7 @@ class Call:
 
     def _done(self) -> None:
         """A final response went out, or is about to: what only a forwarded request needed is let go of."""
+        parked = self.state == PARKED
         self.state = DONE
         branch, self.branch = self.branch, None
         if branch is not None:
@@ -256,10 +260,14 @@ class Call:
         # Repeated 2xx are passed on for 32 s more: of the request they need what From, To and the cookies are made of.
         asked = self.request
         kept = [header for header in asked.headers if header[0] == b"From" or header[0] == b"To"]
-        via, from_, to = asked.via, asked.from_, asked.to
-        self.request = Request(
-            asked.method, asked.uri, asked.target, kept, b"", via, from_, to, asked.call_id, asked.cseq
-        )
+        if parked:  # the gate has this request, and may still write it down
+            via, from_, to = asked.via, asked.from_, asked.to
+            self.request = Request(
+                asked.method, asked.uri, asked.target, kept, b"", via, from_, to, asked.call_id, asked.cseq
+            )
+        else:
+            asked.headers = kept
+            asked.body = b""
         self.headers = kept
         self.body = b""
         self._hops = []

@@ -14,7 +14,7 @@ callee tag.
 from __future__ import annotations
 
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -29,9 +29,18 @@ COOKIE_LENGTH = 112
 PARAMETER = b"cg"
 """Name of the Record-Route URI parameter that carries a cookie."""
 
+MAX_REMEMBERED_HASHES = 4_096
+"""Short hashes kept, about 1 MB: hosts come back in every call, a Contact in its later requests. Full: forget all."""
+
+MAX_REMEMBERED_LENGTH = 300
+"""Octets of a value whose hash is kept; longer ones are hashed each time."""
+
 _BODY = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
 _MAC_LENGTH = 12
 _TEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# base64url (RFC 4648 §5); 84 octets need no padding.
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class Cookie:
@@ -93,12 +102,13 @@ class Cookie:
 class CookieRing:
     """The keys cookies are made and read with: one current key, older ones still valid."""
 
-    __slots__ = ("_current", "_keys")
+    __slots__ = ("_current", "_macs")
 
     def __init__(self, keys: dict[int, bytes], current: int) -> None:
         if current not in keys:
             raise ValueError(f"cookie key {current} is not in the ring {sorted(keys)}")
-        self._keys = keys
+        # Keyed and ready: a copy costs half of what a new one does.
+        self._macs = {n: blake2b(digest_size=_MAC_LENGTH, key=key, person=b"cg-cookie") for n, key in keys.items()}
         self._current = current
 
     def issue(self, cookie: Cookie, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
@@ -118,35 +128,46 @@ class CookieRing:
             cookie.route_host,
             cookie.routes,
         )
-        mac = _mac(self._keys[self._current], body, call_id, caller_tag, callee_tag)
-        return urlsafe_b64encode(body + mac)
+        mac = _mac(self._macs[self._current], body, call_id, caller_tag, callee_tag)
+        return b2a_base64(body + mac, newline=False).translate(_URL_SAFE)
 
     def read(self, text: bytes, call_id: bytes, from_tag: bytes, to_tag: bytes) -> Cookie | None:
         """The cookie in an in-dialog request with these tags, or None when it is not one of ours for this dialog."""
         if len(text) != COOKIE_LENGTH or text.translate(None, _TEXT):
             return None
-        raw = urlsafe_b64decode(text)
+        raw = a2b_base64(text.translate(_STANDARD))
         body = raw[:-_MAC_LENGTH]
         fields = _BODY.unpack(body)
-        key = self._keys.get(fields[0])
-        if key is None:
+        keyed = self._macs.get(fields[0])
+        if keyed is None:
             return None
         if fields[1] == CALLER:
-            mac = _mac(key, body, call_id, from_tag, to_tag)
+            mac = _mac(keyed, body, call_id, from_tag, to_tag)
         else:
             # The callee sends: its tag (From here) was not known when the cookie was made.
-            mac = _mac(key, body, call_id, to_tag, b"")
+            mac = _mac(keyed, body, call_id, to_tag, b"")
         if not compare_digest(mac, raw[-_MAC_LENGTH:]):
             return None
         return Cookie(*fields[1:])
 
 
-def _mac(key: bytes, body: bytes, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
+def _mac(keyed: blake2b, body: bytes, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
     # NUL cannot occur in any of the parts (the parser refuses it), so the join is unambiguous.
-    data = b"\0".join((call_id, caller_tag, callee_tag, body))
-    return blake2b(data, digest_size=_MAC_LENGTH, key=key, person=b"cg-cookie").digest()
+    mac = keyed.copy()
+    mac.update(b"\0".join((call_id, caller_tag, callee_tag, body)))
+    return mac.digest()
 
 
 def short_hash(value: bytes) -> bytes:
     """Six bytes that stand for a canonical URI or user part inside a MACed cookie; `NO_HASH` for nothing."""
-    return blake2b(value, digest_size=6).digest() if value else NO_HASH
+    found = _hashes.get(value)
+    if found is None:
+        found = blake2b(value, digest_size=6).digest() if value else NO_HASH
+        if len(value) <= MAX_REMEMBERED_LENGTH:
+            if len(_hashes) >= MAX_REMEMBERED_HASHES:
+                _hashes.clear()
+            _hashes[value] = found
+    return found
+
+
+_hashes: dict[bytes, bytes] = {}

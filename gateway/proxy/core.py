@@ -6,7 +6,7 @@ and `refuse`. Nothing here waits, and any bytes lead to a response, a forwarded 
 
 from __future__ import annotations
 
-from gateway.proxy import forward, reply, route
+from gateway.proxy import forward, reply, route, splice
 from gateway.proxy.branch import Identifiers, derive, derive_again, is_loop, loop_hash
 from gateway.proxy.call import Call
 from gateway.proxy.cookie import CookieRing, short_hash
@@ -18,7 +18,7 @@ from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, validate
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.parser import is_keepalive, parse
-from gateway.sip.writer import error_response, write_request
+from gateway.sip.writer import error_response
 from gateway.transaction.keys import invite_key, server_key
 from gateway.transaction.layer import TransactionLayer
 
@@ -106,11 +106,8 @@ class ProxyCore:
         ids = derive(self._secret, server_key(request, source.peer.key), request, b"", b"ack")
         top_via = request.via.stamped(source.host, source.port)
         via = destination.via + ids.branch
-        headers = forward.forwarded_headers(
-            screened.headers, via, top_via, request.max_forwards, [], routing.own_routes
-        )
         self.counters.sent(b"ACK")
-        self.layer.send(destination, write_request(b"ACK", request.uri, headers, screened.body))
+        self.layer.send(destination, splice.request(request, screened, via, top_via, routing.taken))
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -172,7 +169,7 @@ class ProxyCore:
         else:
             self._refuse(request, data, source, key, "method", method_name(method).decode())
 
-    def _invite(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _invite(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
         if self.layer.full() and not self.gate.is_emergency(request, source.peer):
             self._refuse(request, data, source, key, "overload", "transactions")
             return
@@ -187,10 +184,11 @@ class ProxyCore:
         before = self.dialogs.decisions.use(ids.decision)
         if before:
             ids = derive_again(self._secret, ids, loop, before, self.epoch(now))
+        request.lines = []  # an INVITE leaves header by header, and is kept while the call is set up
         top_via = request.via.stamped(source.host, source.port)
         routing = route.read_routes(request, self._own)
-        if routing.own_routes:
-            request.headers = forward.without_own_routes(request.headers, routing.own_routes)
+        if routing.taken:
+            request.headers = forward.without_own_routes(request.headers, len(routing.taken))
         server = self.layer.new_server(key, True, reply.answer_destination(request, source))
         call = Call(self, request, source, server, ids, top_via, True, now)
         # §16.2: 100 at once, so that the caller stops retransmitting while the gate thinks.
@@ -203,7 +201,7 @@ class ProxyCore:
             call.refuse(Refused(500, b"Server Internal Error", []), now)
             raise
 
-    def _in_dialog(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _in_dialog(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
         routing = route.read_routes(request, self._own)
         found = self.dialogs.find(request, source, routing, self.gate, now + self.epoch_offset)
         if isinstance(found, str):
@@ -230,20 +228,17 @@ class ProxyCore:
             call = Call(self, request, source, server, ids, top_via, False, now)
             self.counters.sent_responses[1] += 1
             server.respond(100, reply.local_response(request, top_via, 100, b"Trying", b"", []), now)
-            headers = forward.without_own_routes(screened.headers, routing.own_routes)
+            headers = forward.without_own_routes(screened.headers, len(routing.taken))
             call.forward_to(headers, screened.body, peer, destination, now)
             return
         leg = self.dialogs.leg(cookie, request)
         transit = Transit(self, request, server, top_via, ids.tag, source.peer, peer, cookie.decision, leg)
         via = destination.via + ids.branch
-        headers = forward.forwarded_headers(
-            screened.headers, via, top_via, request.max_forwards, [], routing.own_routes
-        )
         self.counters.sent(method)
-        leaving = write_request(method, request.uri, headers, screened.body)
+        leaving = splice.request(request, screened, via, top_via, routing.taken)
         self.layer.new_client(ids.branch, method, destination, leaving, transit, now)
 
-    def _cancel(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], now: float) -> None:
+    def _cancel(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
         """§16.10. The CANCEL itself is answered statelessly: a repeated one gets the same answer. We depart: one that
         matches no INVITE is answered 481, and not forwarded, because nothing says where it may go."""
         server = self.layer.servers.get(invite_key(request, source.peer.key))
@@ -257,7 +252,7 @@ class ProxyCore:
             reasons: Headers = [(b"Reason", value) for value in request.get_all(b"Reason")]
             call.cancel(reasons, now)
 
-    def _options(self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...]) -> None:
+    def _options(self, request: Request, data: bytes, source: Source, key: bytes) -> None:
         """§11.2: an OPTIONS out of a dialog asks this gateway. Answered statelessly."""
         ids = derive(self._secret, key, request, b"", data)
         if self.draining:
@@ -268,9 +263,7 @@ class ProxyCore:
 
     # -- answers made without a transaction ------------------------------------------------------------------------
 
-    def _refuse(
-        self, request: Request, data: bytes, source: Source, key: tuple[bytes, ...], rule: str, detail: str
-    ) -> None:
+    def _refuse(self, request: Request, data: bytes, source: Source, key: bytes, rule: str, detail: str) -> None:
         ids = derive(self._secret, key, request, b"", data)
         refused = self.gate.refused(rule, detail, request, source, ids.decision)
         if rule == "method":

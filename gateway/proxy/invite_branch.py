@@ -82,7 +82,7 @@ class Branch:
         above: list[bytes] = []
         if found != self.routes + call.below:
             cookie = self.cookie
-            if not any(cookie in value for value in found):
+            if not [value for value in found if value.find(cookie) >= 0]:
                 cookie = core.dialogs.earlier_cookie(call, response)
                 core.counters.record_route_lost += not cookie
             above = record_route.above_ours(found, cookie, call.below, self.peer, core.dialogs.own)

@@ -60,7 +60,7 @@ def above_ours(found: list[bytes], cookie: bytes, below: list[bytes], peer: Peer
     ours, b"" where it is not there; `below`: what stood in the request that `peer` got below ours."""
     if cookie:
         for index, value in enumerate(found):
-            if cookie in value:
+            if value.find(cookie) >= 0:
                 found = found[:index]
                 break
     return [value for value in found if value not in below and belongs(value, peer, own)]

@@ -21,11 +21,11 @@ _WRITTEN_LENGTH = len(_WRITTEN) + COOKIE_LENGTH + 1
 class Routing:
     """What the Route headers and the Request-URI of a request say."""
 
-    __slots__ = ("cookie", "own_routes", "rest", "target")
+    __slots__ = ("cookie", "rest", "taken", "target")
 
-    def __init__(self, own_routes: int, cookie: bytes, rest: list[bytes], target: Uri) -> None:
-        self.own_routes = own_routes
-        """How many Route values at the top are ours."""
+    def __init__(self, taken: list[bytes], cookie: bytes, rest: list[bytes], target: Uri) -> None:
+        self.taken = taken
+        """Route values at the top that are ours."""
         self.cookie = cookie
         """Cookie text of the first own Route that has one; empty for none."""
         self.rest = rest
@@ -58,7 +58,7 @@ def read_routes(request: Request, own: OwnHosts) -> Routing:
     A Request-URI that is one of our Record-Route values means a strict router sent this (§16.4). We depart: nothing
     is moved up from the Route set; such a request carries no cookie in a Route and is refused for that.
     """
-    routes = [value for name, value in request.headers if name == b"Route"]
+    routes = [header[1] for header in request.headers if header[0] == b"Route"]
     taken = 0
     cookie = b""
     for value in routes[:MAX_OWN_ROUTES]:
@@ -67,4 +67,4 @@ def read_routes(request: Request, own: OwnHosts) -> Routing:
             break
         taken += 1
         cookie = cookie or found
-    return Routing(taken, cookie, routes[taken:], request.target)
+    return Routing(routes[:taken], cookie, routes[taken:], request.target)

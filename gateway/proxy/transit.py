@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.proxy import forward, reply
+from gateway.proxy import reply, splice
 from gateway.proxy.peer import Peer
 from gateway.sip.message import Request, Response
-from gateway.sip.writer import write_response
 from gateway.transaction.transactions import ClientTransaction, ServerTransaction
 
 if TYPE_CHECKING:
@@ -60,12 +59,11 @@ class Transit:
             if request.method == b"BYE" and (status < 300 or status == 481):
                 self._end(request, "")
         screened = core.gate.screen_response(response, request, self.to_peer, self.from_peer)
-        headers = forward.returned_headers(screened.headers, None)
         reason = response.reason
         if status == 503:
             status, reason = 500, b"Server Internal Error"  # §16.7 step 6
         core.counters.sent_responses[status // 100] += 1
-        self.server.respond(status, write_response(status, reason, headers, screened.body), now)
+        self.server.respond(status, splice.response(response, screened, None, status, reason), now)
 
     def _end(self, request: Request, note: str) -> None:
         self.core.dialogs.decisions.leg_ended(self.leg)

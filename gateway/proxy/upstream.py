@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.proxy import forward
+from gateway.proxy import splice
 from gateway.sip.message import Response
-from gateway.sip.writer import write_response
 from gateway.transaction import machines as m
 
 if TYPE_CHECKING:
@@ -20,9 +19,8 @@ def pass_response(call: Call, branch: Branch, response: Response, now: float) ->
     screened = core.gate.screen_response(response, call.request, branch.peer, call.source.peer)
     status = response.status
     routes = branch.returned_routes(response) if branch.cookie and 100 < status < 300 else None
-    headers = forward.returned_headers(screened.headers, routes)
     core.counters.sent_responses[status // 100] += 1
-    data = write_response(status, response.reason, headers, screened.body)
+    data = splice.response(response, screened, routes, status, response.reason)
     server = call.server
     if 200 <= status < 300 and server.state >= m.COMPLETED:
         # §16.7 step 5: a 2xx is always passed on, also after another final response.

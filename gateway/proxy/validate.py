@@ -22,7 +22,7 @@ def validate(request: Request) -> Refused | None:
     if request.max_forwards == 0:
         return Refused(483, b"Too Many Hops", [])
     # Step 5: no extension is supported that a proxy would have to know about.
-    required = [value for name, value in request.headers if name == b"Proxy-Require"]
-    if required:
-        return Refused(420, b"Bad Extension", [(b"Unsupported", b", ".join(required))])
+    for header in request.headers:
+        if header[0] == b"Proxy-Require":
+            return Refused(420, b"Bad Extension", [(b"Unsupported", b", ".join(request.get_all(b"Proxy-Require")))])
     return None

@@ -6,7 +6,7 @@ odd spellings, comma lists and repeated headers take the slower road below.
 
 from __future__ import annotations
 
-from gateway.sip.chars import CONTROLS, TEXT, TEXT_OCTETS
+from gateway.sip.chars import COLON, COMMA, CONTROLS, TEXT, TEXT_OCTETS
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_CONTROL_TEXT, MAX_HEADERS, MAX_LINE, MAX_VIAS
 from gateway.sip.message import Headers
@@ -46,11 +46,12 @@ FREE_TEXT = frozenset({b"Organization", b"Reason", b"Reason-Phrase", b"Server", 
 _LINE_ENDS = ("\u0085", "\u2028", "\u2029")
 
 
-def read_head(head: bytes) -> tuple[bytes, Headers, dict[bytes, bytes]]:
-    """The octets before the empty line to start-line, headers in order, and the first value of each name.
+def read_head(head: bytes) -> tuple[bytes, Headers, dict[bytes, bytes], list[bytes]]:
+    """The octets before the empty line to start-line, headers in order, the first value of each name, and the lines.
 
-    Every Via, Route and Record-Route element is an entry of its own; headers that may stand once do. Raises
-    RemoteProtocolError (400).
+    Every Via, Route and Record-Route element is an entry of its own; headers that may stand once do. Lines: as many as
+    headers, each `name: value` of its header to the octet, so that they may be written again as they are; none at all
+    where one of them came in other framing. Raises RemoteProtocolError (400).
     """
     lines = head.split(b"\r\n")
     count = len(lines) - 1
@@ -65,38 +66,66 @@ def read_head(head: bytes) -> tuple[bytes, Headers, dict[bytes, bytes]]:
     if len(head) > MAX_LINE and max(map(len, lines)) > MAX_LINE:
         raise bad(b"Line Too Long")
     start_line = lines.pop(0)
-    headers, first = _read_headers(lines)
+    headers, first, lines = _read_headers(lines)
     if not head.isascii():
         _check_text(headers)
-    return start_line, headers, first
+    return start_line, headers, first, lines
 
 
-def _read_headers(lines: list[bytes]) -> tuple[Headers, dict[bytes, bytes]]:
-    """Headers in order, and the first value of each name; repeated names and comma lists are sorted out."""
-    spelling = SPELLINGS.get
+def _read_headers(lines: list[bytes]) -> tuple[Headers, dict[bytes, bytes], list[bytes]]:
+    """Headers in order, the first value of each name, and the lines if they are the headers in our own framing;
+    repeated names and comma lists are sorted out."""
+    spelling = CANONICAL.get
     headers: Headers = []
     first: dict[bytes, bytes] = {}
     colons = True
+    plain = True
     for line in lines:
-        raw_name, colon, value = line.partition(b":")
+        raw_name, colon, value = line.partition(b": ")
         name = spelling(raw_name)
-        if name is None:
-            name = resolve_name(raw_name)
-        if not colon:
-            colons = False
-        first[name] = value = value.strip()
+        # `strip` gives the same object where there is nothing to strip.
+        if name is None or not value or value.strip() is not value:
+            raw_name, colon, value = line.partition(b":")
+            name = SPELLINGS.get(raw_name)
+            if name is None:
+                name = resolve_name(raw_name)
+            if not colon:
+                colons = False
+            value = value.strip()
+            if plain and b"%b: %b" % (name, value) != line:
+                plain = False
+        first[name] = value
         headers.append((name, value))
     if not colons or FOLDED in first:
         unfolded = unfold(lines)
         if len(unfolded) == len(lines):
             raise bad(b"Header Without Colon")
         return _read_headers(unfolded)
-    if len(first) != len(headers):
-        return _sort_out(headers)
     for name in _LISTS:
-        if name in first and (b"," in first[name] or not first[name]):
-            return _sort_out(headers)
-    return headers, first
+        value = first.get(name, b"-")
+        if COMMA in value or not value:
+            return (*_sort_out(headers), [])
+    repeated = len(headers) - len(first)
+    if repeated and not _several_vias(headers, first, repeated):
+        headers, first = _sort_out(headers)
+        if len(headers) != len(lines):
+            plain = False
+    return headers, first, lines if plain else []
+
+
+def _several_vias(headers: Headers, first: dict[bytes, bytes], repeated: int) -> bool:
+    """Responses have several Vias, mostly nothing else twice, and one per line: they are checked, and True returned.
+    `repeated`: how many headers stand behind one of their name."""
+    vias = [header[1] for header in headers if header[0] == VIA]
+    if len(vias) != repeated + 1 or repeated >= MAX_VIAS:
+        return False
+    for value in vias:
+        if COMMA in value or not value:
+            return False
+    first[VIA] = vias[0]
+    for value in vias[1:]:  # the top one is read by the caller
+        parse_via(value)
+    return True
 
 
 def _sort_out(headers: Headers) -> tuple[Headers, dict[bytes, bytes]]:
@@ -119,7 +148,7 @@ def _sort_out(headers: Headers) -> tuple[Headers, dict[bytes, bytes]]:
             first[name] = value
             sorted_out.append(header)
         else:
-            for element in split_list(value) if b"," in value else [value]:
+            for element in split_list(value) if COMMA in value else [value]:
                 if not element:
                     raise bad(b"Empty Element in " + name)
                 if name not in first:
@@ -162,7 +191,7 @@ def unfold(lines: list[bytes]) -> list[bytes]:
     pending: list[bytes] = []
     for line in lines:
         if line[:1] in (b" ", b"\t"):
-            if not pending or b":" not in pending[0]:  # a fold before the colon would split the name
+            if not pending or COLON not in pending[0]:  # a fold before the colon would split the name
                 raise bad(b"Bad Fold")
             pending.append(line.strip(b" \t"))
             continue

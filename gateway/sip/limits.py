@@ -48,8 +48,8 @@ MAX_HOPS = 255
 """Largest Max-Forwards (RFC 3261 §20.22)."""
 
 MAX_MEMO = 4_096
-"""Remembered `host:port` texts and their reading, about 1 MB; the peers of a gateway are far fewer. Full:
-forget all."""
+"""Remembered texts of one kind and their reading, about 1 MB: `host:port`, sent-by, From and To. The peers of a gateway
+are far fewer, and so are its calls in set-up. Full: forget all."""
 
 MAX_MEMO_KEY = 300
 """Octets of a remembered text: longer ones are read again each time. A host name has at most 255 (RFC 1035 §2.3.4)."""

@@ -7,7 +7,7 @@ Content-Length is not among the headers: `len(body)` says it, and the writer wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.sip.nameaddr import NameAddr
 from gateway.sip.names import canonical_name
@@ -56,6 +56,8 @@ class Request:
     cseq: int
     max_forwards: int = -1
     """-1 where there is none (RFC 2543 clients)."""
+    lines: list[bytes] = field(default_factory=list, compare=False, repr=False)
+    """`headers` as lines, where they came in our own framing: to be written as they are. Else empty."""
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a header, or None."""
@@ -87,6 +89,8 @@ class Response:
     call_id: bytes
     cseq: int
     cseq_method: bytes
+    lines: list[bytes] = field(default_factory=list, compare=False, repr=False)
+    """`headers` as lines, where they came in our own framing: to be written as they are. Else empty."""
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a header, or None."""

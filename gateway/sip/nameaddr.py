@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.sip.chars import DISPLAY, SCHEME, TOKEN, URI
+from gateway.sip.chars import BACKSLASH, COLON, COMMA, DISPLAY, QUESTION, SCHEME, TOKEN, URI
 from gateway.sip.errors import bad
+from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.params import find_param, quoted_end, split_list, split_params
 
 __all__ = ["NameAddr", "display_text", "parse_name_addr", "split_list"]
@@ -41,9 +42,9 @@ def parse_name_addr(value: bytes) -> NameAddr:
     if bracket and before:
         if before[0] == 0x22:
             display = before.rstrip(b" \t")
-            if before.count(b'"') != 2 or display[-1] != 0x22 or b"\\" in before:  # not a plain quoted-string
+            if before.count(b'"') != 2 or display[-1] != 0x22 or BACKSLASH in before:  # not a plain quoted-string
                 display, rest = _quoted_display(value)
-        elif b":" in before:  # addr-spec; the bracket stands in a quoted parameter
+        elif COLON in before:  # addr-spec; the bracket stands in a quoted parameter
             bracket = b""
         else:
             display = before.strip(b" \t")
@@ -64,7 +65,7 @@ def parse_name_addr(value: bytes) -> NameAddr:
     else:
         uri, semicolon, params = value.partition(b";")
         uri = uri.strip(b" \t")
-        if b"?" in uri or b"," in uri:  # RFC 3261 §20: such a URI must stand in <>
+        if QUESTION in uri or COMMA in uri:  # RFC 3261 §20: such a URI must stand in <>
             raise bad(b"Bad Address")
         if semicolon:
             params = params.strip(b" \t")
@@ -82,6 +83,21 @@ def parse_name_addr(value: bytes) -> NameAddr:
         if params[:4] != b"tag=" or not (tag.isalnum() or (tag and tag.translate(TOKEN) == tag)):
             tag = _tag(params)
     return NameAddr(display, uri, params, tag)
+
+
+_parties: dict[bytes, NameAddr] = {}
+
+
+def read_party(value: bytes) -> NameAddr:
+    """The same for From and To, remembered: all messages of a call bring the same two. Nobody may change the result."""
+    known = _parties.get(value)
+    if known is None:
+        known = parse_name_addr(value)
+        if len(value) <= MAX_MEMO_KEY:
+            if len(_parties) >= MAX_MEMO:
+                _parties.clear()
+            _parties[value] = known
+    return known
 
 
 def _quoted_display(value: bytes) -> tuple[bytes, bytes]:
@@ -113,7 +129,7 @@ def display_text(raw: bytes) -> bytes:
     if raw[:1] != b'"':
         return raw
     text = raw[1:-1] if raw[-1:] == b'"' and len(raw) > 1 else raw[1:]
-    if b"\\" not in text:
+    if BACKSLASH not in text:
         return text
     out = bytearray()
     escaped = False

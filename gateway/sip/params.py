@@ -3,7 +3,7 @@ around both signs."""
 
 from __future__ import annotations
 
-from gateway.sip.chars import GEN_VALUE, PLAIN_PARAMS, TOKEN
+from gateway.sip.chars import ANGLE, EQUAL, GEN_VALUE, PLAIN_PARAMS, QUOTE, TOKEN
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_ELEMENTS, MAX_ESCAPED_QUOTES, MAX_PARAMS
 
@@ -33,7 +33,7 @@ def split_quoted(value: bytes, separator: bytes, limit: int) -> list[bytes]:
     Raises RemoteProtocolError (400) for a quote or bracket that never closes, and for more parts than
     `limit`.
     """
-    if b'"' not in value and b"<" not in value:
+    if QUOTE not in value and ANGLE not in value:
         if value.count(separator) >= limit:
             raise bad(b"Too Many List Elements")
         return [part.strip(b" \t") for part in value.split(separator)]
@@ -87,7 +87,7 @@ def split_params(raw: bytes) -> list[tuple[bytes, bytes | None]]:
     if raw.translate(PLAIN_PARAMS) == raw and raw.count(b";") < MAX_PARAMS:
         for part in raw.split(b";"):
             name, equal, value = part.partition(b"=")
-            if not name or b"=" in value or (equal and not value):
+            if not name or EQUAL in value or (equal and not value):
                 raise bad(b"Bad Parameter")
             params.append((name.lower(), value if equal else None))
         return params

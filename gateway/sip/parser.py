@@ -8,12 +8,12 @@ RemoteProtocolError, nothing else.
 
 from __future__ import annotations
 
-from gateway.sip.chars import TOKEN, URI, WORD
+from gateway.sip.chars import COMMA, TOKEN, URI, WORD
 from gateway.sip.errors import RemoteProtocolError, bad
 from gateway.sip.headers import is_text, read_head
 from gateway.sip.limits import MAX_CALL_ID, MAX_CONTACTS, MAX_CSEQ, MAX_DIGITS, MAX_HOPS, MAX_MESSAGE, MAX_TAG
 from gateway.sip.message import Headers, Request, Response
-from gateway.sip.nameaddr import parse_name_addr
+from gateway.sip.nameaddr import parse_name_addr, read_party
 from gateway.sip.names import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, TO, VIA
 from gateway.sip.params import split_list
 from gateway.sip.salvage import salvage_request
@@ -62,7 +62,7 @@ def _parse(data: bytes) -> Request | Response:
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         raise bad(b"No End of Headers")
-    start_line, headers, first = read_head(head)
+    start_line, headers, first, lines = read_head(head)
     length = first.get(CONTENT_LENGTH)
     if length is not None:
         size = SMALL_NUMBERS.get(length, -1)
@@ -74,13 +74,17 @@ def _parse(data: bytes) -> Request | Response:
             rest = rest[:size]
         if headers[-1][0] is CONTENT_LENGTH:
             headers.pop()
+            if lines:
+                lines.pop()
         else:
             headers.remove((CONTENT_LENGTH, length))
+            if lines:
+                lines.remove(b"%b: %b" % (CONTENT_LENGTH, length))
     words = start_line.split(b" ", 3)
     method = KNOWN_METHODS.get(words[0])
     if method is None and start_line[:4].upper() == b"SIP/":
-        return _response(start_line, headers, first, rest)
-    return _request(words, method, headers, first, rest)
+        return _response(start_line, headers, first, rest, lines)
+    return _request(words, method, headers, first, rest, lines)
 
 
 def _without_leading_crlfs(data: bytes) -> bytes:
@@ -98,7 +102,12 @@ def read_number(value: bytes, name: bytes) -> int:
 
 
 def _request(
-    words: list[bytes], known: bytes | None, headers: Headers, first: dict[bytes, bytes], body: bytes
+    words: list[bytes],
+    known: bytes | None,
+    headers: Headers,
+    first: dict[bytes, bytes],
+    body: bytes,
+    lines: list[bytes],
 ) -> Request:
     if len(words) != 3:
         raise bad(b"Bad Request Line")
@@ -138,11 +147,12 @@ def _request(
         headers,
         body,
         parse_via(via),
-        parse_name_addr(from_),
-        parse_name_addr(to),
+        read_party(from_),
+        read_party(to),
         call_id,
         number,
         max_forwards,
+        lines,
     )
     if len(request.from_.tag) > MAX_TAG or len(request.to.tag) > MAX_TAG:
         raise bad(b"Tag Too Long")
@@ -154,7 +164,9 @@ def _request(
     return request
 
 
-def _response(start_line: bytes, headers: Headers, first: dict[bytes, bytes], body: bytes) -> Response:
+def _response(
+    start_line: bytes, headers: Headers, first: dict[bytes, bytes], body: bytes, lines: list[bytes]
+) -> Response:
     version, _, rest = start_line.partition(b" ")
     if version != b"SIP/2.0":
         _check_version(version)
@@ -179,11 +191,12 @@ def _response(start_line: bytes, headers: Headers, first: dict[bytes, bytes], bo
         headers,
         body,
         parse_via(via),
-        parse_name_addr(from_),
-        parse_name_addr(to),
+        read_party(from_),
+        read_party(to),
         call_id,
         number,
         method,
+        lines,
     )
     if len(response.from_.tag) > MAX_TAG or len(response.to.tag) > MAX_TAG:
         raise bad(b"Tag Too Long")
@@ -241,7 +254,7 @@ def _check_contacts(contact: bytes, headers: Headers) -> None:
         count = 0
         for name, value in headers:
             if name == CONTACT and value != b"*":
-                elements = split_list(value) if b"," in value else [value]
+                elements = split_list(value) if COMMA in value else [value]
                 count += len(elements)
                 if count > MAX_CONTACTS:
                     raise bad(b"Too Many Contact")

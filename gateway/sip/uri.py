@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.sip.chars import (
+    EQUAL,
     GLOBAL_NUMBER,
     HEXDIG,
     HOST,
     IPV6,
     LOCAL_NUMBER,
     PASSWORD,
+    PERCENT,
     SCHEME,
     TEL_SEPARATORS,
     UNRESERVED_OCTETS,
@@ -94,7 +96,7 @@ def parse_uri(raw: bytes) -> Uri:
     else:
         tail = rest
         user = None
-    if b"%" in rest:
+    if PERCENT in rest:
         _check_escapes(rest)
     tail, question, headers = tail.partition(b"?")
     if question and (not headers or headers.translate(URI_HEADERS) != headers):
@@ -154,7 +156,7 @@ def _check_params(params: bytes) -> None:
     seen: set[bytes] = set()
     for part in parts:
         name, _, value = part.partition(b"=")
-        if not name or b"=" in value:
+        if not name or EQUAL in value:
             raise bad(b"Bad URI Parameters")
         key = unescape(name).lower()
         if key in seen:  # RFC 3261 §19.1.1: any given parameter-name MUST NOT appear more than once
@@ -178,7 +180,7 @@ def _parse_tel(rest: bytes) -> Uri:
     if digits.translate(allowed) != digits or not digits.translate(None, TEL_SEPARATORS):
         raise bad(b"Bad Telephone Number")
     if semicolon:
-        if b"%" in params:
+        if PERCENT in params:
             _check_escapes(params)
         _check_params(params)
     return Uri(b"tel", number, None, b"", 0, params, b"")
@@ -186,7 +188,7 @@ def _parse_tel(rest: bytes) -> Uri:
 
 def unescape(raw: bytes) -> bytes:
     """Decode every %HH, once and only once; a `%` without two hex digits stays as it is."""
-    if b"%" not in raw:
+    if PERCENT not in raw:
         return raw
     pieces = raw.split(b"%")
     out = [pieces[0]]
@@ -204,7 +206,7 @@ def unescape(raw: bytes) -> bytes:
 def _normal(raw: bytes) -> bytes:
     """Escapes in one form: unreserved octets plain, others %HH in upper case (RFC 3261 §19.1.4, fourth
     rule)."""
-    if b"%" not in raw:
+    if PERCENT not in raw:
         return raw
     pieces = raw.split(b"%")
     out = [pieces[0]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.sip.chars import GEN_VALUE, PLAIN_PARAMS, TOKEN
+from gateway.sip.chars import EQUAL, GEN_VALUE, PLAIN_PARAMS, TOKEN
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.params import split_params
@@ -54,15 +54,14 @@ class Via:
         address = address.strip(b"[]")
         if self.rport is None and not self.received and host == address:
             return self.to_bytes()
-        kept = []
         if self.rport == b"" and not self.received and self.params.endswith(b";rport"):
-            kept.append(b"%b=%d" % (self.params, port))
-        else:
-            for name, value in split_params(self.params) if self.params else []:
-                if name not in (b"received", b"rport"):
-                    kept.append(name if value is None else name + b"=" + value)
-            if self.rport is not None:
-                kept.append(b"rport=%d" % port)
+            return b"%b=%d;received=%b" % (self.to_bytes(), port, address)
+        kept = []
+        for name, value in split_params(self.params) if self.params else []:
+            if name not in (b"received", b"rport"):
+                kept.append(name if value is None else name + b"=" + value)
+        if self.rport is not None:
+            kept.append(b"rport=%d" % port)
         if self.rport is not None or host != address:
             kept.append(b"received=" + address)
         return Via(self.transport, self.host, self.port, b";".join(kept), b"", b"", None).to_bytes()
@@ -85,7 +84,7 @@ def parse_via(value: bytes) -> Via:
                     rport = b""
                 else:
                     branch, received, rport = _stamped_params(params)
-            if b"=" in branch or not branch:
+            if EQUAL in branch or not branch:
                 raise bad(b"Bad Via Branch")
             if len(branch) == 7:
                 _check_branch(branch)
@@ -119,11 +118,11 @@ def _stamped_params(params: bytes) -> tuple[bytes, bytes, bytes | None]:
     rport: bytes | None = None
     for part in params.split(b";"):
         name, equal, value = part.partition(b"=")
-        if name == b"branch" and value and not branch and b"=" not in value:
+        if name == b"branch" and value and not branch and EQUAL not in value:
             branch = value
         elif name == b"rport" and rport is None and (not equal or (value.isdigit() and len(value) <= 5)):
             rport = value
-        elif name == b"received" and value and not received and b"=" not in value:
+        elif name == b"received" and value and not received and EQUAL not in value:
             received = value
         else:
             return _via_params(params)

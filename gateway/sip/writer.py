@@ -22,6 +22,12 @@ def write_response(status: int, reason: bytes, headers: Headers, body: bytes) ->
 def _write(start_line: bytes, headers: Headers, body: bytes) -> bytes:
     lines = [start_line]
     lines += [b": ".join(header) for header in headers if header[0] != CONTENT_LENGTH]
+    return write_lines(lines, body)
+
+
+def write_lines(lines: list[bytes], body: bytes) -> bytes:
+    """A message as it goes on the wire, from start-line and header lines, none a Content-Length; the list is used up.
+    Raises LocalProtocolError if a line end hides in any of them."""
     lines.append(b"Content-Length: %d\r\n\r\n" % len(body))
     head = b"\r\n".join(lines)
     ends = len(lines) + 1

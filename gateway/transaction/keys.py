@@ -7,11 +7,11 @@ from gateway.sip.message import Request
 MAGIC_COOKIE = b"z9hG4bK"
 
 
-def server_key(request: Request, trunk: bytes) -> tuple[bytes, ...]:
+def server_key(request: Request, trunk: bytes) -> bytes:
     """Key of the server transaction that `request` starts or belongs to; CANCEL has a key of its own.
 
     We depart: the trunk is part of the key, so that no other peer can reach a transaction by repeating its branch.
-    An ACK has the key of its INVITE.
+    An ACK has the key of its INVITE. The parts are joined by NUL, which the parser lets into none of them.
     """
     method = request.method
     if method == b"ACK":
@@ -19,24 +19,16 @@ def server_key(request: Request, trunk: bytes) -> tuple[bytes, ...]:
     return _key(request, trunk, method)
 
 
-def invite_key(request: Request, trunk: bytes) -> tuple[bytes, ...]:
+def invite_key(request: Request, trunk: bytes) -> bytes:
     """Key of the INVITE that a CANCEL is for (RFC 3261 §9.2)."""
     return _key(request, trunk, b"INVITE")
 
 
-def _key(request: Request, trunk: bytes, method: bytes) -> tuple[bytes, ...]:
+def _key(request: Request, trunk: bytes, method: bytes) -> bytes:
     via = request.via
     if via.branch.startswith(MAGIC_COOKIE):
-        return (via.branch, via.host, b"%d" % via.port, method, trunk)
+        return b"\0".join((via.branch, via.host, b"%d" % via.port, method, trunk))
     # RFC 2543 matching. We depart: the To tag is left out, as an ACK carries our tag where the INVITE had none; the
     # CSeq number, Call-ID, From tag, Request-URI and top Via (compared as host and port) stay.
-    return (
-        request.uri,
-        request.from_.tag,
-        request.call_id,
-        b"%d" % request.cseq,
-        via.host,
-        b"%d" % via.port,
-        method,
-        trunk,
-    )
+    cseq, port = b"%d" % request.cseq, b"%d" % via.port
+    return b"\0".join((request.uri, request.from_.tag, request.call_id, cseq, via.host, port, method, trunk))

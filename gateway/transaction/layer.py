@@ -37,7 +37,7 @@ class TransactionLayer:
         self.send = send
         self.values = values
         self.timers = TimerQueue()
-        self.servers: dict[tuple[bytes, ...], ServerTransaction] = {}
+        self.servers: dict[bytes, ServerTransaction] = {}
         self.clients: dict[tuple[bytes, bytes], ClientTransaction] = {}
         self.kept = 0
         """Bytes of the messages that transactions keep."""
@@ -54,7 +54,7 @@ class TransactionLayer:
         """True when no server transaction at all may be made."""
         return len(self.servers) >= MAX_DIALOG_TRANSACTIONS or self.kept >= MAX_DIALOG_BYTES
 
-    def new_server(self, key: tuple[bytes, ...], invite: bool, destination: Destination) -> ServerTransaction:
+    def new_server(self, key: bytes, invite: bool, destination: Destination) -> ServerTransaction:
         """Start a server transaction for a request that matched none."""
         server = ServerTransaction(self, key, invite, destination)
         self.servers[key] = server
@@ -76,7 +76,7 @@ class TransactionLayer:
         client.start(now)
         return client
 
-    def absorb_request(self, key: tuple[bytes, ...], request: Request, now: float) -> bool:
+    def absorb_request(self, key: bytes, request: Request, now: float) -> bool:
         """Give a request to the server transaction it belongs to; False when there is none.
 
         An ACK that arrives in Accepted is handed to the transaction's user (RFC 6026 §7.1).

@@ -73,7 +73,7 @@ class ServerTransaction:
 
     __slots__ = ("_interval", "destination", "invite", "key", "layer", "message", "state", "table", "user")
 
-    def __init__(self, layer: TransactionLayer, key: tuple[bytes, ...], invite: bool, destination: Destination) -> None:
+    def __init__(self, layer: TransactionLayer, key: bytes, invite: bool, destination: Destination) -> None:
         self.layer = layer
         self.key = key
         self.invite = invite
@@ -165,7 +165,7 @@ class ServerTransaction:
 class ClientTransaction:
     """RFC 3261 §17.1, for one request sent to `destination`."""
 
-    __slots__ = ("_interval", "destination", "invite", "key", "layer", "message", "state", "table", "user")
+    __slots__ = ("_interval", "_left", "destination", "invite", "key", "layer", "message", "state", "table", "user")
 
     def __init__(
         self,
@@ -186,6 +186,8 @@ class ClientTransaction:
         layer.kept += len(message)
         self.user = user
         self._interval = layer.values.t1
+        self._left = layer.values.timeout
+        """Seconds from the timer that runs now to timer B or F."""
 
     def keep(self, data: bytes) -> None:
         """Hold `data` as the message to send again, and no other."""
@@ -201,10 +203,20 @@ class ClientTransaction:
         """Send the request and start timers A and B, or E and F."""
         layer = self.layer
         layer.send(self.destination, self.message)
-        timers = layer.timers
-        if not self.destination.reliable:
-            timers.start(self._interval, now, self, t.TIMER_A if self.invite else t.TIMER_E)
-        timers.start(layer.values.timeout, now, self, t.TIMER_B if self.invite else t.TIMER_F)
+        self._wait(self._left if self.destination.reliable else self._interval, now)
+
+    def _wait(self, interval: float, now: float) -> None:
+        """Start timer A or E; or timer B or F, where that one comes first.
+
+        One of the two runs at a time: hardly a request is not answered within T1, and the other would be held for
+        32 s all the same. What is left is counted in whole intervals, so that the timer queue knows a few durations.
+        """
+        left = self._left
+        if interval < left:
+            self._left = left - interval
+            self.layer.timers.start(interval, now, self, t.TIMER_A if self.invite else t.TIMER_E)
+        else:
+            self.layer.timers.start(left, now, self, t.TIMER_B if self.invite else t.TIMER_F)
 
     def stop_resending(self) -> None:
         """The proxy has given this request up: late responses still match, but it is not sent again."""
@@ -218,6 +230,8 @@ class ClientTransaction:
         """A response that matched this transaction's key."""
         status = response.status
         if status < 200:
+            if self.invite and self.state == m.CALLING:
+                self.keep(b"")  # §17.1.1.2: in Proceeding nothing is sent again
             self.fire(m.RECEIVE_1XX, now, response)
         elif self.invite and status < 300:
             self.fire(m.RECEIVE_2XX, now, response)
@@ -258,12 +272,12 @@ class ClientTransaction:
                 layer.timers.start(0.0 if self.destination.reliable else layer.values.timeout, now, self, t.TIMER_D)
             elif action == m.DO_START_A:
                 self._interval *= 2
-                layer.timers.start(self._interval, now, self, t.TIMER_A)
+                self._wait(self._interval, now)
             elif action == m.DO_START_E:
                 self._interval = min(2 * self._interval, layer.values.t2)
-                layer.timers.start(self._interval, now, self, t.TIMER_E)
+                self._wait(self._interval, now)
             elif action == m.DO_START_E_T2:
-                layer.timers.start(layer.values.t2, now, self, t.TIMER_E)
+                self._wait(layer.values.t2, now)
             elif action == m.DO_FORGET:
                 layer.forget_client(self)
             elif action == m.DO_ABSORB:

@@ -52,6 +52,7 @@ def test_a_failure_is_acknowledged_each_time_until_timer_d(first: int | None) ->
         bench.receive(first)
     bench.receive(486)
     assert client.state == m.COMPLETED
+    bench.receive(180)  # late: neither passed, nor does it take the kept ACK away
     bench.advance(31.75)
     bench.receive(486)
     bench.receive(500)  # whatever final response is repeated gets the same ACK

@@ -234,7 +234,7 @@ def test_a_verdict_counts_once(play: Playbook) -> None:
     play.gate.verdict = play.gate.admit_now
     play.caller(invite(branch=b"z9hG4bK-2", cseq=2))
     play.expect("100 >caller", "INVITE >carrier")
-    server = play.layer.servers[b"z9hG4bK-2", b"127.0.0.2", b"5060", b"INVITE", b"cc-alpha"]
+    server = play.layer.servers[b"z9hG4bK-2\x00127.0.0.2\x005060\x00INVITE\x00cc-alpha"]
     assert isinstance(server.user, Call)
     server.user.refuse(Refused(403, b"Forbidden", []), 0.0)
     play.expect()

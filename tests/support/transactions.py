@@ -65,7 +65,7 @@ class Bench:
         return [at for at, sent in self.sent if sent == data]
 
     def server(self, invite: bool, destination: Destination = UDP) -> ServerTransaction:
-        server = self.layer.new_server((b"key",), invite, destination)
+        server = self.layer.new_server(b"key", invite, destination)
         server.user = self.heard
         return server
 
@@ -76,7 +76,7 @@ class Bench:
         """The request of the server transaction comes once more, or its ACK."""
         message = parse(request(method, b"sip:a@127.0.0.1"))
         assert isinstance(message, Request)
-        return self.layer.absorb_request((b"key",), message, self.now)
+        return self.layer.absorb_request(b"key", message, self.now)
 
     def receive(self, status: int, method: bytes = b"INVITE") -> bool:
         """A response to the client transaction; False when none is there."""

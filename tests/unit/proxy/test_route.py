@@ -40,7 +40,7 @@ def test_own_cookie(value: bytes, want: bytes | None) -> None:
 
 def test_own_routes_are_taken_off_the_top_only() -> None:
     routing = read_routes(with_routes(b"<sip:127.0.0.1;lr>", OURS, THEIRS, OURS), OWN)
-    assert routing.own_routes == 2
+    assert len(routing.taken) == 2
     assert routing.cookie == COOKIE
     assert routing.rest == [THEIRS, OURS]
 
@@ -52,9 +52,9 @@ def test_the_first_cookie_counts() -> None:
 
 def test_no_routes() -> None:
     routing = read_routes(with_routes(), OWN)
-    assert (routing.own_routes, routing.cookie, routing.rest) == (0, b"", [])
+    assert (routing.taken, routing.cookie, routing.rest) == ([], b"", [])
     assert routing.target.host == b"127.0.0.9"
 
 
 def test_not_more_than_a_bound() -> None:
-    assert read_routes(with_routes(*[OURS] * 9), OWN).own_routes == MAX_OWN_ROUTES
+    assert read_routes(with_routes(*[OURS] * 9), OWN).taken == [OURS] * MAX_OWN_ROUTES

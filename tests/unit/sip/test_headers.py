@@ -253,7 +253,26 @@ def test_bounds() -> None:
 
 
 def test_read_head_first_values() -> None:
-    start, headers, first = read_head(b"INVITE a SIP/2.0\r\nX: 1\r\nVia: SIP/2.0/UDP a, SIP/2.0/UDP b")
+    start, headers, first, lines = read_head(b"INVITE a SIP/2.0\r\nX: 1\r\nVia: SIP/2.0/UDP a, SIP/2.0/UDP b")
     assert start == b"INVITE a SIP/2.0"
     assert len(headers) == 3
     assert first[b"Via"] == b"SIP/2.0/UDP a"
+    assert lines == []
+
+
+def test_lines_are_kept_in_our_own_framing_only() -> None:
+    via = b"Via: SIP/2.0/UDP a\r\nVia: SIP/2.0/UDP b\r\n"
+    kept = read_head(b"INVITE a SIP/2.0\r\n" + via + b"X-Y: 1\r\nSubject: a: b")
+    assert kept[3] == [b"%b: %b" % header for header in kept[1]]
+    for line in (
+        b"Subject:a",
+        b"Subject:  a",
+        b"Subject: a ",
+        b"subject: a",
+        b"s: a",
+        b"Subject : a",
+        b"Subject:",
+        b"Subject :a",
+    ):
+        assert read_head(b"INVITE a SIP/2.0\r\n" + via + line)[3] == []
+    assert read_head(b"INVITE a SIP/2.0\r\n" + via + b"Subject: a\r\n b")[3][-1] == b"Subject: a b"

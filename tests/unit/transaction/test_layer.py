@@ -12,10 +12,10 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layer_module, "MAX_SERVER_TRANSACTIONS", 1)
     monkeypatch.setattr(layer_module, "MAX_DIALOG_TRANSACTIONS", 2)
     assert not bench.layer.full()
-    bench.layer.new_server((b"1",), True, UDP)
+    bench.layer.new_server(b"1", True, UDP)
     assert bench.layer.full()
     assert not bench.layer.exhausted()
-    bench.layer.new_server((b"2",), True, UDP)
+    bench.layer.new_server(b"2", True, UDP)
     assert bench.layer.exhausted()
 
 

@@ -28,7 +28,7 @@ def table(octets: bytes) -> bytes:
 _DIGITS = b"0123456789"
 _ALPHANUM = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + _DIGITS
 _HEXDIGITS = _DIGITS + b"ABCDEFabcdef"
-_TOKENS = _ALPHANUM + b"-.!%*_+`'~"
+TOKEN_OCTETS = _ALPHANUM + b"-.!%*_+`'~"
 
 UNRESERVED_OCTETS = _ALPHANUM + b"-_.!~*'()"
 TEL_SEPARATORS = b"-.()"
@@ -36,19 +36,19 @@ TEL_SEPARATORS = b"-.()"
 
 HEXDIG = table(_HEXDIGITS)
 
-TOKEN = table(_TOKENS)
+TOKEN = table(TOKEN_OCTETS)
 """token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")."""
 
-DISPLAY = table(_TOKENS + b" \t")
+DISPLAY = table(TOKEN_OCTETS + b" \t")
 """*(token LWS), the display-name without quotes."""
 
-PLAIN_PARAMS = table(_TOKENS + b";=")
+PLAIN_PARAMS = table(TOKEN_OCTETS + b";=")
 """Parameters that need no care: no quotes, brackets or blanks."""
 
-GEN_VALUE = table(_TOKENS + b"[]:")
+GEN_VALUE = table(TOKEN_OCTETS + b"[]:")
 """gen-value = token / host / quoted-string, without the quotes; host may be an IPv6reference."""
 
-WORD = table(_TOKENS + b'()<>:\\"/[]?{}@')
+WORD = table(TOKEN_OCTETS + b'()<>:\\"/[]?{}@')
 """callid = word [ "@" word ]; how many `@` is counted apart."""
 
 USER = table(UNRESERVED_OCTETS + b"%&=+$,;?/")

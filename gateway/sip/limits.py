@@ -5,6 +5,14 @@ from __future__ import annotations
 MAX_MESSAGE = 65_535
 """Octets of one message. A UDP datagram cannot be longer (RFC 3261 §18.1.1 asks for all of it)."""
 
+MAX_STREAM_HEAD = 32_768
+"""Octets of a header part on a stream, its empty line included: twice the longest request that is taken, as a response
+carries the Vias and Record-Routes of its request and more."""
+
+MAX_STREAM_BODY = MAX_MESSAGE - MAX_STREAM_HEAD
+"""Octets of a body on a stream: with the header part it makes `MAX_MESSAGE`, which is all that one connection can make
+us keep. SDP has 300 to 2,000."""
+
 MAX_HEADERS = 256
 """Header lines of one message, continuation lines and elements of Via and Route lists included. Calls through five
 proxies carry about 60; RFC 4475 `longreq` has 42."""

@@ -1,8 +1,8 @@
 """Octets of a stream to whole messages (RFC 3261 §18.3), and the keep-alives between them (RFC 5626 §3.5.1).
 
 A stream has no message ends but those Content-Length gives, so two elements that read that header differently see
-different messages behind it: it must stand exactly once, with a plain number, or the connection is given up. The reading
-is that of `parser`: folds, compact form and SP or HTAB before the colon count, and nothing else does.
+different messages behind it: it must stand exactly once, with a plain number, or the connection is given up. It
+is read as `parser` reads it: folds, compact form and SP or HTAB before the colon count, and nothing else does.
 
 `StreamFramer.feed` keeps what is incomplete and goes on where it stopped, so any cutting of a stream gives the same
 messages, at a price linear in its octets.
@@ -151,7 +151,13 @@ def _length_value(head: bytes) -> bytes:
     lower = head.lower()
     # The everyday message: the name once, right after a line end and right before a colon, no compact form, no fold.
     at = lower.find(b"\r\n" + _LENGTH + b":")
-    if at >= 0 and lower.count(_LENGTH) == 1 and b"\nl:" not in lower and b"\nl " not in lower and b"\nl\t" not in lower:
+    if (
+        at >= 0
+        and lower.count(_LENGTH) == 1
+        and b"\nl:" not in lower
+        and b"\nl " not in lower
+        and b"\nl\t" not in lower
+    ):
         at += 2 + len(_LENGTH) + 1
         end = head.find(b"\r\n", at)
         if end < 0:

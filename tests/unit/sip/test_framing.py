@@ -43,7 +43,9 @@ def test_every_cut_of_two_messages_gives_the_same() -> None:
 
 
 def test_one_octet_at_a_time_nothing_is_searched_twice() -> None:
-    long = request(*(b"X-%d: " % number + b"y" * 100 for number in range(200)), b"Content-Length: 5000", body=b"\n" * 5000)
+    long = request(
+        *(b"X-%d: " % number + b"y" * 100 for number in range(200)), b"Content-Length: 5000", body=b"\n" * 5000
+    )
     framer = StreamFramer()
     messages = []
     head = long.index(b"\r\n\r\n") + 4

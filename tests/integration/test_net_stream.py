@@ -1,0 +1,348 @@
+"""TCP listeners on real sockets: framing, reuse, limits, slow and silent far ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway.net.connection import Connection
+from gateway.net.path import Path
+from gateway.net.stream import StreamListener
+from tests.support.redis_fixtures import until
+from tests.support.streams import Phone, Site, Sites, each_loop
+from tests.unit.sip.samples import request
+
+GOOD = request(b"Content-Length: 4", body=b"body")
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+@each_loop
+async def test_messages_come_whole_and_are_answered_on_their_connection(site: Site) -> None:
+    site.answer = lambda data, connection: connection.write(b"answer %d;" % len(data))
+    phone = await Phone.call(site.address)
+    await phone.send(GOOD + GOOD[:30])
+    assert await phone.read() == b"answer %d;" % len(GOOD)
+    await phone.send(GOOD[30:])
+    assert await phone.read() == b"answer %d;" % len(GOOD)
+    (first, connection), (second, same) = site.messages
+    assert (first, second, same) == (GOOD, GOOD, connection)
+    assert (connection.host, connection.made) == ("127.0.0.2", False)
+    assert connection.port == phone.sock.getsockname()[1]
+    assert (site.listener.received, site.turns) == (2, 2)
+    phone.close()
+    await until(lambda: site.ended)
+    assert site.listener.closed["peer"] == 1
+    assert site.failed == []
+
+
+@each_loop
+async def test_one_octet_at_a_time(site: Site) -> None:
+    phone = await Phone.call(site.address)
+    phone.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for octet in GOOD:
+        await phone.send(bytes((octet,)))
+        await asyncio.sleep(0)
+    await until(lambda: site.messages)
+    assert site.messages[0][0] == GOOD
+    phone.close()
+
+
+@each_loop
+async def test_pings_are_answered_and_our_own_are_too(site: Site) -> None:
+    phone = await Phone.call(site.address)
+    await phone.send(b"\r\n\r\n")
+    assert await phone.read() == b"\r\n"
+    connection = await site.connection()
+    connection.ping()
+    assert await phone.read() == b"\r\n\r\n"
+    await phone.send(b"\r\n")
+    connection.ping()
+    await phone.read()
+    await phone.send(b"\r\n" + GOOD)
+    await until(lambda: site.messages)
+    assert connection._framer.pongs == 2
+    await phone.send(b"\r\n\r\n" * 1000)
+    answer = await phone.read()
+    assert answer.strip(b"\r\n") == b""
+    assert len(answer) < 2000, "many pings at once are worth few pongs"
+    phone.close()
+
+
+@each_loop
+async def test_a_stream_that_cannot_be_read_is_answered_and_closed(site: Site) -> None:
+    phone = await Phone.call(site.address)
+    await phone.send(GOOD + request() + GOOD)
+    assert await phone.read() == b"SIP/2.0 400 x\r\n\r\n"
+    assert await phone.read() == b""
+    assert [data for data, _ in site.messages] == [GOOD]
+    assert [str(error) for error in site.malformed] == ["400 Missing Content-Length"]
+    await until(lambda: site.listener.closed["malformed"])
+    phone.close()
+    again = await Phone.call(site.address)
+    await again.send(GOOD)
+    await until(lambda: len(site.messages) == 2)
+    again.close()
+
+
+# -- connections we make -----------------------------------------------------------------------------------------------
+
+
+@each_loop
+async def test_a_connection_is_made_once_and_used_again(site: Site, sites: Sites) -> None:
+    far = sites()
+    destination = site.listener.destination(*far.address)
+    assert destination is site.listener.destination(*far.address)
+    assert destination.reliable
+    assert destination.via == b"SIP/2.0/TCP gate.example:5060;branch="
+    path = destination.listener
+    assert isinstance(path, Path)
+    assert path.send(GOOD, destination.address)
+    assert path.send(GOOD, destination.address)
+    await until(lambda: len(far.messages) == 2)
+    assert path.send(GOOD, destination.address)
+    await until(lambda: len(far.messages) == 3)
+    assert far.listener.accepted == 1
+    assert path.size == 0
+    connection = far.messages[0][1]
+    connection.write(GOOD)
+    await until(lambda: site.messages)
+    assert site.messages[0][1].path is path
+    assert site.messages[0][1].made
+    connection.close()
+    await until(lambda: site.ended and not path.connection)
+    assert path.send(GOOD, destination.address), "the next message makes a new one"
+    await until(lambda: len(far.messages) == 4)
+    assert far.listener.accepted == 2
+    assert site.failed == []
+
+
+@each_loop
+async def test_a_connection_that_cannot_be_made_is_reported(site: Site) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        destination = site.listener.destination(*closed.getsockname())
+        path = destination.listener
+        assert isinstance(path, Path)
+        path.send(GOOD, destination.address)
+        await until(lambda: site.failed)
+    assert site.failed == [destination]
+    assert site.listener.failed["refused"] == 1
+    assert (path.queued, path.size, path.connecting) == ([], 0, False)
+
+
+@each_loop
+async def test_connecting_has_a_time_and_what_waits_a_bound(sites: Sites) -> None:
+    site = sites(connect_s=0.3, max_output=1000)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(3)]
+        for filler in fillers:  # its queue is full: the kernel drops our SYN
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        destination = site.listener.destination(*full.getsockname())
+        path = destination.listener
+        assert isinstance(path, Path)
+        path.send(b"x" * 600, destination.address)
+        with pytest.raises(OSError, match="too much waits"):
+            path.send(b"x" * 600, destination.address)
+        await until(lambda: site.failed)
+        for filler in fillers:
+            filler.close()
+    assert site.failed == [destination]
+    assert site.listener.failed["timeout"] == 1
+
+
+@each_loop
+async def test_a_closed_connection_is_an_error_and_a_reply_finds_another_way(site: Site, sites: Sites) -> None:
+    far = sites()
+    phone = await Phone.call(site.address, "127.0.0.1")
+    connection = await site.connection()
+    reply = connection.reply_destination(far.address[1])
+    assert reply is connection.reply_destination(far.address[1])
+    for port in range(1, 40):
+        connection.reply_destination(port)
+    assert len(connection._replies) <= 16
+    assert reply.via == connection.destination.via
+    path, own = reply.listener, connection.destination.listener
+    assert isinstance(path, Path)
+    assert isinstance(own, Path)
+    path.send(b"by its connection", reply.address)
+    assert await phone.read() == b"by its connection"
+    phone.close()
+    await until(lambda: site.ended)
+    with pytest.raises(ConnectionResetError):
+        connection.write(GOOD)
+    with pytest.raises(ConnectionResetError):
+        own.send(GOOD, own.address)
+    path.send(GOOD, reply.address)
+    await until(lambda: far.messages)
+    assert far.messages[0][0] == GOOD
+
+
+@each_loop
+async def test_an_alias_uses_a_connection_that_was_taken(site: Site) -> None:
+    phone = await Phone.call(site.address)
+    connection = await site.connection()
+    site.listener.alias(connection, 5060)
+    destination = site.listener.destination("127.0.0.2", 5060)
+    path = destination.listener
+    assert isinstance(path, Path)
+    path.send(b"request", destination.address)
+    assert await phone.read() == b"request"
+    phone.close()
+    await until(lambda: site.ended)
+    assert path.connection is None
+
+
+# -- limits ------------------------------------------------------------------------------------------------------------
+
+
+@each_loop
+async def test_strangers_and_too_many_are_reset(sites: Sites) -> None:
+    site = sites(per_source=2, connections=3)
+    site.strangers.add("127.0.0.9")
+    first = await Phone.call(site.address)
+    phones = [first, *[await Phone.call(site.address, source) for source in ("127.0.0.2", "127.0.0.3")]]
+    await until(lambda: len(site.listener.connections) == 3)
+    for source in ("127.0.0.9", "127.0.0.2", "127.0.0.4"):
+        try:
+            phone = await Phone.call(site.address, source)
+        except ConnectionResetError:
+            continue
+        assert await phone.read() == b""
+        phone.close()
+    refused = site.listener.refused
+    assert (refused["stranger"], refused["limit-source"], refused["limit-all"]) == (1, 1, 1)
+    with pytest.raises(OSError, match="too many connections"):
+        site.listener.destination("127.0.0.1", 1).listener.send(GOOD, ("127.0.0.1", 1))  # type: ignore[attr-defined]
+    first.close()
+    await until(lambda: len(site.listener.connections) == 2)
+    again = await Phone.call(site.address)
+    await again.send(GOOD)
+    await until(lambda: site.messages)
+    for phone in (*phones, again):
+        phone.close()
+    await until(lambda: not site.listener.connections)
+    assert site.listener._per_source == {}
+
+
+@pytest.fixture
+def fast_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.net.stream.SWEEP_S", 0.02)
+
+
+@pytest.mark.usefixtures("fast_sweep")
+@each_loop
+async def test_a_slow_sender_is_cut_off_however_often_it_sends(sites: Sites) -> None:
+    site = sites(message_s=0.3)
+    phone = await Phone.call(site.address)
+    await phone.send(GOOD)
+
+    async def drip() -> None:
+        for octet in GOOD * 20:
+            await phone.send(bytes((octet,)))
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(ConnectionError):
+        await drip()
+    assert site.listener.closed["slow"] == 1
+    assert len(site.messages) == 1
+    phone.close()
+
+
+@pytest.mark.usefixtures("fast_sweep")
+@each_loop
+async def test_an_idle_connection_is_closed_and_one_that_pings_is_not(sites: Sites) -> None:
+    site = sites(idle_s=0.4)
+    idle, alive = await Phone.call(site.address), await Phone.call(site.address)
+    async with asyncio.timeout(10):
+        while not site.ended:
+            await alive.send(b"\r\n\r\n")
+            await asyncio.sleep(0.02)
+    assert await idle.read() == b""
+    assert site.ended[0].port == idle.sock.getsockname()[1]
+    assert (site.listener.closed["idle"], len(site.listener.connections)) == (1, 1)
+    idle.close()
+    alive.close()
+
+
+@each_loop
+async def test_a_far_end_that_never_reads_loses_its_connection(sites: Sites) -> None:
+    site = sites(max_output=200_000)
+    phone = await Phone.call(site.address)
+    connection = await site.connection()
+    site.listener.alias(connection, 5060)
+    written = 0
+    while not connection.closing:
+        connection.write(b"x" * 10_000)
+        written += 10_000
+        await asyncio.sleep(0)
+    await until(lambda: site.ended)
+    assert site.listener.closed["output"] == 1
+    assert written < 20_000_000
+    lost = [connection.destination, site.listener.destination("127.0.0.2", 5060)]
+    assert site.failed == lost, "what waited is reported, by both ways to that connection"
+    phone.close()
+
+
+@pytest.mark.usefixtures("fast_sweep")
+@each_loop
+async def test_a_far_end_that_stopped_reading_is_given_up(sites: Sites) -> None:
+    site = sites(stall_s=0.2, max_output=50_000_000)
+    phone = await Phone.call(site.address)
+    connection = await site.connection()
+    connection.write(b"x" * 20_000_000)
+    await until(lambda: site.ended)
+    assert site.listener.closed["stalled"] == 1
+    phone.close()
+
+
+@pytest.mark.usefixtures("fast_sweep")
+@each_loop
+async def test_closing_waits_for_what_was_written_but_not_for_ever(
+    sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.net.connection.LINGER_S", 0.2)
+    site = sites(max_output=50_000_000)
+    phone = await Phone.call(site.address)
+    connection: Connection = await site.connection()
+    connection.write(b"x" * 20_000_000)
+    connection.close()
+    await phone.send(GOOD)
+    await until(lambda: site.ended)
+    assert site.listener.closed["closed"] == 1
+    assert site.messages == [], "nothing is read after the close"
+    phone.close()
+
+
+@each_loop
+async def test_drain_takes_no_new_connections_and_keeps_the_old(site: Site) -> None:
+    phone = await Phone.call(site.address)
+    await site.connection()
+    address = site.address
+    site.listener.stop_accepting()
+    with pytest.raises(OSError):
+        await Phone.call(address)
+    await phone.send(GOOD)
+    await until(lambda: site.messages)
+    phone.close()
+
+
+@each_loop
+async def test_an_address_that_is_taken_names_the_listener(site: Site) -> None:
+    host, port = site.address
+    with pytest.raises(OSError, match=f"listener second: cannot bind tcp {host}:{port}: Address already in use"):
+        StreamListener("second", host, port, b"x", site, lambda name, error: None)
+
+
+@each_loop
+async def test_paths_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.net.path.MAX_PATHS", 3)
+    for port in range(1, 20):
+        site.listener.destination("127.0.0.9", port)
+    assert len(site.listener.paths._paths) <= 3

@@ -1,0 +1,150 @@
+"""Admission control: new calls are shed before waiting makes every call late (DESIGN §7, overload).
+
+The measure is *delay*: how long a message that arrives now will wait before it is read. The edge knows two signs of it:
+how late its timer fires, and since when its sockets have not been read empty; the greater counts. Beside it stands
+*waiting*: calls parked for a decision.
+
+Once per `PERIOD_S` the *share* of new calls that are taken is set anew. As in CoDel, the least delay within the period
+counts: a burst that is worked off within it is no overload, a queue that stood through all of it is. Above the target
+the share falls by as much as the measure says (the gradient), below it the share grows in small steps. Shedding begins
+above the target and ends only when the share is whole again and the least delay was below half the target for a while,
+so it does not flap. Which calls are taken is no matter of chance: shares of calls are counted out evenly.
+
+What passes always: emergency calls, and whatever is not an initial INVITE; the caller asks for those alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PERIOD_S = 0.1
+"""Between two settings of the share."""
+
+MIN_SHARE = 0.02
+"""Some calls always try: otherwise nothing would show that the overload is over."""
+
+MAX_CUT = 0.5
+"""The share never falls below this part of itself in one period: one bad reading must not stop all calls."""
+
+STEP_UP = 0.02
+"""How much the share grows in a good period: from half to whole in 2.5 s."""
+
+CALM_PERIODS = 10
+"""Good periods at a whole share before shedding ends."""
+
+MAX_MISSED = 20
+"""Periods caught up with after a time without any turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadSettings:
+    """Targets; all can be configured."""
+
+    delay_s: float = 0.02
+    """Standing delay that begins the shedding: a fifth of the 100 ms that a call's set-up may take."""
+    max_delay_s: float = 0.06
+    """While shedding: a call that waited longer is not taken at all, for it would be late. A single stall of the
+    machine sheds nothing by this."""
+    waiting: int = 2_000
+    """Parked calls that begin it: 5,000 calls/s at a store that answers in 50 ms park 250."""
+    max_waiting: int = 10_000
+    """Parked calls at which no other call is taken, whatever the share: the bound of what they keep in memory."""
+    retry_after_s: int = 1
+    """Least Retry-After; 1, 2 and 3 s take turns from here, so that refused callers do not come back together."""
+
+
+class Overload:
+    """The admission of one worker. `now` is monotonic."""
+
+    __slots__ = (
+        "_calm",
+        "_credit",
+        "_delay",
+        "_least",
+        "_most_waiting",
+        "_next",
+        "_settings",
+        "_turn",
+        "_waiting",
+        "admitted",
+        "share",
+        "shed",
+        "shedding",
+        "times",
+    )
+
+    def __init__(self, settings: OverloadSettings, now: float) -> None:
+        self._settings = settings
+        self._next = now + PERIOD_S
+        self._least = -1.0
+        """Least delay of this period; -1 while nothing was observed."""
+        self._delay = 0.0
+        """The last one."""
+        self._most_waiting = 0
+        self._waiting = 0
+        self._calm = 0
+        self._credit = 0.0
+        self._turn = 0
+        self.share = 1.0
+        """Part of new calls that are taken, while shedding."""
+        self.shedding = False
+        self.times = 0
+        """How often shedding began."""
+        self.admitted = 0
+        self.shed = 0
+
+    def observe(self, now: float, delay_s: float, waiting: int) -> None:
+        """What a turn of the loop saw: the delay of what was read in it, and the calls parked after it. Also to be
+        called by a timer when nothing comes, so that an idle gateway stops shedding."""
+        if self._least < 0.0 or delay_s < self._least:
+            self._least = delay_s
+        self._delay = delay_s
+        self._waiting = waiting
+        if waiting > self._most_waiting:
+            self._most_waiting = waiting
+        if now >= self._next:
+            self._adjust(now)
+
+    def admit(self, emergency: bool = False) -> int:
+        """Take a new call? 0 for yes, else the seconds for Retry-After of its 503."""
+        if emergency:
+            self.admitted += 1
+            return 0
+        if self._waiting < self._settings.max_waiting:
+            if not self.shedding:
+                self.admitted += 1
+                return 0
+            self._credit += self.share
+            if self._delay > self._settings.max_delay_s:
+                self._credit = min(self._credit, 1.0)
+            elif self._credit >= 1.0:
+                self._credit -= 1.0
+                self.admitted += 1
+                return 0
+        self.shed += 1
+        self._turn = (self._turn + 1) % 3
+        return self._settings.retry_after_s + self._turn
+
+    def _adjust(self, now: float) -> None:
+        settings = self._settings
+        # The last period's readings stand for those that passed without a turn: nothing came in them.
+        missed = min(int((now - self._next) / PERIOD_S), MAX_MISSED)
+        pressure = max(self._least / settings.delay_s, self._most_waiting / settings.waiting)
+        if pressure > 1.0:
+            self._calm = 0
+            if not self.shedding:
+                self.shedding = True
+                self.times += 1
+            self.share = max(self.share * max(1.0 / pressure, MAX_CUT), MIN_SHARE)
+        elif self.shedding:
+            periods = 1 + (missed if pressure < 0.5 else 0)
+            self.share = min(self.share + STEP_UP * periods, 1.0)
+            if self.share >= 1.0 and pressure < 0.5:
+                self._calm += periods
+                if self._calm >= CALM_PERIODS:
+                    self.shedding = False
+                    self._calm = 0
+                    self._credit = 0.0
+        self._least = -1.0
+        self._most_waiting = self._waiting
+        self._next = now + PERIOD_S

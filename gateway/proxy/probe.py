@@ -24,8 +24,8 @@ class ProbeSettings:
 
     interval_s: float = 2.0
     """Between two probes. With `timeout_s` and `down_after`: a hop that dies is down after 2 to 5 s."""
-    timeout_s: float = 1.5
-    """For the answer, retransmissions at 0.5 and 1.5 s (timer E) within it; shorter than `interval_s`, so that one
+    timeout_s: float = 1.4
+    """For the answer: one retransmission, at 0.5 s (timer E), lies within it. Shorter than `interval_s`, so that one
     probe is under way at a time."""
     down_after: int = 2
     up_after: int = 3

@@ -57,7 +57,7 @@ def test_a_hop_that_goes_silent_is_down_after_two_missed_probes_and_returns_by_i
     hop.run(10.5)
     hop.silent = True
     hop.run(30.0)
-    assert hop.log == [(15.5, False)], "probes of 12 and 14 s, and 1.5 s for the second"
+    assert hop.log == [(15.4, False)], "probes of 12 and 14 s, and 1.4 s for the second"
     assert hop.sent[-1] == pytest.approx(30.0), "it is asked on"
     hop.silent = False
     hop.run(60.0)
@@ -146,7 +146,7 @@ def test_a_tick_that_comes_late_sends_one_probe() -> None:
     assert not Probe(SETTINGS, 0.0, 0.9).tick(0.0, 0.5)
     assert probe.tick(100.0, 0.5)
     assert not probe.tick(100.0, 0.5)
-    assert probe.next_at == 101.5
+    assert probe.next_at == 101.4
 
 
 @pytest.mark.parametrize(

@@ -151,13 +151,7 @@ def _length_value(head: bytes) -> bytes:
     lower = head.lower()
     # The everyday message: the name once, right after a line end and right before a colon, no compact form, no fold.
     at = lower.find(b"\r\n" + _LENGTH + b":")
-    if (
-        at >= 0
-        and lower.count(_LENGTH) == 1
-        and b"\nl:" not in lower
-        and b"\nl " not in lower
-        and b"\nl\t" not in lower
-    ):
+    if at >= 0 and lower.count(_LENGTH) == 1 and b"\nl" not in lower:
         at += 2 + len(_LENGTH) + 1
         end = head.find(b"\r\n", at)
         if end < 0:

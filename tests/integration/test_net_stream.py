@@ -346,3 +346,40 @@ async def test_paths_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) ->
     for port in range(1, 20):
         site.listener.destination("127.0.0.9", port)
     assert len(site.listener.paths._paths) <= 3
+
+
+@each_loop
+async def test_ipv6(site: Site) -> None:
+    six = StreamListener("six", "::1", 0, b"[::1]:5060", site, lambda name, error: site.errors.append(error))
+    six.start(asyncio.get_running_loop())
+    port = six.socket.getsockname()[1]
+    destination = six.destination("::1", port)
+    assert six.ipv6
+    assert destination.name == f"[::1]:{port}/tcp"
+    path = destination.listener
+    assert isinstance(path, Path)
+    path.send(GOOD, destination.address)
+    await until(lambda: site.messages)
+    assert site.messages[0][1].host == "::1"
+    six.close()
+    await until(lambda: not six.connections)
+
+
+@each_loop
+async def test_two_workers_share_an_address(site: Site) -> None:
+    def worker(port: int) -> StreamListener:
+        return StreamListener("main", "127.0.0.1", port, b"x", site, lambda name, error: None, reuse_port=True)
+
+    first = worker(0)
+    port = first.socket.getsockname()[1]
+    listeners = [first, worker(port)]
+    for listener in listeners:
+        listener.start(asyncio.get_running_loop())
+    phones = [await Phone.call(("127.0.0.1", port)) for _ in range(40)]
+    await until(lambda: sum(len(listener.connections) for listener in listeners) == 40)
+    assert all(listener.connections for listener in listeners)
+    for phone in phones:
+        phone.close()
+    await until(lambda: not any(listener.connections for listener in listeners))
+    for listener in listeners:
+        listener.close()

@@ -8,8 +8,8 @@ messages meet in one process. `tasks` is where background tasks are spawned: it 
 failure.
 
 TCP and TLS: `stream` takes connections within limits, `connection` is one of them, `path` the way to an address and
-the connections made for it, `tls` the certificates, `stream_user` what all of them ask of the edge. `dns` looks names up
-(`dns_cache` keeps the answers), `locate` is RFC 3263's way from a next hop's name to addresses.
+the connections made for it, `tls` the certificates, `stream_user` what all of them ask of the edge. `dns` looks names
+up (`dns_cache` keeps the answers), `locate` is RFC 3263's way from a next hop's name to addresses.
 
 May import `proxy`, `transaction` and `sip`; it knows neither rules nor stores.
 """

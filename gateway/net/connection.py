@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,9 @@ from gateway.sip.framing import PING, PONG, StreamFramer
 
 if TYPE_CHECKING:
     from gateway.net.stream import StreamListener
+
+BURST = 64
+"""Messages handed over in one turn, as the edge takes datagrams: one piece of input may hold a thousand."""
 
 MAX_PONGS = 16
 """Pongs written for one piece of input: more pings at once ask nothing that one pong does not answer."""
@@ -30,6 +34,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_framer",
+        "_inbox",
+        "_more",
         "_replies",
         "_stalled",
         "_started",
@@ -64,6 +70,10 @@ class Connection(asyncio.Protocol):
         self.heard = 0.0
         """Monotonic time something came last; 0 until the connection is up."""
         self._framer = StreamFramer()
+        self._inbox: deque[bytes] = deque()
+        """Messages to be handed over."""
+        self._more = False
+        """True while a further turn for them is planned."""
         self._started = 0.0
         """When the message that is not whole yet began; 0 when there is none."""
         self._stalled = 0.0
@@ -165,17 +175,40 @@ class Connection(asyncio.Protocol):
             self._started = 0.0
         elif messages or not self._started:
             self._started = now
-        listener = self.listener
-        user = listener.user
-        listener.received += len(messages)
-        for message in messages:
-            user.on_message(message, self, now)
-        if framer.error is not None:
-            user.on_malformed(framer.error, self, now)
-        if messages or framer.error is not None:
-            user.on_turn(now)
-        if framer.error is not None:
+        self.listener.received += len(messages)
+        self._inbox.extend(messages)
+        if self._inbox or framer.error is not None:
+            self._hand_over(now)
+
+    def _hand_over(self, now: float) -> None:
+        """One turn: some of the messages that came. With more of them nothing is read until they are handed over, and
+        other connections have their turn between."""
+        user = self.listener.user
+        inbox = self._inbox
+        error = self._framer.error
+        count = min(len(inbox), BURST)
+        for _ in range(count):
+            user.on_message(inbox.popleft(), self, now)
+        if error is not None and not inbox:
+            user.on_malformed(error, self, now)
+        user.on_turn(now)
+        transport = self._transport
+        if error is not None and not inbox:
             self.close("malformed")
+        elif transport is not None and not self.closing:
+            if inbox and not self._more:
+                transport.pause_reading()
+                self._more = True
+                asyncio.get_running_loop().call_soon(self._go_on)
+            elif not inbox and not transport.is_reading():
+                transport.resume_reading()
+
+    def _go_on(self) -> None:
+        self._more = False
+        if self.closing:
+            self._inbox.clear()
+        else:
+            self._hand_over(monotonic())
 
     def pause_writing(self) -> None:
         """Much of what was written waits for the far end to read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 
 import pytest
 
@@ -86,6 +87,26 @@ async def test_a_stream_that_cannot_be_read_is_answered_and_closed(site: Site) -
     await again.send(GOOD)
     await until(lambda: len(site.messages) == 2)
     again.close()
+
+
+@each_loop
+async def test_many_messages_at_once_are_handed_over_in_turns(site: Site) -> None:
+    phone, other = await Phone.call(site.address), await Phone.call(site.address, "127.0.0.3")
+    await until(lambda: len(site.listener.connections) == 2)
+    sent = [request(b"Content-Length: 0", call_id=b"c%d" % number) for number in range(1000)]
+    in_turn: Counter[int] = Counter()
+    site.answer = lambda data, connection: in_turn.update((site.turns,))
+    await phone.send(b"".join(sent))
+    await other.send(GOOD)
+    await until(lambda: len(site.messages) == 1001)
+    assert [data for data, connection in site.messages if connection.host == "127.0.0.2"] == sent
+    assert max(in_turn.values()) <= 64
+    await phone.send(b"".join(sent) + request())
+    await until(lambda: site.malformed)
+    assert len(site.messages) == 2001, "what came before the error is handed over first"
+    assert await phone.read() == b"SIP/2.0 400 x\r\n\r\n"
+    phone.close()
+    other.close()
 
 
 # -- connections we make -----------------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
 
+from gateway.net.handover import Handover
+from gateway.net.links import Links
+from gateway.net.parcels import Parcel
 from gateway.net.udp import UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
@@ -28,6 +31,9 @@ MAX_SOURCES = 20_000
 TICK = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
 
+GREETING_S = 0.05
+"""Seconds that workers get to answer one that has come (back): a few turns of their loops."""
+
 ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
 every transaction that waits for the same hop."""
@@ -37,7 +43,7 @@ Identify = Callable[[str, str], Peer | None]
 
 
 class Edge:
-    """One worker's sockets and its clock."""
+    """One worker's sockets and its clock. `handover`: to the other workers on the same addresses, if there are any."""
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class Edge:
         identify: Identify,
         before_send: Callable[[float], None],
         on_error: Callable[[BaseException], None],
+        handover: Handover | None = None,
     ) -> None:
         self._loop = loop
         self.listeners = tuple(listeners)
@@ -59,6 +66,7 @@ class Edge:
         self._core: ProxyCore | None = None
         self._in_turn = False
         self._woken = False
+        self._links = Links(loop, handover, self._handed) if handover is not None else None
         self.strangers = 0
         """Datagrams of unknown sources, which get no answer at all."""
         self.send_errors = 0
@@ -66,20 +74,27 @@ class Edge:
         self.last_turn = 0.0
         """Monotonic time of the last turn, for the loop-lag check."""
 
-    # -- wiring ----------------------------------------------------------------------------------------------------
-
     def start(self, core: ProxyCore) -> None:
         """Begin to read."""
         self._core = core
         core.epoch_offset = time() - monotonic()
-        for listener in self.listeners:
-            self._loop.add_reader(listener.socket.fileno(), self._readable, listener)
+        if self._links is not None and self._links.open():
+            self._loop.call_later(GREETING_S, self._read)  # first the others tell which calls they have
+        else:
+            self._read()
+
+    def _read(self) -> None:
+        if self._core is not None:
+            for number, listener in enumerate(self.listeners):
+                self._loop.add_reader(listener.socket.fileno(), self._readable, listener, number)
 
     def stop(self) -> None:
         """Stop reading and close the sockets. What is still to be sent is dropped."""
         self._core = None
         if self._timer is not None:
             self._timer.cancel()
+        if self._links is not None:
+            self._links.close()
         for listener in self.listeners:
             self._loop.remove_reader(listener.socket.fileno())
             self._loop.remove_writer(listener.socket.fileno())
@@ -95,7 +110,7 @@ class Edge:
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
-    def _readable(self, listener: UdpListener) -> None:
+    def _readable(self, listener: UdpListener, number: int) -> None:
         core = self._core
         if core is None:
             return
@@ -104,6 +119,7 @@ class Edge:
         receive = listener.socket.recvfrom
         sources = self._sources
         name = listener.name
+        give = self._links.handover.give if self._links is not None else None
         for _ in range(BURST):
             try:
                 data, address = receive(MAX_DATAGRAM)
@@ -118,11 +134,29 @@ class Edge:
                 source = sources.get((name, host, port)) or self._source(listener, host, port)
                 if source is None:
                     self.strangers += 1
-                else:
+                elif give is None or not give(data, number, host, port, now):
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
         self.end_turn(now)
+
+    def _handed(self, parcels: list[Parcel], now: float) -> None:
+        self._in_turn = True
+        self._take(parcels, now)
+        self.end_turn(now)
+
+    def _take(self, parcels: list[Parcel], now: float) -> None:
+        core = self._core
+        if core is None:
+            return
+        for number, host, port, data in parcels:
+            try:
+                listener = self.listeners[number]
+                source = self._sources.get((listener.name, host, port)) or self._source(listener, host, port)
+                if source is not None:  # else its trunk was taken from the registry meanwhile
+                    core.receive(data, source, now)
+            except Exception as error:  # one message must not stop the others
+                self._on_error(error)
 
     def _source(self, listener: UdpListener, host: str, port: int) -> Source | None:
         peer = self._identify(listener.name, host)
@@ -137,6 +171,8 @@ class Edge:
     def end_turn(self, now: float) -> None:
         """Write the evidence, send what is to be sent, set the timer."""
         self.last_turn = now
+        if self._links is not None:
+            self._take(self._links.flush(now), now)
         try:
             self._before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves

@@ -21,7 +21,8 @@ class UdpListener:
 
     __slots__ = ("_backlog", "_destinations", "dropped", "family", "name", "sent_by", "socket", "writing")
 
-    def __init__(self, name: str, address: str, port: int, sent_by: bytes) -> None:
+    def __init__(self, name: str, address: str, port: int, sent_by: bytes, shared: bool = False) -> None:
+        """`shared`: other workers of this user bind the same address and port (SO_REUSEPORT)."""
         self.name = name
         self.sent_by = sent_by
         """Advertised host:port, as it goes into Via and Record-Route."""
@@ -29,6 +30,8 @@ class UdpListener:
         self.socket = socket.socket(self.family, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        if shared:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             self.socket.bind((address, port))
         except OSError as error:

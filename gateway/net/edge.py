@@ -8,6 +8,7 @@ leave (DESIGN §1).
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
@@ -30,9 +31,6 @@ MAX_SOURCES = 20_000
 
 TICK = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
-
-GREETING_S = 0.05
-"""Seconds that workers get to answer one that has come (back): a few turns of their loops."""
 
 ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
@@ -66,11 +64,17 @@ class Edge:
         self._core: ProxyCore | None = None
         self._in_turn = False
         self._woken = False
-        self._links = Links(loop, handover, self._handed) if handover is not None else None
+        self._links: Links | None = None
+        if handover is not None:
+            self._links = Links(loop, handover, self._handed, self._read, self._read_for)
+        self.on_greeted: Callable[[], None] = lambda: None
+        """Told before the first message is read, when the other workers have said which calls they have."""
         self.strangers = 0
         """Datagrams of unknown sources, which get no answer at all."""
         self.send_errors = 0
         self.received = 0
+        self.reading = False
+        """True once datagrams are read."""
         self.last_turn = 0.0
         """Monotonic time of the last turn, for the loop-lag check."""
 
@@ -78,15 +82,26 @@ class Edge:
         """Begin to read."""
         self._core = core
         core.epoch_offset = time() - monotonic()
-        if self._links is not None and self._links.open():
-            self._loop.call_later(GREETING_S, self._read)  # first the others tell which calls they have
+        if self._links is not None:
+            self._links.open()  # first the others tell which calls they have
         else:
             self._read()
 
     def _read(self) -> None:
         if self._core is not None:
+            self.on_greeted()
+            self.reading = True
             for number, listener in enumerate(self.listeners):
-                self._loop.add_reader(listener.socket.fileno(), self._readable, listener, number)
+                self._loop.add_reader(listener.socket.fileno(), self._readable, listener, number, listener.socket)
+
+    def _read_for(self, share: int, begin: bool) -> None:
+        """Begin or end to read what the kernel gives to a worker that is away."""
+        for number, listener in enumerate(self.listeners):
+            other = listener.group[share] if listener.group else None
+            if other is not None and begin:
+                self._loop.add_reader(other.fileno(), self._readable, listener, number, other)
+            elif other is not None:
+                self._loop.remove_reader(other.fileno())
 
     def stop(self) -> None:
         """Stop reading and close the sockets. What is still to be sent is dropped."""
@@ -98,6 +113,8 @@ class Edge:
         for listener in self.listeners:
             self._loop.remove_reader(listener.socket.fileno())
             self._loop.remove_writer(listener.socket.fileno())
+            for other in listener.group:
+                self._loop.remove_reader(other.fileno())
             listener.close()
 
     def forget_sources(self) -> None:
@@ -110,13 +127,13 @@ class Edge:
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
-    def _readable(self, listener: UdpListener, number: int) -> None:
+    def _readable(self, listener: UdpListener, number: int, sock: socket.socket) -> None:
         core = self._core
         if core is None:
             return
         self._in_turn = True
         now = monotonic()
-        receive = listener.socket.recvfrom
+        receive = sock.recvfrom
         sources = self._sources
         name = listener.name
         give = self._links.handover.give if self._links is not None else None
@@ -178,6 +195,8 @@ class Edge:
         except Exception as error:  # what other messages of this turn queued still leaves
             self._on_error(error)
         self._in_turn = False
+        if self._links is not None:
+            self._links.tell(now)
         core = self._core
         if core is None:
             self._out.clear()

@@ -1,15 +1,17 @@
 """Several workers behind one address: each message goes to the worker that its Call-ID names.
 
-Every worker binds the configured address and port (SO_REUSEPORT), so carriers see one. Which of them the kernel gives a
-datagram to depends on the peer's address alone, and a carrier is often a single one; so the worker that received a
-message looks at its Call-ID and hands it on to the owner, over a unix socket, all of one turn in one write. All
-messages of a call thus meet in one worker, in order, and answers leave from there directly.
+Every worker has a socket on the configured address and port (SO_REUSEPORT), so carriers see one. The kernel gives most
+datagrams to the owner of their call at once (`net.steering`). What it could not read comes to any worker, which looks
+at the Call-ID and hands it on to the owner, over a unix socket, all of one turn in one write. All messages of a call
+thus meet in one worker, in order, and answers leave from there directly.
 
-An owner that died is back within a second or so and reads its journal back, so its messages are held for `HOLD_S`: no
-other worker decides its calls, and no decision is recorded twice. One that stays away longer, or that left on purpose,
-is stood in for by the next. The stand-in keeps the calls it took (`Sibling.kept`) and tells the owner when that is
-back, which then hands their messages on (`_elsewhere`): a call never moves once it is in a worker that lives. What a
-busy owner cannot take is dropped, as UDP may: passing it elsewhere would split a call over two workers.
+An owner that died is back within a second or so and reads its journal back. What comes for it meanwhile waits, in its
+socket, which the supervisor holds too, and here, for `HOLD_S`: no other worker decides its calls, and no decision is
+recorded twice. One that stays away longer, or that left on purpose, is stood in for by the next, which then reads its
+sockets. When it is back it says so (`HELLO`); the stand-in stops, tells which calls it has (`Sibling.kept`), and the
+owner hands their messages on (`_elsewhere`): a call never moves once it is in a worker that lives. Until everyone has
+told (`TOLD`), the owner takes nothing. What a busy owner cannot take is dropped, as UDP may: passing it elsewhere would
+split a call over two workers.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.net.parcels import MAX_BATCH, Parcel, batches, mark_of, pack, share_of, unpack
+from gateway.net.parcels import MAX_BATCH, Parcel, batches, pack, unpack
+from gateway.net.share import call_id_of, mark_of, share_of
 from gateway.net.sibling import Sibling, socket_path
 
 MAX_LINKS = 256
@@ -32,9 +35,13 @@ MAX_ELSEWHERE = 1 << 18
 
 MESSAGES = b"M"
 KEPT = b"K"
-"""First byte of a hand-over: messages, or the sender's index and the marks of calls that it keeps."""
+HELLO = b"H"
+TOLD = b"T"
+"""First byte of a hand-over: messages; or, each with the sender's index behind it, the marks of calls that it keeps; its
+process, first on each link; and that all it keeps has been told."""
 
-_KEPT_HEAD = struct.Struct("!B")
+BOOT = 8
+"""Octets that name a process."""
 
 
 class Handover:
@@ -44,7 +51,13 @@ class Handover:
         self.index = index
         self.count = count
         self._path = socket_path(directory, index)
-        self._siblings = {n: Sibling(n, directory) for n in range(count) if n != index}
+        self.boot = os.urandom(BOOT)
+        self._name = bytes((index,))
+        hello = HELLO + self._name + self.boot
+        self._siblings = {n: Sibling(n, directory, hello) for n in range(count) if n != index}
+        self._untold: set[Sibling] = set()
+        self._asked: set[int] = set()
+        self._from: dict[socket.socket, int] = {}
         self._due: set[Sibling] = set()
         self._elsewhere: dict[int, int] = {}
         self.on_stand_in: Callable[[int], None] = lambda share: None
@@ -76,23 +89,47 @@ class Handover:
         self.server.bind(str(self._path))
         os.chmod(self._path, 0o600)
         self.server.listen(MAX_LINKS)
-        found = [sibling.reach(now) for sibling in self._siblings.values()]
-        return any(found)
+        self._asked = {index for index, sibling in self._siblings.items() if sibling.reach(now)}
+        self._untold.update(self._siblings[index] for index in self._asked)
+        return bool(self._asked)
+
+    def elsewhere(self, call_id: bytes) -> bool:
+        """True for a call of this share that another worker has."""
+        return mark_of(call_id) in self._elsewhere
+
+    @property
+    def greeted(self) -> bool:
+        """True once all who were there at the start have told what they keep."""
+        return not self._asked
+
+    @property
+    def alone(self) -> bool:
+        """True while some other worker is not there: who stands in for it is to be looked at every `RETRY_S`."""
+        return any(sibling.link is None for sibling in self._siblings.values())
+
+    def shares(self, now: float) -> set[int]:
+        """Shares of workers that this one stands in for."""
+        if not self.alone:
+            return set()
+        return {share for share, sibling in self._siblings.items() if self._stand_in(share, now) is None}
 
     # -- out -------------------------------------------------------------------------------------------------------
 
     def give(self, data: bytes, listener: int, host: str, port: int, now: float) -> bool:
         """Queue a message for its owner, or for the worker that has its call. False: it is to be handled here."""
-        mark = mark_of(data)
-        if mark < 0:  # keep-alives and what no parser takes: whoever has it answers or drops it
+        call_id = call_id_of(data)
+        if not call_id:  # keep-alives and what no parser takes: whoever has it answers or drops it
             return False
-        share = share_of(mark, self.count)
+        share = share_of(call_id, self.count)
         if share == self.index:
-            keeper = self._elsewhere.get(mark) if self._elsewhere else None
+            if not self._elsewhere:
+                return False
+            keeper = self._elsewhere.get(mark_of(call_id))
             target = self._siblings[keeper] if keeper is not None else None
             if target is None or not (target.reach(now) or target.awaited(now)):
                 return False
         else:
+            mark = mark_of(call_id)
             found = None if mark in self._siblings[share].kept else self._stand_in(share, now)
             if found is None:
                 self._keep(share, mark)
@@ -121,7 +158,7 @@ class Handover:
             self.on_stand_in(share)
         sibling.keep(mark)
         if sibling.untold:
-            self._due.add(sibling)
+            self._untold.add(sibling)
 
     def flush(self, now: float) -> list[Parcel]:
         """End of a turn: everything queued leaves. Returns what was held for a worker that did not come back and is
@@ -149,11 +186,6 @@ class Handover:
         if not sibling.reach(now):
             sibling.hold(parcels)
             return
-        if sibling.untold:
-            for at in range(0, len(sibling.untold), MAX_BATCH // 4):
-                marks = sibling.untold[at : at + MAX_BATCH // 4]
-                sibling.send(KEPT + _KEPT_HEAD.pack(self.index) + struct.pack(f"!{len(marks)}I", *marks), now)
-            sibling.untold = []
         if sibling.held:
             parcels = sibling.take_held() + parcels
         left = list(batches(parcels))
@@ -163,11 +195,26 @@ class Handover:
                 sibling.hold([parcel for rest in left[number:] for parcel in rest])
                 return
 
+    def tell(self, now: float) -> None:
+        """After everything of this turn was recorded: workers that are back hear which of their calls are here."""
+        if not self._untold:
+            return
+        untold, self._untold = self._untold, set()
+        for sibling in untold:
+            if not sibling.reach(now):
+                continue
+            for at in range(0, len(sibling.untold), MAX_BATCH // 4):
+                marks = sibling.untold[at : at + MAX_BATCH // 4]
+                sibling.send(KEPT + self._name + struct.pack(f"!{len(marks)}I", *marks), now)
+            sibling.untold = []
+            if not sibling.greeted:
+                sibling.greeted = True
+                sibling.send(TOLD + self._name, now)
+
     # -- in --------------------------------------------------------------------------------------------------------
 
-    def accept(self, now: float) -> socket.socket | None:
-        """Another worker connects; the socket to read its hand-overs from. It may have been away: it is called back
-        at once."""
+    def accept(self) -> socket.socket | None:
+        """Another worker connects; the socket to read its hand-overs from."""
         if self.server is None:
             return None
         try:
@@ -179,11 +226,6 @@ class Handover:
             return None
         link.setblocking(False)
         self.accepted.append(link)
-        for sibling in self._siblings.values():
-            if sibling.link is None:
-                sibling.retry_at = now
-                if sibling.reach(now) and (sibling.untold or sibling.held):
-                    self._due.add(sibling)
         return link
 
     def receive(self, link: socket.socket, now: float) -> list[Parcel] | None:
@@ -195,44 +237,67 @@ class Handover:
             return []
         except OSError:
             return None
-        if batch[:1] == KEPT:
-            self._note_kept(batch)
-            return []
         if batch[:1] != MESSAGES:
-            return None
+            return [] if self._told(link, batch, now) else None
         try:
             parcels = unpack(batch, 1)
         except ValueError:
             self._dropped += 1
             return None
-        return [parcel for parcel in parcels if not self._goes_on(parcel, now)]
+        return [parcel for parcel in parcels if not self.passes(parcel, now)]
 
-    def _goes_on(self, parcel: Parcel, now: float) -> bool:
+    def passes(self, parcel: Parcel, now: float) -> bool:
         """Handed over here, although another worker has the call (True), or its owner is away (counted)."""
         listener, host, port, data = parcel
-        mark = mark_of(data)
-        share = share_of(mark, self.count)
+        call_id = call_id_of(data)
+        share = share_of(call_id, self.count)
         if share == self.index:
-            return mark in self._elsewhere and self.give(data, listener, host, port, now)
-        self._keep(share, mark)
+            return bool(self._elsewhere) and self.give(data, listener, host, port, now)
+        self._keep(share, mark_of(call_id))
         return False
 
-    def _note_kept(self, batch: bytes) -> None:
-        """A stand-in tells which calls of this share it has."""
-        keeper = batch[1] if len(batch) > 1 else self.index
-        if keeper not in self._siblings:
-            return
-        count = (len(batch) - 2) // 4
-        for mark in struct.unpack_from(f"!{count}I", batch, 2):
-            if len(self._elsewhere) >= MAX_ELSEWHERE:
-                del self._elsewhere[next(iter(self._elsewhere))]
-            self._elsewhere[mark] = keeper
+    def _told(self, link: socket.socket, batch: bytes, now: float) -> bool:
+        """Another worker says something of itself. False: it is nothing that one says."""
+        index = batch[1] if len(batch) > 1 else self.index
+        sibling = self._siblings.get(index)
+        if sibling is None:
+            return False
+        word = batch[:1]
+        if word == HELLO and len(batch) == 2 + BOOT:
+            self._greet(sibling, batch[2:], now)
+            self._from[link] = index
+        elif word == TOLD:
+            self._asked.discard(index)
+        elif word == KEPT and len(batch) % 4 == 2:
+            for mark in struct.unpack_from(f"!{(len(batch) - 2) // 4}I", batch, 2):
+                if len(self._elsewhere) >= MAX_ELSEWHERE:
+                    del self._elsewhere[next(iter(self._elsewhere))]
+                self._elsewhere[mark] = index
+        else:
+            return False
+        return True
 
-    def leave(self, link: socket.socket) -> None:
-        """Close a link that was accepted."""
+    def _greet(self, sibling: Sibling, boot: bytes, now: float) -> None:
+        """It is there, perhaps again: it hears at once what is here of its share, and gets what was held for it."""
+        if sibling.boot and sibling.boot != boot:
+            sibling.lost(now)  # the link was to the one before
+        sibling.retry_at = now
+        if sibling.reach(now):
+            sibling.boot = boot
+            self._untold.add(sibling)
+            if sibling.held:
+                self._due.add(sibling)
+
+    def leave(self, link: socket.socket, now: float) -> None:
+        """Close a link that was accepted: its worker died, or left."""
         if link in self.accepted:
             self.accepted.remove(link)
         link.close()
+        index = self._from.pop(link, None)
+        if index is None or index in self._from.values():  # it has made a new one
+            return
+        self._asked.discard(index)
+        self._siblings[index].lost(now)
 
     def close(self) -> None:
         """Close everything; the socket file goes too, which tells the others that this worker left on purpose."""
@@ -244,5 +309,6 @@ class Handover:
         for link in self.accepted:
             link.close()
         self.accepted.clear()
+        self._from.clear()
         for sibling in self._siblings.values():
             sibling.close()

@@ -37,12 +37,14 @@ class Sibling:
     """The way to one other worker, what is on it, and what is held for it."""
 
     __slots__ = (
-        "_held_bytes", "_path", "away_since", "dropped", "held", "index", "kept", "link", "out", "replaced",
-        "retry_at", "untold",
+        "_held_bytes", "_hello", "_path", "away_since", "boot", "dropped", "greeted", "held", "index", "kept", "link",
+        "out", "replaced", "retry_at", "untold",
     )  # fmt: skip
 
-    def __init__(self, index: int, directory: Path) -> None:
+    def __init__(self, index: int, directory: Path, hello: bytes) -> None:
+        """`hello`: what is sent first on a new link."""
         self.index = index
+        self._hello = hello
         self._path = str(socket_path(directory, index))
         self.link: socket.socket | None = None
         self.out: list[bytes] = []
@@ -58,6 +60,10 @@ class Sibling:
         """Marks of calls of its share that are here, because it was away when they came."""
         self.untold: list[int] = []
         """Those of `kept` that it must be told of."""
+        self.boot = b""
+        """Of the process that is there, as it told; empty: it has not told yet."""
+        self.greeted = False
+        """True once it was told of all calls of its share that are here, since the link was made."""
         self.dropped = 0
 
     def reach(self, now: float) -> bool:
@@ -74,6 +80,7 @@ class Sibling:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         try:
             link.connect(self._path)
+            link.send(self._hello)
         except OSError as error:
             link.close()
             self.retry_at = now + RETRY_S
@@ -85,6 +92,7 @@ class Sibling:
         self.link = link
         self.away_since = None
         self.replaced = False
+        self.greeted = False
         self.untold = list(self.kept)
         return True
 
@@ -130,11 +138,16 @@ class Sibling:
             if error.errno in (errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM):
                 self.dropped += messages
                 return True
-            self.close()
-            self.away_since = now
-            self.retry_at = now
+            self.lost(now)
             return False
         return True
+
+    def lost(self, now: float) -> None:
+        """It died."""
+        self.close()
+        self.boot = b""
+        self.away_since = now
+        self.retry_at = now
 
     def close(self) -> None:
         """Let the link go."""

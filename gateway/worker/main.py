@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from time import monotonic, time
 
@@ -21,6 +21,7 @@ from gateway.gate.records import RestartRecord
 from gateway.gate.seal import Sealer
 from gateway.keys import load
 from gateway.net.edge import Edge
+from gateway.net.group import Group, inherited
 from gateway.net.handover import Handover
 from gateway.net.tasks import spawn
 from gateway.net.udp import UdpListener
@@ -64,14 +65,15 @@ GC_EVERY = 30
 _log = get_logger(__name__)
 
 
-def run_worker(settings: Settings, index: int) -> None:
-    """Run worker `index` of this node until SIGTERM or SIGINT, then drain."""
+def run_worker(settings: Settings, index: int, sockets: str = "") -> None:
+    """Run worker `index` of this node until SIGTERM or SIGINT, then drain. `sockets`: descriptors of the SIP sockets
+    that the supervisor has bound (`net.group`); empty: it binds its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, index))
+        runner.run(_run(settings, index, inherited(sockets)))
 
 
-async def _run(settings: Settings, index: int) -> None:
-    worker = Worker(settings, index, asyncio.get_running_loop())
+async def _run(settings: Settings, index: int, groups: list[Group]) -> None:
+    worker = Worker(settings, index, asyncio.get_running_loop(), groups)
     await worker.start()
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -83,7 +85,10 @@ async def _run(settings: Settings, index: int) -> None:
 class Worker:
     """Everything one worker process holds."""
 
-    def __init__(self, settings: Settings, index: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, index: int, loop: asyncio.AbstractEventLoop, groups: Sequence[Group] = ()
+    ) -> None:
+        """`groups`: for each listener the sockets of all workers of this node, where the supervisor has bound them."""
         self._settings = settings
         self._loop = loop
         self._index = index
@@ -93,8 +98,11 @@ class Worker:
         self.journal = WorkerJournal(settings, index, loop.call_soon_threadsafe, self._recover)
         shared = settings.node.workers > 1
         self.listeners = [
-            UdpListener(entry.name, entry.address, entry.port, f"{entry.host}:{entry.public_port}".encode(), shared)
-            for entry in settings.listener
+            UdpListener(
+                entry.name, entry.address, entry.port,
+                f"{entry.host}:{entry.public_port}".encode(), shared, group, index,
+            )
+            for entry, group in zip(settings.listener, groups or [[] for _ in settings.listener], strict=True)
         ]
         self.handover = Handover(make_run_dir(settings), index, settings.node.workers) if shared else None
         sent_bys = tuple(listener.sent_by for listener in self.listeners)
@@ -135,6 +143,10 @@ class Worker:
         )
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
+            self.edge.on_greeted = self._take_stock
+        self._recovery: Recovery | None = None
+        """What the journal held, until the other workers have told what they did with it."""
+        self._greeted = False
         self.book: PeerBook | None = None
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
@@ -180,6 +192,7 @@ class Worker:
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         self.edge.stop()
+        self._take_stock()
         self._linking.cancel()
         evidence = self.gate.evidence
         if not evidence.flush(time()) or evidence.given_up:
@@ -199,8 +212,22 @@ class Worker:
         self.gate.recover(last_decided(self._settings, index), monotonic())
 
     def _recover(self, recovery: Recovery) -> None:
+        if self.handover is not None and not self._greeted:
+            self._recovery = recovery
+        else:
+            self._settle(recovery)
+
+    def _take_stock(self) -> None:
+        """The other workers have stopped standing in for this one: its journal and theirs say all there is."""
+        self._greeted = True
+        recovery, self._recovery = self._recovery, None
+        if recovery is not None:
+            self._settle(recovery)
+
+    def _settle(self, recovery: Recovery) -> None:
         at = time()
-        leave_to_siblings(self._settings, self._index, recovery)
+        if self.handover is not None:
+            leave_to_siblings(self._settings, self._index, recovery, self.handover.elsewhere)
         evidence = self.gate.evidence
         for decision in recovery.open_calls:
             evidence.outcome(decision, at, "lost", 0, "")

@@ -6,6 +6,7 @@ look into the other's journal, read-only, so that no decision is recorded twice 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import time
 
 from gateway.settings import Settings
@@ -30,9 +31,11 @@ def last_decided(settings: Settings, index: int) -> dict[str, tuple[str, str, in
     return {decision: (one.verdict, one.rule, one.status) for decision, one in found.decided.items()}
 
 
-def leave_to_siblings(settings: Settings, index: int, recovery: Recovery) -> None:
+def leave_to_siblings(
+    settings: Settings, index: int, recovery: Recovery, elsewhere: Callable[[bytes], bool] = lambda call_id: False
+) -> None:
     """Take out of `recovery` what others did with calls of this journal since its last record: ended them, or told
-    their outcome."""
+    their outcome, or set them up still (`elsewhere`, by Call-ID)."""
     last = max((one.at for one in recovery.decided.values()), default=int((time() - RECOVER_SECONDS) * 1e6))
     for other in range(settings.node.workers):
         directory = journal_of(settings, other)
@@ -47,3 +50,6 @@ def leave_to_siblings(settings: Settings, index: int, recovery: Recovery) -> Non
             recovery.answered.pop(decision, None)
         recovery.ended |= found.ended
         recovery.open_calls -= found.ended | found.settled
+    for decision in tuple(recovery.open_calls):
+        if elsewhere(recovery.decided[decision].call_id.encode()):
+            recovery.open_calls.discard(decision)

@@ -41,6 +41,7 @@ def cpu_us(gateway: GatewayProcess, workers: int) -> float:
 
 def everything_once(records: Records, calls: int) -> None:
     assert len(records.decisions) == calls and set(records.decisions.values()) == {1}
+    assert len(records.calls) == calls
     assert all(len(results) == 1 for results in records.outcomes.values())
     assert set(records.outcomes) == set(records.decisions)
     assert records.answered() == set(records.ends) and set(records.ends.values()) == {1}
@@ -57,8 +58,7 @@ def test_2000_calls_of_one_peer_are_shared_evenly(tmp_path: Path) -> None:
         both = snapshots(gateway)
         shares = [counted(snapshot, "callgate_calls_total") / CALLS for snapshot in both]
         assert sum(shares) == 1 and 0.45 < shares[0] < 0.55, shares
-        assert sum(counted(snapshot, "callgate_handover_messages_total", "passed-on") for snapshot in both) > CALLS
-        for what in ("taken-over", "dropped"):
+        for what in ("passed-on", "taken-over", "dropped"):  # the kernel gave each message to its owner
             assert not any(counted(snapshot, "callgate_handover_messages_total", what) for snapshot in both)
         records = wait_for(gateway, CALLS, CALLS)
         everything_once(records, CALLS)
@@ -68,9 +68,12 @@ def test_2000_calls_of_one_peer_are_shared_evenly(tmp_path: Path) -> None:
 
 
 def test_the_death_of_one_worker_costs_only_what_it_was_setting_up(tmp_path: Path) -> None:
-    with GatewayProcess(tmp_path / "state", env=TWO) as gateway, answering(tmp_path) as carrier:
+    carrier_of = answering(tmp_path, scenario="uas_patient")
+    with GatewayProcess(tmp_path / "state", env=TWO) as gateway, carrier_of as carrier:
         address = ("127.0.0.1", gateway.sip_port)
-        caller = calling(tmp_path, address, calls=CALLS, rate=200, pause_ms=4_000, numbers=NUMBERS)
+        caller = calling(
+            tmp_path, address, calls=CALLS, rate=200, pause_ms=4_000, numbers=NUMBERS, more=("-recv_timeout", "25000")
+        )
         time.sleep(5)
         pid = gateway.worker_pid(1)
         os.kill(pid, signal.SIGKILL)
@@ -84,10 +87,14 @@ def test_the_death_of_one_worker_costs_only_what_it_was_setting_up(tmp_path: Pat
         # About 800 calls were up, of which the dead worker had half; in set-up it had a few milliseconds' worth.
         assert result.successful + result.failed == CALLS
         assert result.failed <= 10, caller.errors()
-        records = wait_for(gateway, CALLS - result.failed, CALLS - result.failed)
-        assert set(records.decisions.values()) == {1} and CALLS - result.failed <= len(records.decisions) <= CALLS
+        records = wait_for(gateway, CALLS, CALLS - result.failed)
+        print(records.rules)
+        assert set(records.decisions.values()) == {1}
+        # SIPp ends a call that failed with a BYE of its own, which has no Route: that is refused, and recorded.
+        assert len(records.calls) == CALLS and set(records.calls.values()) == {1}
+        assert set(records.rules) <= {"allow", "dialog-forged"} and records.rules["dialog-forged"] <= result.failed
         assert all(len(results) == 1 for results in records.outcomes.values())
-        assert set(records.outcomes) == set(records.decisions)
+        assert set(records.outcomes) == records.allowed
         assert set(records.ends) <= records.answered() and set(records.ends.values()) == {1}
         verified = gateway.cli("evidence", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr

@@ -11,9 +11,10 @@ from time import monotonic
 
 import pytest
 
-from gateway.net.edge import GREETING_S
 from gateway.net.handover import MAX_LINKS, Handover
-from gateway.net.parcels import Parcel, mark_of, share_of
+from gateway.net.links import GREETING_S
+from gateway.net.parcels import Parcel
+from gateway.net.share import call_id_of, share_of
 from gateway.net.sibling import HOLD_S, RETRY_S, socket_path
 from tests.support.net import Net
 from tests.support.redis_fixtures import until
@@ -55,14 +56,15 @@ class Crew:
         """Everybody's loop runs until nothing moves."""
         for _ in range(6):
             for index, worker in self.workers.items():
-                while worker.accept(self.now) is not None:
+                while worker.accept() is not None:
                     pass
                 self._note(index, worker.flush(self.now))
                 for link in tuple(worker.accepted):
                     while parcels := worker.receive(link, self.now):
                         self._note(index, parcels)
                     if parcels is None:
-                        worker.leave(link)
+                        worker.leave(link, self.now)
+                worker.tell(self.now)
 
     def _note(self, index: int, parcels: list[Parcel]) -> None:
         for listener, host, port, data in parcels:
@@ -74,7 +76,7 @@ class Crew:
         found = -1
         for n in range(100_000):
             data = f"{word} sip:x SIP/2.0\r\ni: {n}\r\n\r\n".encode()
-            found += share_of(mark_of(data), self.count) == share
+            found += share_of(call_id_of(data), self.count) == share
             if found == number:
                 return data
         raise AssertionError
@@ -244,13 +246,13 @@ def test_connections_are_bounded_and_nonsense_on_one_closes_it(tmp_path: Path) -
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         end.connect(str(socket_path(tmp_path, 1)))
         ends.append(end)
-        worker.accept(crew.now)
+        worker.accept()
     assert len(worker.accepted) == MAX_LINKS
     ends[0].send(b"GET / HTTP/1.0\r\n\r\n")
     ends[1].send(b"M\0\0\0")
     for link in tuple(worker.accepted):
         if worker.receive(link, crew.now) is None:
-            worker.leave(link)
+            worker.leave(link, crew.now)
     assert len(worker.accepted) == MAX_LINKS - 2
     for end in ends:
         end.close()
@@ -276,7 +278,7 @@ def call(share: int, number: int) -> bytes:
     return next(
         data
         for n in count(number * 1_000)
-        if share_of(mark_of(data := f"INVITE sip:x SIP/2.0\r\ni: {n}\r\n\r\n".encode()), 2) == share
+        if share_of(call_id_of(data := f"INVITE sip:x SIP/2.0\r\ni: {n}\r\n\r\n".encode()), 2) == share
     )
 
 
@@ -286,13 +288,13 @@ async def test_edges_share_the_datagrams_of_one_peer_and_both_answer_from_the_on
         net.start()
     phone, stranger = pair[0].phone(), pair[0].phone("127.0.0.77")
     sent = [call(share, number) for number in range(20) for share in range(2)]
-    await asyncio.sleep(2 * GREETING_S)
+    await until(lambda: all(net.edge.reading for net in pair))
     for data in sent:
         stranger.send(data)
         phone.send(data)
     await until(lambda: sum(len(net.core.received) for net in pair) == len(sent))
     for share, net in enumerate(pair):
-        assert net.core.received == [data for data in sent if share_of(mark_of(data), 2) == share]
+        assert net.core.received == [data for data in sent if share_of(call_id_of(data), 2) == share]
         assert not net.errors and "before" in net.log
         assert {source.port for source in net.core.sources} == {phone.getsockname()[1]}
     assert sum(net.edge.strangers for net in pair) == len(sent), "strangers are nobody's, and are not handed over"
@@ -303,7 +305,7 @@ async def test_edges_share_the_datagrams_of_one_peer_and_both_answer_from_the_on
 async def test_calls_of_a_worker_that_stopped_go_to_the_other(pair: list[Net]) -> None:
     for net in pair:
         net.start()
-    await asyncio.sleep(2 * GREETING_S)
+    await until(lambda: all(net.edge.reading for net in pair))
     pair[1].edge.stop()
     phone = pair[0].phone()
     phone.send(call(0, 1))

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.net.handover import KEPT, MESSAGES, Handover
-from gateway.net.parcels import MAX_BATCH, batches, call_id_of, mark_of, pack, share_of, unpack
+from gateway.net.parcels import MAX_BATCH, batches, pack, unpack
+from gateway.net.share import call_id_of, mark_of, share_of
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.parser import parse
 
@@ -74,19 +75,20 @@ def test_it_never_differs_from_the_parser(name: bytes, blank: bytes, fold: bytes
 
 @given(st.binary(max_size=400))
 def test_any_bytes_have_a_mark_or_none(data: bytes) -> None:
-    assert mark_of(data) == -1 or 0 <= mark_of(data) < 1 << 32
+    assert 0 <= share_of(call_id_of(data), 7) < 7
 
 
 @pytest.mark.parametrize("data", [b"", b"\r\n\r\n", b"\r\n" * 40, b"\0\0\0\0", b"OPTIONS sip:x SIP/2.0\r\n\r\n"])
 def test_what_names_no_call_is_nobody_elses(data: bytes, tmp_path: Path) -> None:
-    assert call_id_of(data) == b"" and mark_of(data) == -1
+    assert call_id_of(data) == b""
     for index in range(2):
         assert not Handover(tmp_path, index, 2).give(data, 0, "127.0.0.2", 5060, 0.0)
 
 
 def test_the_name_is_known_in_any_case_and_the_value_is_not_altered() -> None:
     assert call_id_of(message(b"CALL-id: AbC")) == b"AbC"
-    assert mark_of(message(b"i: AbC")) == mark_of(message(b"Call-ID: AbC")) != mark_of(message(b"i: aBC"))
+    assert call_id_of(message(b"i: AbC")) == call_id_of(message(b"Call-ID: AbC")) != call_id_of(message(b"i: aBC"))
+    assert mark_of(b"AbC") != mark_of(b"aBC")
 
 
 def test_the_first_of_two_counts_and_the_parser_refuses_both() -> None:
@@ -118,7 +120,7 @@ def test_long_nonsense_costs_no_more_than_its_length(hostile: bytes) -> None:
 @pytest.mark.parametrize("count", [2, 3, 7, 64])
 def test_counted_call_ids_are_spread_evenly(pattern: str, count: int) -> None:
     calls = 1_000 * count
-    shares = Counter(share_of(mark_of(message(b"i:" + pattern.format(n).encode())), count) for n in range(calls))
+    shares = Counter(share_of(pattern.format(n).encode(), count) for n in range(calls))
     assert len(shares) == count
     assert max(shares.values()) < 1.25 * calls / count and min(shares.values()) > 0.75 * calls / count
     if count == 2:

@@ -91,7 +91,7 @@ def test_the_death_of_one_worker_costs_only_what_it_was_setting_up(tmp_path: Pat
         print(records.rules)
         assert set(records.decisions.values()) == {1}
         # SIPp ends a call that failed with a BYE of its own, which has no Route: that is refused, and recorded.
-        assert len(records.calls) == CALLS and set(records.calls.values()) == {1}
+        assert CALLS - result.failed <= len(records.calls) <= CALLS and set(records.calls.values()) == {1}
         assert set(records.rules) <= {"allow", "dialog-forged"} and records.rules["dialog-forged"] <= result.failed
         assert all(len(results) == 1 for results in records.outcomes.values())
         assert set(records.outcomes) == records.allowed

@@ -22,7 +22,7 @@ from gateway.proxy.peer import Peer, Source
 from gateway.transaction.timers import NEVER
 from gateway.transaction.transactions import Destination
 
-BURST = 64
+BURST = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
 
 MAX_DATAGRAM = 65_535

@@ -42,7 +42,8 @@ def close_groups(groups: Sequence[Group]) -> None:
 
 
 def inherited(text: str) -> list[Group]:
-    """The sockets of a text like `5,6;7,8`: descriptors, group by group. Raises ValueError or OSError where they are not there."""
+    """The sockets of a text like `5,6;7,8`: descriptors, group by group. Raises ValueError, or OSError where one is
+    not there."""
     groups = [[socket.socket(fileno=int(number)) for number in group.split(",")] for group in text.split(";") if group]
     for group in groups:
         for member in group:

@@ -37,8 +37,8 @@ MESSAGES = b"M"
 KEPT = b"K"
 HELLO = b"H"
 TOLD = b"T"
-"""First byte of a hand-over: messages; or, each with the sender's index behind it, the marks of calls that it keeps; its
-process, first on each link; and that all it keeps has been told."""
+"""First byte of a hand-over: messages; or, each with the sender's index behind it: the marks of calls that it keeps;
+its process, first on each link; and that all it keeps has been told."""
 
 BOOT = 8
 """Octets that name a process."""

@@ -12,7 +12,7 @@ from gateway.net.parcels import Parcel
 from gateway.net.sibling import RETRY_S
 
 GREETING_S = 1.0
-"""Seconds that a worker that has come (back) waits for the others to tell what they keep: a few turns of their loops."""
+"""Seconds that a worker that has come (back) waits at most for the others to tell what they keep."""
 
 MAX_EARLY = 10_000
 """Messages handed over while it waits for that; what is more is dropped, as UDP may."""

@@ -1,11 +1,11 @@
 """The filter by which the kernel gives each datagram to the worker that owns its call (`net.share`).
 
 The workers' sockets on one address and port are a group (SO_REUSEPORT). A classic BPF program attached to it
-(SO_ATTACH_REUSEPORT_CBPF, socket(7); no privilege is needed) reads the datagram and names the socket by its place in the group: it
-looks for the Call-ID in its usual spelling, `CRLF Call-ID: SP`, and computes `share_of`. Such programs have no loops:
-the search is written out, four octets a step, as far as the kernel takes a program. What it does not find (another
-spelling, a longer header part) goes to any worker, which hands it over (`net.handover`): the filter saves that work,
-and nothing depends on it.
+(SO_ATTACH_REUSEPORT_CBPF, socket(7); no privilege is needed) reads the datagram and names the socket by its place in
+the group: it looks for the Call-ID in its usual spelling, `CRLF Call-ID: SP`, and computes `share_of`. Such programs
+have no loops: the search is written out, four octets a step, as far as the kernel takes a program. What it does not
+find (another spelling, a longer header part) goes to any worker, which hands it over (`net.handover`): the filter saves
+that work, and nothing depends on it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ _PLACES = (4, 5, 6, 7)
 # linux/bpf_common.h
 _LD_IMM, _LDX_IMM, _LD_ABS, _LD_IND, _LDB_IND, _LD_MEM, _LDX_MEM = 0x00, 0x01, 0x20, 0x40, 0x50, 0x60, 0x61
 _ST, _STX, _TAX, _TXA, _RET_K, _RET_A, _JA, _JEQ = 0x02, 0x03, 0x07, 0x87, 0x06, 0x16, 0x05, 0x15
-_XOR_X, _ADD_K, _ADD_X, _SUB_K, _MUL_K, _AND_K, _LSH_K, _RSH_K, _MOD_K = 0xAC, 0x04, 0x0C, 0x14, 0x24, 0x54, 0x64, 0x74, 0x94
+_ADD_K, _ADD_X, _SUB_K, _MUL_K, _AND_K, _LSH_K, _RSH_K, _MOD_K = 0x04, 0x0C, 0x14, 0x24, 0x54, 0x64, 0x74, 0x94
+_XOR_X = 0xAC
 
 _HASH, _OCTET, _START = 0, 1, 2
 """Cells of the program's memory."""

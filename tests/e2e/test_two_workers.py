@@ -17,7 +17,7 @@ from tests.support.sipp import answering, calling
 
 NUMBERS = [(f"+86571123400{n:02d}", "+8613800138000") for n in range(50)]
 TWO = {"CALLGATE_NODE__WORKERS": "2"}
-CALLS = 2_000
+CALLS = 1_000
 
 
 def snapshots(gateway: GatewayProcess) -> list[Snapshot]:
@@ -47,11 +47,11 @@ def everything_once(records: Records, calls: int) -> None:
     assert records.answered() == set(records.ends) and set(records.ends.values()) == {1}
 
 
-def test_2000_calls_of_one_peer_are_shared_evenly(tmp_path: Path) -> None:
+def test_1000_calls_of_one_peer_are_shared_evenly(tmp_path: Path) -> None:
     with GatewayProcess(tmp_path / "state", env=TWO) as gateway, answering(tmp_path) as carrier:
         address = ("127.0.0.1", gateway.sip_port)
         before = cpu_us(gateway, 2)
-        result = calling(tmp_path, address, calls=CALLS, rate=200, pause_ms=500, numbers=NUMBERS).wait(60)
+        result = calling(tmp_path, address, calls=CALLS, rate=100, pause_ms=500, numbers=NUMBERS).wait(60)
         print(f"CPU per call, both workers: {(cpu_us(gateway, 2) - before) / CALLS:.0f} us")
         assert (result.successful, result.failed, result.retransmissions) == (CALLS, 0, 0)
         assert carrier.result().failed == 0
@@ -72,7 +72,7 @@ def test_the_death_of_one_worker_costs_only_what_it_was_setting_up(tmp_path: Pat
     with GatewayProcess(tmp_path / "state", env=TWO) as gateway, carrier_of as carrier:
         address = ("127.0.0.1", gateway.sip_port)
         caller = calling(
-            tmp_path, address, calls=CALLS, rate=200, pause_ms=4_000, numbers=NUMBERS, more=("-recv_timeout", "25000")
+            tmp_path, address, calls=CALLS, rate=100, pause_ms=4_000, numbers=NUMBERS, more=("-recv_timeout", "20000")
         )
         time.sleep(5)
         pid = gateway.worker_pid(1)
@@ -84,7 +84,7 @@ def test_the_death_of_one_worker_costs_only_what_it_was_setting_up(tmp_path: Pat
         print(f"ready again after {time.monotonic() - killed:.2f} s")
         result = caller.wait(60)
         print(f"{result}; carrier {carrier.result()}")
-        # About 800 calls were up, of which the dead worker had half; in set-up it had a few milliseconds' worth.
+        # About 400 calls were up, of which the dead worker had half; in set-up it had a few milliseconds' worth.
         assert result.successful + result.failed == CALLS
         assert result.failed <= 10, caller.errors()
         records = wait_for(gateway, CALLS, CALLS - result.failed)

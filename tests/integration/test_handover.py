@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
@@ -12,7 +11,6 @@ from time import monotonic
 import pytest
 
 from gateway.net.handover import MAX_LINKS, Handover
-from gateway.net.links import GREETING_S
 from gateway.net.parcels import Parcel
 from gateway.net.share import call_id_of, share_of
 from gateway.net.sibling import HOLD_S, RETRY_S, socket_path

@@ -125,8 +125,11 @@ class Handover:
             if not self._elsewhere:
                 return False
             keeper = self._elsewhere.get(mark_of(call_id))
-            target = self._siblings[keeper] if keeper is not None else None
-            if target is None or not (target.reach(now) or target.awaited(now)):
+            if keeper is None:
+                return False
+            target = self._siblings[keeper]
+            if not (target.reach(now) or target.awaited(now)):
+                self._replace(target)  # what it decided was a call of this share
                 return False
         else:
             mark = mark_of(call_id)
@@ -153,12 +156,16 @@ class Handover:
     def _keep(self, share: int, mark: int) -> None:
         self.taken_over += 1
         sibling = self._siblings[share]
-        if mark not in sibling.kept and not sibling.replaced:
-            sibling.replaced = True  # also where another found it away, and the link from here is not known to be dead
-            self.on_stand_in(share)
+        if mark not in sibling.kept:
+            self._replace(sibling)  # also where another found it away, and the link from here is not known to be dead
         sibling.keep(mark)
         if sibling.untold:
             self._untold.add(sibling)
+
+    def _replace(self, sibling: Sibling) -> None:
+        if not sibling.replaced:
+            sibling.replaced = True
+            self.on_stand_in(sibling.index)
 
     def flush(self, now: float) -> list[Parcel]:
         """End of a turn: everything queued leaves. Returns what was held for a worker that did not come back and is

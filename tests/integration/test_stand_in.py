@@ -40,7 +40,7 @@ class Node:
 
     def __init__(self, site: Site, settings: Settings) -> None:
         self.site = site
-        self.settings = replace(settings, node=replace(settings.node, workers=2))
+        self.settings = replace(settings, node=replace(settings.node, workers=2, drain_s=0.0))
         make_run_dir(self.settings)
         self.groups, _ = bind_groups([("127.0.0.1", site.port)], 2)
         self.workers: dict[int, Worker] = {}
@@ -106,6 +106,12 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+def handed(worker: Worker) -> int:
+    """Messages of the other worker's calls that it handled."""
+    assert worker.handover is not None
+    return worker.handover.taken_over
+
+
 async def ringing(site: Site) -> Request:
     """The INVITE of `CALL` as the carrier gets it."""
     site.send(site.invite(call_id=CALL))
@@ -131,8 +137,8 @@ def bye(site: Site, routes: list[bytes]) -> bytes:
 
 async def hung_up(site: Site, routes: list[bytes]) -> None:
     site.send(bye(site, routes))
-    got = await site.carrier.request()
-    assert got.method == b"BYE"
+    while (got := await site.carrier.request()).method != b"BYE":
+        pass  # INVITEs that were repeated
     site.answer(got)
     assert (await site.alpha.final()).status == 200
 
@@ -146,11 +152,11 @@ async def test_a_call_goes_on_at_the_stand_in_and_stays_there_when_its_worker_is
         await node.kill(1)
         again = await ringing(site)  # waits in the dead worker's socket, until the other reads it
         assert again.via.branch == first.via.branch, "the same call, in the next element's eyes too"
-        assert node.workers[0].core.layer.servers
+        await until(lambda: bool(node.workers[0].core.layer.servers))
         await node.begin(1)
         assert node.told() == ({CALL.decode(): 1}, [], 0), "it is being set up still: it is not lost"
         site.send(site.invite(call_id=CALL))  # once more: absorbed where the call is
-        await until(lambda: node.workers[0].core.layer.absorbed == 1)
+        await until(lambda: handed(node.workers[0]) == 2)
         routes = await answered(site, again)
         await hung_up(site, routes)
         assert node.told() == ({CALL.decode(): 1}, ["answered"], 1)
@@ -172,7 +178,7 @@ async def test_a_call_first_decided_at_the_stand_in_is_not_decided_again(
         await node.begin(1)
         for _ in range(3):
             site.send(site.invite(call_id=CALL))
-        await until(lambda: node.workers[0].core.layer.absorbed == 3)
+        await until(lambda: handed(node.workers[0]) == 4)
         assert node.told()[0] == {CALL.decode(): 1}
         await hung_up(site, await answered(site, got))
         await node.kill(0)  # now its own worker stands in, and reads what the other decided

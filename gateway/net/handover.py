@@ -35,10 +35,14 @@ MAX_ELSEWHERE = 1 << 18
 
 MESSAGES = b"M"
 KEPT = b"K"
+PENDING = b"P"
 HELLO = b"H"
 TOLD = b"T"
 """First byte of a hand-over: messages; or, each with the sender's index behind it: the marks of calls that it keeps;
-its process, first on each link; and that all it keeps has been told."""
+decision ids of calls that it sets up; its process, first on each link; and that all has been told."""
+
+_ID = 16
+"""Octets of a decision id."""
 
 BOOT = 8
 """Octets that name a process."""
@@ -62,6 +66,10 @@ class Handover:
         self._elsewhere: dict[int, int] = {}
         self.on_stand_in: Callable[[int], None] = lambda share: None
         """Told before the first message of a worker that is away is handled here."""
+        self.in_setup: Callable[[], list[bytes]] = list
+        """Decision ids of the calls that are being set up here."""
+        self.pending: set[bytes] = set()
+        """Those that the others had when this worker came."""
         self.accepted: list[socket.socket] = []
         self.server: socket.socket | None = None
         self.passed_on = 0
@@ -92,10 +100,6 @@ class Handover:
         self._asked = {index for index, sibling in self._siblings.items() if sibling.reach(now)}
         self._untold.update(self._siblings[index] for index in self._asked)
         return bool(self._asked)
-
-    def elsewhere(self, call_id: bytes) -> bool:
-        """True for a call of this share that another worker has."""
-        return mark_of(call_id) in self._elsewhere
 
     @property
     def greeted(self) -> bool:
@@ -216,6 +220,9 @@ class Handover:
             sibling.untold = []
             if not sibling.greeted:
                 sibling.greeted = True
+                pending = b"".join(self.in_setup())
+                for at in range(0, len(pending), _ID * 4_096):
+                    sibling.send(PENDING + self._name + pending[at : at + _ID * 4_096], now)
                 sibling.send(TOLD + self._name, now)
 
     # -- in --------------------------------------------------------------------------------------------------------
@@ -275,6 +282,9 @@ class Handover:
             self._from[link] = index
         elif word == TOLD:
             self._asked.discard(index)
+        elif word == PENDING and len(batch) % _ID == 2:
+            if self._asked:
+                self.pending.update(batch[at : at + _ID] for at in range(2, len(batch), _ID))
         elif word == KEPT and len(batch) % 4 == 2:
             for mark in struct.unpack_from(f"!{(len(batch) - 2) // 4}I", batch, 2):
                 if len(self._elsewhere) >= MAX_ELSEWHERE:

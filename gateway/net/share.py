@@ -15,10 +15,9 @@ PREFIX = 32
 PRIME = 16_777_213
 """The greatest below 2^24: a remainder and one more octet fit 32 bits."""
 
-GOLDEN = 0x9E3779B1
-"""Spreads what is counted up: the low bits of a remainder alone would follow the counter."""
-
-FOLD, SHIFT = 15, 8
+MIX = ((16, 0x85EBCA6B), (13, 0xC2B2AE35))
+LAST_SHIFT = 16
+"""The finalizer of MurmurHash3: a remainder alone would follow what Call-IDs count up."""
 
 _NAMES = (b"call-id", b"i")
 
@@ -53,8 +52,10 @@ def _search(data: bytes) -> bytes:
 
 def share_of(call_id: bytes, count: int) -> int:
     """The worker of `count` that a call belongs to."""
-    mixed = int.from_bytes(call_id[:PREFIX]) % PRIME * GOLDEN & 0xFFFFFFFF
-    return (((mixed ^ mixed >> FOLD) * GOLDEN & 0xFFFFFFFF) >> SHIFT) % count
+    mixed = int.from_bytes(call_id[:PREFIX]) % PRIME
+    for shift, factor in MIX:
+        mixed = (mixed ^ mixed >> shift) * factor & 0xFFFFFFFF
+    return (mixed ^ mixed >> LAST_SHIFT) % count
 
 
 def mark_of(call_id: bytes) -> int:

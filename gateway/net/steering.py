@@ -14,7 +14,7 @@ import ctypes
 import socket
 import struct
 
-from gateway.net.share import FOLD, GOLDEN, PREFIX, PRIME, SHIFT
+from gateway.net.share import LAST_SHIFT, MIX, PREFIX, PRIME
 
 REACHES = (1_408, 1_024, 640, 384)
 """Octets from the start of a datagram in which a Call-ID is found; the first that the kernel has room for. Before Linux
@@ -139,12 +139,11 @@ def _share(code: _Code, count: int) -> None:
         code.add(_LDX_MEM, _START)
     code.label("end")
     code.add(_LD_MEM, _HASH)
-    code.add(_MUL_K, GOLDEN)
-    code.add(_TAX)
-    code.add(_RSH_K, FOLD)
-    code.add(_XOR_X)
-    code.add(_MUL_K, GOLDEN)
-    code.add(_RSH_K, SHIFT)
+    for shift, factor in (*MIX, (LAST_SHIFT, 1)):
+        code.add(_TAX)
+        code.add(_RSH_K, shift)
+        code.add(_XOR_X)
+        code.add(_MUL_K, factor)
     code.add(_MOD_K, count)
     code.add(_RET_A)
 

@@ -143,6 +143,7 @@ class Worker:
         )
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
+            self.handover.in_setup = self.core.dialogs.decisions.in_setup
             self.edge.on_greeted = self._take_stock
         self._recovery: Recovery | None = None
         """What the journal held, until the other workers have told what they did with it."""
@@ -227,7 +228,7 @@ class Worker:
     def _settle(self, recovery: Recovery) -> None:
         at = time()
         if self.handover is not None:
-            leave_to_siblings(self._settings, self._index, recovery, self.handover.elsewhere)
+            leave_to_siblings(self._settings, self._index, recovery, {one.hex() for one in self.handover.pending})
         evidence = self.gate.evidence
         for decision in recovery.open_calls:
             evidence.outcome(decision, at, "lost", 0, "")

@@ -6,7 +6,7 @@ look into the other's journal, read-only, so that no decision is recorded twice 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from time import time
 
 from gateway.settings import Settings
@@ -32,10 +32,10 @@ def last_decided(settings: Settings, index: int) -> dict[str, tuple[str, str, in
 
 
 def leave_to_siblings(
-    settings: Settings, index: int, recovery: Recovery, elsewhere: Callable[[bytes], bool] = lambda call_id: False
+    settings: Settings, index: int, recovery: Recovery, pending: AbstractSet[str] = frozenset()
 ) -> None:
     """Take out of `recovery` what others did with calls of this journal since its last record: ended them, or told
-    their outcome, or set them up still (`elsewhere`, by Call-ID)."""
+    their outcome. `pending`: decision ids of those that they are setting up."""
     last = max((one.at for one in recovery.decided.values()), default=int((time() - RECOVER_SECONDS) * 1e6))
     for other in range(settings.node.workers):
         directory = journal_of(settings, other)
@@ -50,6 +50,4 @@ def leave_to_siblings(
             recovery.answered.pop(decision, None)
         recovery.ended |= found.ended
         recovery.open_calls -= found.ended | found.settled
-    for decision in tuple(recovery.open_calls):
-        if elsewhere(recovery.decided[decision].call_id.encode()):
-            recovery.open_calls.discard(decision)
+    recovery.open_calls -= pending

@@ -19,6 +19,7 @@ NUMBERS = [(f"+86571123400{n:02d}", "+8613800138000") for n in range(50)]
 TWO = {"CALLGATE_NODE__WORKERS": "2", "CALLGATE_GATE__DEADLINE_MS": "2000"}
 """The deadline is not what is tried here, and a busy machine misses the usual one."""
 CALLS = 1_000
+WATCHED = ("callgate_sip_dropped", "callgate_handover", "callgate_sip_retrans", "callgate_errors")
 
 
 def snapshots(gateway: GatewayProcess) -> list[Snapshot]:
@@ -85,6 +86,7 @@ def test_the_death_of_one_worker_costs_only_what_it_was_setting_up(tmp_path: Pat
         print(f"ready again after {time.monotonic() - killed:.2f} s")
         result = caller.wait(60)
         print(f"{result}; carrier {carrier.result()}")
+        print([line for line in gateway.get("/metrics")[1].splitlines() if line.startswith(WATCHED)])
         # About 400 calls were up, of which the dead worker had half; in set-up it had a few milliseconds' worth.
         assert result.successful + result.failed == CALLS
         assert result.failed <= 10, caller.errors()

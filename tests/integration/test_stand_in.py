@@ -124,19 +124,24 @@ async def answered(site: Site, got: Request) -> list[bytes]:
     while (final := await site.alpha.final()).status < 200:
         pass
     assert final.status == 200
-    return [value for name, value in final.headers if name == b"Record-Route"][::-1]
+    routes = [value for name, value in final.headers if name == b"Record-Route"][::-1]
+    site.send(in_dialog(site, b"ACK", 1, routes))
+    while (acked := await site.carrier.request()).method != b"ACK":
+        pass  # INVITEs that were repeated
+    assert acked.call_id == CALL
+    return routes
 
 
-def bye(site: Site, routes: list[bytes]) -> bytes:
+def in_dialog(site: Site, method: bytes, cseq: int, routes: list[bytes]) -> bytes:
     return request(
-        b"BYE", b"sip:13800138000@127.0.0.9:%d" % site.carrier.port, via=site.alpha.via + b";rport",
-        branch=b"z9hG4bKbye", to=b"<sip:" + CALLEE + b"@127.0.0.1>;tag=tt", call_id=CALL, cseq=2, contact=b"",
+        method, b"sip:13800138000@127.0.0.9:%d" % site.carrier.port, via=site.alpha.via + b";rport",
+        branch=b"z9hG4bK" + method, to=b"<sip:" + CALLEE + b"@127.0.0.1>;tag=tt", call_id=CALL, cseq=cseq, contact=b"",
         extra=tuple((b"Route", route) for route in routes),
     )  # fmt: skip
 
 
 async def hung_up(site: Site, routes: list[bytes]) -> None:
-    site.send(bye(site, routes))
+    site.send(in_dialog(site, b"BYE", 2, routes))
     while (got := await site.carrier.request()).method != b"BYE":
         pass  # INVITEs that were repeated
     site.answer(got)

@@ -53,7 +53,10 @@ def members() -> Iterator[Members]:
     made.close()
 
 
-def message(call_id: bytes, before: bytes = b"Via: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1", name: bytes = b"Call-ID: ") -> bytes:
+VIA = b"Via: SIP/2.0/UDP 127.0.0.2;branch=z9hG4bK1"
+
+
+def message(call_id: bytes, before: bytes = VIA, name: bytes = b"Call-ID: ") -> bytes:
     return b"BYE sip:bob@127.0.0.9 SIP/2.0\r\n%b\r\n%b%b\r\nCSeq: 2 BYE\r\n\r\n" % (before, name, call_id)
 
 
@@ -66,7 +69,7 @@ CALL_IDS = st.one_of(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(CALL_IDS, st.integers(1, 1_300))
-def test_the_kernel_gives_a_message_to_the_worker_that_owns_its_call(members: Members, call_id: bytes, pad: int) -> None:
+def test_the_kernel_gives_a_message_to_its_owner(members: Members, call_id: bytes, pad: int) -> None:
     data = message(call_id, b"v" * pad)
     assert members.place(data) == share_of(call_id_of(data), COUNT)
 

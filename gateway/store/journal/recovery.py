@@ -45,7 +45,6 @@ class Decided(NamedTuple):
     status: int
     at: int
     """Epoch microseconds."""
-    call_id: str = ""
 
 
 @dataclass(slots=True)
@@ -87,7 +86,6 @@ class _Line(msgspec.Struct):
     verdict: str = ""
     rule: str = ""
     status: int = 0
-    call_id: str = ""
 
 
 _line_decoder: Final = msgspec.json.Decoder(_Line)
@@ -191,7 +189,7 @@ def _note(line: _Line, since: int, recovery: Recovery) -> None:
     if line.at < since:
         return
     if line.kind == "decision":
-        recovery.decided[line.id] = Decided(line.verdict, line.rule, line.status, line.at, line.call_id)
+        recovery.decided[line.id] = Decided(line.verdict, line.rule, line.status, line.at)
         if line.verdict == "allow":
             recovery.open_calls.add(line.id)
     elif line.kind == "outcome":

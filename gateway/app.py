@@ -17,12 +17,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gateway.compiled import FLAVOUR
 from gateway.first_keys import ensure_keys
 from gateway.keys import KeysError
+from gateway.net.group import Group, bind_groups
 from gateway.readiness import ask_ready, database_is_away, to_import
 from gateway.settings import Settings, make_run_dir
 from gateway.store.embedded.process import EmbeddedError
@@ -63,13 +64,14 @@ def run_gateway(settings: Settings, typed: Callable[[str], str] = "callgate {}".
         with suppress(OSError):  # counters are since the start
             settings.counters_file.unlink()
         _check_ports(settings)
+        groups = _bind(settings) if settings.node.workers > 1 else []
         settings = dataclasses.replace(
             settings,
             redis=dataclasses.replace(settings.redis, url=settings.redis.url or found.redis_url),
             database=dataclasses.replace(settings.database, url=settings.database.url or found.database_url),
         )
         ran = True
-        return asyncio.run(Gateway(settings, servers, started, typed).run())
+        return asyncio.run(Gateway(settings, servers, started, typed, groups).run())
     except StartError as error:
         sys.stderr.write(f"callgate: {error}\n")
         return 1
@@ -103,6 +105,20 @@ def _check_ports(settings: Settings) -> None:
                 ) from None
 
 
+def _bind(settings: Settings) -> list[Group]:
+    """The sockets that several workers share."""
+    try:
+        groups, reach = bind_groups([(item.address, item.port) for item in settings.listener], settings.node.workers)
+    except OSError as error:
+        raise StartError(
+            f"node.workers = {settings.node.workers}: cannot open a socket for each: {error.strerror}; "
+            "fix: stop what holds the port, or set fewer"
+        ) from None
+    if not reach:
+        _log.warning("the kernel does not steer datagrams to workers; they hand them to each other, at some cost")
+    return groups
+
+
 def _make_keys(settings: Settings) -> None:
     """Before any child and before a database is made: two must not make the same file, and a start that is cut off
     must not leave a database without it."""
@@ -130,8 +146,14 @@ class Gateway:
     """The running parts of one node."""
 
     def __init__(
-        self, settings: Settings, servers: EmbeddedServers, started: float, typed: Callable[[str], str]
+        self,
+        settings: Settings,
+        servers: EmbeddedServers,
+        started: float,
+        typed: Callable[[str], str],
+        groups: Sequence[Group] = (),
     ) -> None:
+        """`groups`: the SIP sockets of the workers, where these share an address."""
         self._settings = settings
         self._servers = servers
         self._started = started
@@ -141,7 +163,7 @@ class Gateway:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._workers = [
-            Child(f"worker-{index}", ("worker", str(index)), settings) for index in range(settings.node.workers)
+            Child(f"worker-{index}", ("worker", str(index)), settings, groups) for index in range(settings.node.workers)
         ]
         self._shipper = Child("shipper", ("shipper",), settings)
         self._control = Child("control", ("control",), settings)

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 
-from gateway.process import EX_CONFIG, SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
+from gateway.process import EX_CONFIG, SETTINGS_VARIABLE, SOCKETS_VARIABLE, SUPERVISOR_VARIABLE
 from gateway.settings import Settings, from_json
 
 _PR_SET_PDEATHSIG = 1
@@ -29,7 +29,7 @@ def run_part(part: str, settings: Settings, index: int = 0) -> None:
     if part == "worker":
         from gateway.worker import run_worker
 
-        run_worker(settings, index)
+        run_worker(settings, index, os.environ.get(SOCKETS_VARIABLE, ""))
     elif part == "shipper":
         from gateway.control.ship import run_ship
 

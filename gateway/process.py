@@ -19,3 +19,6 @@ SETTINGS_VARIABLE = "CALLGATE_CHILD_SETTINGS"
 
 SUPERVISOR_VARIABLE = "CALLGATE_SUPERVISOR"
 """Environment variable that holds the supervisor's process id."""
+
+SOCKETS_VARIABLE = "CALLGATE_CHILD_SOCKETS"
+"""Environment variable that holds the descriptors of the SIP sockets a worker inherits (`net.group`)."""

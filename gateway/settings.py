@@ -33,7 +33,7 @@ class Node:
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
     name: Annotated[str, MinLen(1), "the node's name; it names its journals and stands in every record"] = "node-1"
     state_dir: Annotated[str, MinLen(1), "directory for journals, keys and embedded servers"] = "var"
-    workers: Annotated[int, Ge(0), "1 (one SIP worker) or 0 (none here); several come with a later version"] = 1
+    workers: Annotated[int, Ge(0), Le(64), "SIP workers behind the one address, at most one a core; 0 = none here"] = 1
     drain_s: Annotated[float, Ge(0), Le(3600), "seconds live transactions get to finish at shutdown"] = 32.0
 
 

@@ -21,11 +21,6 @@ def contradictions(settings: Settings) -> list[str]:
             f"node.name = {node.name!r}: not a name of a node; fix: write 1 to 64 letters, digits, '.', '_' and '-', "
             "a letter or digit first"
         )
-    if node.workers > 1:
-        found.append(
-            f"node.workers = {node.workers}: one worker for now: several behind one address come with a later version; "
-            "fix: set it to 1 (or 0: none here)"
-        )
     if not settings.listener:
         found.append("listener = []: nothing would be received; fix: add a [[listener]] with name and address")
     names: set[str] = set()

@@ -20,13 +20,19 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.process import CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
+from gateway.process import (
+    CONFIG_VARIABLE,
+    PRINCIPAL_VARIABLE,
+    SETTINGS_VARIABLE,
+    SOCKETS_VARIABLE,
+    SUPERVISOR_VARIABLE,
+)
 from gateway.settings import Settings
 from gateway.settings_check import contradictions
 from gateway.settings_show import masked
 
 PREFIX = "CALLGATE_"
-OUR_OWN = frozenset((CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SUPERVISOR_VARIABLE))
+OUR_OWN = frozenset((CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SOCKETS_VARIABLE, SUPERVISOR_VARIABLE))
 """Variables with our prefix that are no settings: the file's path, what the supervisor tells its children."""
 
 SEARCH = ("callgate.toml", "config/example/callgate.toml")

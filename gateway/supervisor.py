@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from gateway.process import SETTINGS_VARIABLE, SUPERVISOR_VARIABLE
+from gateway.process import SETTINGS_VARIABLE, SOCKETS_VARIABLE, SUPERVISOR_VARIABLE
 from gateway.settings import Settings
 from gateway.telemetry.logs import get_logger
 
@@ -36,7 +37,10 @@ class StartError(Exception):
 class Child:
     """One process that is to run until it is stopped."""
 
-    def __init__(self, name: str, arguments: Sequence[str], settings: Settings) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], settings: Settings, groups: Sequence[Sequence[socket.socket]] = ()
+    ) -> None:
+        """`groups`: sockets it inherits (`net.group`)."""
         self.name = name
         self.starts = 0
         self.started = 0.0
@@ -46,7 +50,9 @@ class Child:
             **os.environ,
             SETTINGS_VARIABLE: settings.to_json().decode(),
             SUPERVISOR_VARIABLE: str(os.getpid()),
+            SOCKETS_VARIABLE: ";".join(",".join(str(member.fileno()) for member in group) for group in groups),
         }
+        self._descriptors = tuple(member.fileno() for group in groups for member in group)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
 
@@ -81,8 +87,9 @@ class Child:
     async def _run_once(self) -> int:
         # From the main thread: PDEATHSIG is about the thread that forks (prctl(2)).
         self._process = await asyncio.create_subprocess_exec(
-            *self._argv, env=self._env, stdin=asyncio.subprocess.DEVNULL, start_new_session=True
-        )
+            *self._argv, env=self._env, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+            pass_fds=self._descriptors,
+        )  # fmt: skip
         self.starts += 1
         self.started = asyncio.get_running_loop().time()
         if self._stopping.is_set():  # told to stop while it was being started

@@ -81,7 +81,7 @@ class Gate:
 
     def recover(self, decisions: Recovered, now: float) -> None:
         """Decisions that are in the journal already: their retransmitted INVITEs are the same calls."""
-        self._recovered = decisions
+        self._recovered = {**self._recovered, **decisions}
         self._recovered_until = now + RECOVERY_SECONDS
 
     def _in_force(self) -> tuple[Registry, Engine]:

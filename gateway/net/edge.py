@@ -8,17 +8,21 @@ leave (DESIGN §1).
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
 
+from gateway.net.handover import Handover
+from gateway.net.links import Links
+from gateway.net.parcels import Parcel
 from gateway.net.udp import UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
 from gateway.transaction.timers import NEVER
 from gateway.transaction.transactions import Destination
 
-BURST = 64
+BURST = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
 
 MAX_DATAGRAM = 65_535
@@ -37,7 +41,7 @@ Identify = Callable[[str, str], Peer | None]
 
 
 class Edge:
-    """One worker's sockets and its clock."""
+    """One worker's sockets and its clock. `handover`: to the other workers on the same addresses, if there are any."""
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Edge:
         identify: Identify,
         before_send: Callable[[float], None],
         on_error: Callable[[BaseException], None],
+        handover: Handover | None = None,
     ) -> None:
         self._loop = loop
         self.listeners = tuple(listeners)
@@ -59,30 +64,57 @@ class Edge:
         self._core: ProxyCore | None = None
         self._in_turn = False
         self._woken = False
+        self._links: Links | None = None
+        if handover is not None:
+            self._links = Links(loop, handover, self._handed, self._read, self._read_for)
+        self.on_greeted: Callable[[], None] = lambda: None
+        """Told before the first message is read, when the other workers have said which calls they have."""
         self.strangers = 0
         """Datagrams of unknown sources, which get no answer at all."""
         self.send_errors = 0
         self.received = 0
+        self.reading = False
+        """True once datagrams are read."""
         self.last_turn = 0.0
         """Monotonic time of the last turn, for the loop-lag check."""
-
-    # -- wiring ----------------------------------------------------------------------------------------------------
 
     def start(self, core: ProxyCore) -> None:
         """Begin to read."""
         self._core = core
         core.epoch_offset = time() - monotonic()
-        for listener in self.listeners:
-            self._loop.add_reader(listener.socket.fileno(), self._readable, listener)
+        if self._links is not None:
+            self._links.open()  # first the others tell which calls they have
+        else:
+            self._read()
+
+    def _read(self) -> None:
+        if self._core is not None:
+            self.on_greeted()
+            self.reading = True
+            for number, listener in enumerate(self.listeners):
+                self._loop.add_reader(listener.socket.fileno(), self._readable, listener, number, listener.socket)
+
+    def _read_for(self, share: int, begin: bool) -> None:
+        """Begin or end to read what the kernel gives to a worker that is away."""
+        for number, listener in enumerate(self.listeners):
+            other = listener.group[share] if listener.group else None
+            if other is not None and begin:
+                self._loop.add_reader(other.fileno(), self._readable, listener, number, other)
+            elif other is not None:
+                self._loop.remove_reader(other.fileno())
 
     def stop(self) -> None:
         """Stop reading and close the sockets. What is still to be sent is dropped."""
         self._core = None
         if self._timer is not None:
             self._timer.cancel()
+        if self._links is not None:
+            self._links.close()
         for listener in self.listeners:
             self._loop.remove_reader(listener.socket.fileno())
             self._loop.remove_writer(listener.socket.fileno())
+            for other in listener.group:
+                self._loop.remove_reader(other.fileno())
             listener.close()
 
     def forget_sources(self) -> None:
@@ -95,15 +127,16 @@ class Edge:
 
     # -- turns -----------------------------------------------------------------------------------------------------
 
-    def _readable(self, listener: UdpListener) -> None:
+    def _readable(self, listener: UdpListener, number: int, sock: socket.socket) -> None:
         core = self._core
         if core is None:
             return
         self._in_turn = True
         now = monotonic()
-        receive = listener.socket.recvfrom
+        receive = sock.recvfrom
         sources = self._sources
         name = listener.name
+        give = self._links.handover.give if self._links is not None else None
         for _ in range(BURST):
             try:
                 data, address = receive(MAX_DATAGRAM)
@@ -118,11 +151,29 @@ class Edge:
                 source = sources.get((name, host, port)) or self._source(listener, host, port)
                 if source is None:
                     self.strangers += 1
-                else:
+                elif give is None or not give(data, number, host, port, now):
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
         self.end_turn(now)
+
+    def _handed(self, parcels: list[Parcel], now: float) -> None:
+        self._in_turn = True
+        self._take(parcels, now)
+        self.end_turn(now)
+
+    def _take(self, parcels: list[Parcel], now: float) -> None:
+        core = self._core
+        if core is None:
+            return
+        for number, host, port, data in parcels:
+            try:
+                listener = self.listeners[number]
+                source = self._sources.get((listener.name, host, port)) or self._source(listener, host, port)
+                if source is not None:  # else its trunk was taken from the registry meanwhile
+                    core.receive(data, source, now)
+            except Exception as error:  # one message must not stop the others
+                self._on_error(error)
 
     def _source(self, listener: UdpListener, host: str, port: int) -> Source | None:
         peer = self._identify(listener.name, host)
@@ -137,11 +188,15 @@ class Edge:
     def end_turn(self, now: float) -> None:
         """Write the evidence, send what is to be sent, set the timer."""
         self.last_turn = now
+        if self._links is not None:
+            self._take(self._links.flush(now), now)
         try:
             self._before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves
             self._on_error(error)
         self._in_turn = False
+        if self._links is not None:
+            self._links.tell(now)
         core = self._core
         if core is None:
             self._out.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from collections.abc import Sequence
 
 from gateway.proxy.peer import Destination
 
@@ -16,25 +17,48 @@ MAX_BACKLOG = 10_000
 Address = tuple[str, int]
 
 
+def bind_udp(address: str, port: int, shared: bool) -> socket.socket:
+    """A socket of a listener. `shared`: one of several on the same address and port. Raises OSError."""
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        if shared:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind((address, port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
 class UdpListener:
     """One bound socket. `name` is the listener's name in the configuration."""
 
-    __slots__ = ("_backlog", "_destinations", "dropped", "family", "name", "sent_by", "socket", "writing")
+    __slots__ = ("_backlog", "_destinations", "dropped", "family", "group", "name", "sent_by", "socket", "writing")
 
-    def __init__(self, name: str, address: str, port: int, sent_by: bytes) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        port: int,
+        sent_by: bytes,
+        shared: bool = False,
+        group: Sequence[socket.socket] = (),
+        index: int = 0,
+    ) -> None:
+        """`shared`: other workers of this user bind the same address and port (SO_REUSEPORT). `group`: the sockets of
+        all workers, bound already, of which number `index` is this one's."""
         self.name = name
         self.sent_by = sent_by
         """Advertised host:port, as it goes into Via and Record-Route."""
-        self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.socket = socket.socket(self.family, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self.group = tuple(group)
         try:
-            self.socket.bind((address, port))
+            self.socket = self.group[index] if self.group else bind_udp(address, port, shared)
         except OSError as error:
-            self.socket.close()
             text = f"listener {name}: cannot bind udp {address}:{port}: {error.strerror}"
             raise OSError(error.errno, text) from error
+        self.family = self.socket.family
         self._backlog: deque[tuple[bytes, Address]] = deque()
         self._destinations: dict[Address, Destination] = {}
         self.dropped = 0
@@ -90,3 +114,5 @@ class UdpListener:
     def close(self) -> None:
         """Close the socket."""
         self.socket.close()
+        for other in self.group:
+            other.close()

@@ -97,6 +97,10 @@ class Decisions:
         """True while a call is known to be in set-up here."""
         return decision in self._unanswered
 
+    def in_setup(self) -> list[bytes]:
+        """The calls in set-up here."""
+        return list(self._unanswered)
+
     def failed(self, decision: bytes) -> bool:
         """True for a call that is known to have come to nothing."""
         return decision in self._failed

@@ -45,6 +45,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_sip_messages_total", "counter", "SIP messages by method or status class", ("direction", "kind")),
     Metric("callgate_sip_retransmissions_total", "counter", "Requests and responses seen again", ("direction",)),
     Metric("callgate_sip_dropped_total", "counter", "Datagrams dropped without an answer", ("reason",)),
+    Metric("callgate_handover_messages_total", "counter", "Messages of other workers' calls, by fate", ("what",)),
     Metric("callgate_sip_rejected_total", "counter", "Requests answered without a decision", ("status",)),
     Metric("callgate_rule_shadow_total", "counter", "Calls a rule in shadow mode would have refused", ("rule",)),
     Metric("callgate_rule_errors_total", "counter", "Rules that failed; the call was refused", ("rule",)),
@@ -142,8 +143,9 @@ class WorkerStats:
 
     __slots__ = (
         "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "draining",
-        "dropped", "errors", "index", "journal_bytes", "journal_errors", "journal_records", "journal_writable",
-        "keys_match", "lookup", "lookup_failures", "outcomes", "peers", "redis_up", "registry_version",
+        "dropped", "errors", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
+        "journal_writable", "keys_match", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
+        "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
         "retransmissions", "rule_errors", "shadow", "started", "transactions",
     )  # fmt: skip
@@ -170,6 +172,8 @@ class WorkerStats:
         self.retransmissions: dict[str, int] = {"in": 0, "out": 0}
         self.dropped: dict[str, int] = defaultdict(int)
         """reason: a closed set of our own words (`unknown_source`, `malformed`, `unmatched_response`, …)."""
+        self.handover: dict[str, int] = {}
+        """what: `passed-on`, `taken-over`, `dropped`; empty in a worker that is the only one."""
         self.rejected: dict[int, int] = defaultdict(int)
         """SIP status of requests answered without a decision record (400, 481 in-dialog, 405, …)."""
         self.shadow: dict[str, int] = defaultdict(int)
@@ -204,6 +208,7 @@ class WorkerStats:
             ("callgate_lookup_failures_total", self.lookup_failures),
             ("callgate_sip_retransmissions_total", self.retransmissions),
             ("callgate_sip_dropped_total", self.dropped),
+            ("callgate_handover_messages_total", self.handover),
             ("callgate_rule_shadow_total", self.shadow),
             ("callgate_rule_errors_total", self.rule_errors),
             ("callgate_errors_total", self.errors),

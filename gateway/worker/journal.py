@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from pathlib import Path
 from time import time
 
 from gateway.settings import Settings
@@ -22,13 +23,18 @@ RECOVER_SECONDS = 240.0
 _log = get_logger(__name__)
 
 
+def journal_of(settings: Settings, index: int) -> Path:
+    """The journal directory of worker `index`."""
+    return settings.journal_dir / f"{settings.node.name}-{index}"
+
+
 class WorkerJournal:
     """`store.ports.Journal` over a writer that may come later."""
 
     def __init__(self, settings: Settings, index: int, post: Post, recovered: Callable[[Recovery], None]) -> None:
         """`recovered`: told what the journal held, each time one was opened."""
         self._settings = settings
-        self._directory = settings.journal_dir / f"{settings.node.name}-{index}"
+        self._directory = journal_of(settings, index)
         self._post = post
         self._recovered = recovered
         self._writer: JournalWriter | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from time import monotonic, time
 
@@ -21,6 +21,8 @@ from gateway.gate.records import RestartRecord
 from gateway.gate.seal import Sealer
 from gateway.keys import load
 from gateway.net.edge import Edge
+from gateway.net.group import Group, inherited
+from gateway.net.handover import Handover
 from gateway.net.tasks import spawn
 from gateway.net.udp import UdpListener
 from gateway.proxy.cookie import CookieRing
@@ -28,7 +30,7 @@ from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
-from gateway.settings import Settings
+from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
@@ -45,6 +47,7 @@ from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
 from gateway.worker.patience import HOLD_S, PatientLookup
 from gateway.worker.peers import PeerBook
+from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
 
 HOUSEKEEPING_S = 1.0
@@ -62,14 +65,15 @@ GC_EVERY = 30
 _log = get_logger(__name__)
 
 
-def run_worker(settings: Settings, index: int) -> None:
-    """Run worker `index` of this node until SIGTERM or SIGINT, then drain."""
+def run_worker(settings: Settings, index: int, sockets: str = "") -> None:
+    """Run worker `index` of this node until SIGTERM or SIGINT, then drain. `sockets`: descriptors of the SIP sockets
+    that the supervisor has bound (`net.group`); empty: it binds its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, index))
+        runner.run(_run(settings, index, inherited(sockets)))
 
 
-async def _run(settings: Settings, index: int) -> None:
-    worker = Worker(settings, index, asyncio.get_running_loop())
+async def _run(settings: Settings, index: int, groups: list[Group]) -> None:
+    worker = Worker(settings, index, asyncio.get_running_loop(), groups)
     await worker.start()
     stop = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -81,7 +85,10 @@ async def _run(settings: Settings, index: int) -> None:
 class Worker:
     """Everything one worker process holds."""
 
-    def __init__(self, settings: Settings, index: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, index: int, loop: asyncio.AbstractEventLoop, groups: Sequence[Group] = ()
+    ) -> None:
+        """`groups`: for each listener the sockets of all workers of this node, where the supervisor has bound them."""
         self._settings = settings
         self._loop = loop
         self._index = index
@@ -89,10 +96,15 @@ class Worker:
         keys = load(settings.keys_file)
         self.faults = Faults(self.stats)
         self.journal = WorkerJournal(settings, index, loop.call_soon_threadsafe, self._recover)
+        shared = settings.node.workers > 1
         self.listeners = [
-            UdpListener(entry.name, entry.address, entry.port, f"{entry.host}:{entry.public_port}".encode())
-            for entry in settings.listener
+            UdpListener(
+                entry.name, entry.address, entry.port,
+                f"{entry.host}:{entry.public_port}".encode(), shared, group, index,
+            )
+            for entry, group in zip(settings.listener, groups or [[] for _ in settings.listener], strict=True)
         ]
+        self.handover = Handover(make_run_dir(settings), index, settings.node.workers) if shared else None
         sent_bys = tuple(listener.sent_by for listener in self.listeners)
         pseudonymizer = Pseudonymizer(keys.pseudonym)
         check = key_check(pseudonymizer.hash)
@@ -101,7 +113,7 @@ class Worker:
         self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
-        self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self.faults.message)
+        self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover)
         sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -129,6 +141,13 @@ class Worker:
             sent_bys,
             timers.cookie_hours * 3600,
         )
+        if self.handover is not None:
+            self.handover.on_stand_in = self._stand_in
+            self.handover.in_setup = self.core.dialogs.decisions.in_setup
+            self.edge.on_greeted = self._take_stock
+        self._recovery: Recovery | None = None
+        """What the journal held, until the other workers have told what they did with it."""
+        self._greeted = False
         self.book: PeerBook | None = None
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
@@ -144,8 +163,8 @@ class Worker:
         self.journal.open()
         self._linking = spawn(self.link.run(), "redis link", self.faults.task)
         self.stats.before_snapshot.append(lambda: refresh_stats(self))
+        make_run_dir(self._settings)
         path = self._settings.worker_socket(self._index)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._server = await serve_stats(path, self.stats.snapshot)
         kept = load_last_good(self._settings.state_dir / FILE_NAME)
         if kept is not None:
@@ -174,6 +193,7 @@ class Worker:
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         self.edge.stop()
+        self._take_stock()
         self._linking.cancel()
         evidence = self.gate.evidence
         if not evidence.flush(time()) or evidence.given_up:
@@ -187,8 +207,28 @@ class Worker:
             return True
         return any(client.unfinished for client in layer.clients.values())
 
+    def _stand_in(self, index: int) -> None:
+        """Another worker is away for long. What it has decided is not decided again."""
+        _log.warning("another worker is away; its calls come here", worker=index)
+        self.gate.recover(last_decided(self._settings, index), monotonic())
+
     def _recover(self, recovery: Recovery) -> None:
+        if self.handover is not None and not self._greeted:
+            self._recovery = recovery
+        else:
+            self._settle(recovery)
+
+    def _take_stock(self) -> None:
+        """The other workers have stopped standing in for this one: its journal and theirs say all there is."""
+        self._greeted = True
+        recovery, self._recovery = self._recovery, None
+        if recovery is not None:
+            self._settle(recovery)
+
+    def _settle(self, recovery: Recovery) -> None:
         at = time()
+        if self.handover is not None:
+            leave_to_siblings(self._settings, self._index, recovery, {one.hex() for one in self.handover.pending})
         evidence = self.gate.evidence
         for decision in recovery.open_calls:
             evidence.outcome(decision, at, "lost", 0, "")

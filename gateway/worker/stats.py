@@ -24,6 +24,10 @@ def refresh_stats(worker: Worker) -> None:
     stats.dropped["unknown-source"] = edge.strangers
     stats.dropped["send-error"] = edge.send_errors
     stats.dropped["send-backlog"] = sum(listener.dropped for listener in edge.listeners)
+    if worker.handover is not None:
+        passed = worker.handover
+        stats.handover.update({"passed-on": passed.passed_on, "taken-over": passed.taken_over})
+        stats.handover["dropped"] = passed.dropped
     stats.lookup_failures.update(
         timeout=lookup.timeouts, breaker=lookup.breaker_refused, epoch=lookup.invalid, link=lookup.unreachable
     )

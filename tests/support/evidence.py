@@ -26,6 +26,8 @@ class Records:
     """Decision id to results."""
     ends: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
+    calls: Counter[str] = field(default_factory=Counter)
+    """Call-ID to number of decisions on an INVITE. (A refused BYE is a decision record as well.)"""
 
     def answered(self) -> set[str]:
         """Decision ids of answered calls."""
@@ -47,13 +49,16 @@ async def _read(url: str) -> Records:
             rows = await connection.execute(
                 text(
                     "SELECT record::json->>'kind', record::json->>'id', record::json->>'verdict',"
-                    " record::json->>'rule', record::json->>'result' FROM evidence ORDER BY journal, seq"
+                    " record::json->>'rule', record::json->>'result', record::json->>'call_id',"
+                    " record::json->>'method' FROM evidence ORDER BY journal, seq"
                 )
             )
-            for kind, decision, verdict, rule, result in rows:
+            for kind, decision, verdict, rule, result, call_id, method in rows:
                 if kind == "decision":
                     records.decisions[decision] += 1
                     records.rules[rule] += 1
+                    if method is None or method == "INVITE":
+                        records.calls[call_id] += 1
                     if verdict == "allow":
                         records.allowed.add(decision)
                 elif kind == "outcome":

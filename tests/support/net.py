@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.net.edge import Edge
+from gateway.net.handover import Handover
 from gateway.net.udp import UdpListener
 from gateway.proxy.peer import Peer, Source
 from gateway.sip.message import Response
@@ -43,15 +44,16 @@ class Core:
 class Net:
     """One listener on 127.0.0.1, an edge, and phones on other addresses."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0, handover: Handover | None = None) -> None:
+        """`handover`: others listen on the same port."""
         self.log: list[str] = []
         self.errors: list[BaseException] = []
         self.before: Callable[[float], None] = lambda now: None
-        self.listener = UdpListener("main", "127.0.0.1", 0, b"127.0.0.1:5060")
+        self.listener = UdpListener("main", "127.0.0.1", port, b"127.0.0.1:5060", handover is not None)
         self.peer = Peer("cc-alpha", b"code", True, (), lambda host, port: None, None)
         self.identified = 0
         self.edge = Edge(
-            asyncio.get_running_loop(), [self.listener], self._identify, self._before_send, self.errors.append
+            asyncio.get_running_loop(), [self.listener], self._identify, self._before_send, self.errors.append, handover
         )
         self.core = Core(self.edge)
         self._phones: list[socket.socket] = []

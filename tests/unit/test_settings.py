@@ -96,7 +96,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ("[timers]\ncookie_hours = 1", "timers.cookie_hours = 1.0: less than timers.max_call_hours"),
         ("[example]\ndirectory = 'nowhere'", "example.directory = 'nowhere': no such directory; fix: "),
         ("[probe]\ninterval_s = 5", "probe = {'interval_s': 5}: no such setting; fix: remove it"),
-        ("[node]\nworkers = 2", "node.workers = 2: one worker for now: several behind one address come with a later"),
+        ("[node]\nworkers = 65", "node.workers = 65"),
         ("[node]\nname = 'a/b'", "node.name = 'a/b': not a name of a node; fix: write 1 to 64 letters, digits"),
         ("[node]\nname = '.a'", "node.name = '.a': not a name of a node"),
         ('[node]\nname = "a\\n"', "node.name = "),

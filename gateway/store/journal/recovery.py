@@ -63,6 +63,8 @@ class Recovery:
     """Decision ids allowed, with no outcome record."""
     ended: set[str] = field(default_factory=set)
     """Decision ids with an end record."""
+    settled: set[str] = field(default_factory=set)
+    """Decision ids with an outcome record."""
     answered: dict[str, float] = field(default_factory=dict)
     """Decision id to the time it was answered (epoch seconds), for every call with no end record, in the order they
     were answered, however long ago: one that is older than a call may be is still owed its end record."""
@@ -147,6 +149,23 @@ def read_back(directory: Path, since: int, recovery: Recovery) -> None:
                 _note(line, since, recovery)
 
 
+def read_tail(directory: Path, size: int, recovery: Recovery) -> None:
+    """`read_back`, of the last `size` bytes of the last segment."""
+    segments = list_segments(directory)
+    if not segments:
+        return
+    with open(segment_path(directory, segments[-1]), "rb") as file:
+        if file.seek(0, os.SEEK_END) > size:
+            file.seek(-size, os.SEEK_END)
+            file.readline(MAX_PAYLOAD)  # the rest of a line
+        else:
+            file.seek(0)
+        for line in file:
+            record = _decode(line.rstrip(b"\n"))
+            if record is not None:
+                _note(record, 0, recovery)
+
+
 def _find_answered(directory: Path, end: JournalEnd, since: int, recovery: Recovery) -> ActiveCalls:
     """Fill in `answered`. `since`: epoch microseconds, for what is read back."""
     calls = ActiveCalls(directory)
@@ -175,6 +194,7 @@ def _note(line: _Line, since: int, recovery: Recovery) -> None:
             recovery.open_calls.add(line.id)
     elif line.kind == "outcome":
         recovery.open_calls.discard(line.id)
+        recovery.settled.add(line.id)
     elif line.kind == "end":
         recovery.open_calls.discard(line.id)
         recovery.ended.add(line.id)

@@ -11,7 +11,7 @@ PIP = $(PYTHON) -m pip --python $(1)/bin/python install -q --disable-pip-version
 # The tests lie in the source tree, whose gateway/ must not come before the compiled one: ROOT comes last on the path.
 COMPILED = PYTHONSAFEPATH=1 CALLGATE_TEST_FLAVOUR=compiled .venv-compiled/bin/python -m pytest --import-mode=importlib
 
-.PHONY: run test test-compiled check bench packages
+.PHONY: run test test-compiled check bench packages bench-packages
 .DEFAULT_GOAL := run
 
 run: .venv/.run-stamp
@@ -29,8 +29,10 @@ check: .venv-dev/.stamp
 	$(DEV)/ruff check .
 	$(DEV)/mypy && $(DEV)/lint-imports --no-cache
 
-bench: .venv-dev/.stamp .venv-compiled/.stamp packages
-	$(DEV)/python -m tests.bench --compiled .venv-compiled
+# A good hour: every part of the benchmark. `make bench BENCH=--quick` is rough, `BENCH='--only scale'` one part.
+BENCH =
+bench: .venv-dev/.stamp .venv-compiled/.stamp packages bench-packages
+	$(DEV)/python -m tests.bench --compiled .venv-compiled $(BENCH)
 
 # For the tests only; the gateway itself needs neither. sip-tester is SIPp. redis-tools holds the program of Redis 7
 # (redis-server is a link to its redis-check-rdb) without the service that the package redis-server would start;
@@ -40,6 +42,18 @@ packages:
 	@command -v sipp >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); } || \
 	{ echo "the tests need SIPp; fix: as root, apt-get install $(PACKAGES)" >&2; exit 1; }
+
+# For the benchmark only: Kamailio with its Redis module, as something to compare with. Only the programs are wanted: a
+# policy-rc.d that says no (101) keeps the package from starting a service, and is taken away again.
+COMPARED = kamailio kamailio-redis-modules
+RC = /usr/sbin/policy-rc.d
+bench-packages:
+	@command -v kamailio >/dev/null && ls /usr/lib*/kamailio/modules/ndb_redis.so \
+	/usr/lib/*/kamailio/modules/ndb_redis.so 2>/dev/null | grep -q . || { test "$$(id -u)" = 0 && apt-get update -q && \
+	{ test -e $(RC) || { printf '#!/bin/sh\nexit 101\n' >$(RC) && chmod +x $(RC) && made=1; }; } && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(COMPARED); done=$$?; \
+	test -z "$$made" || rm -f $(RC); exit $$done; } || \
+	{ echo "the benchmark needs Kamailio; fix: as root, apt-get install $(COMPARED)" >&2; exit 1; }
 
 $(WHEEL)/.stamp: $(SOURCES)
 	@echo "building Callgate: half a minute where it is compiled"

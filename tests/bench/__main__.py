@@ -1,12 +1,17 @@
 """`make bench`: what a call costs, Callgate beside Kamailio and beside a bare relay, in one run.
 
-    python -m tests.bench                    # everything: an hour on two cores
-    python -m tests.bench --quick            # six minutes, rough
+    python -m tests.bench                    # everything but soak: a good hour on two cores
+    python -m tests.bench --quick            # ten minutes, rough
     python -m tests.bench --only micro       # single steps of the call path
+    python -m tests.bench --only macro       # Callgate, Kamailio, relay
+    python -m tests.bench --only scale       # few and many consents, ranges, calls up; memory per call
+    python -m tests.bench --only capacity    # what 10,000 calls/s and 600 million refusals need
+    python -m tests.bench --only soak --minutes 30 --rate 300
     python -m tests.bench --compiled .venv-compiled  # a compiled Callgate beside the plain one
     python -m tests.bench --tree old=../old  # a second Callgate from another source tree, to compare two versions
 
-Prints tables and saves everything, run by run, as JSON. Exit code 1 when a run with failed calls had to be left out.
+Prints tables and saves everything, run by run, as JSON. Exit code 1 when a run with failed calls had to be left out, or
+a soak was not flat.
 Everything happens on 127.0.0.0/8, bounded in calls and time; no process is touched that was not started here.
 """
 
@@ -14,7 +19,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -23,7 +30,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import macro, report
+from tests.bench import capacity, long, macro, report
 from tests.bench.deployment import ROOT
 from tests.bench.micro import run_micro
 from tests.bench.subject import Subject
@@ -32,6 +39,12 @@ from tests.bench.subject_kamailio import Kamailio, missing
 from tests.bench.subject_relay import Relay
 
 NAMES = ("callgate", "callgate-plain", "kamailio", "kamailio-piped", "relay")
+SCENARIOS = ("micro", "macro", "scale", "capacity", "soak")
+IN_ALL = SCENARIOS[:-1]
+"""What `python -m tests.bench` does without `--only`."""
+RUNS_IN_ALL = 3
+LONG_RATE = 300.0
+"""Calls per second of scale, capacity and soak: less than half of what the slowest machine passes."""
 WIDTH = 160
 """Columns where the output is no terminal."""
 QUICK = macro.Plan(
@@ -43,10 +56,18 @@ QUICK = macro.Plan(
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser("python -m tests.bench", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--runs", type=int, help="runs of each subject, in alternating order (5)")
-    parser.add_argument("--rate", help="calls per second, comma between several (200,500,1000)")
-    parser.add_argument("--seconds", type=float, help="seconds of each run, warm-up not counted (20)")
-    parser.add_argument("--only", choices=("macro", "micro"), help="one half only")
+    parser.add_argument(
+        "--runs", type=int, help="macro: runs of each subject, in alternating order (5; 3 in the whole)"
+    )
+    parser.add_argument("--rate", help="calls per second, comma between several (macro: 200,500,1000; else 300)")
+    parser.add_argument("--seconds", type=float, help="macro, scale: seconds of each run, warm-up not counted (20)")
+    parser.add_argument("--only", choices=SCENARIOS, help="one part only")
+    parser.add_argument(
+        "--consents", type=int, help="scale: consents of the larger gateway (10 million; 1 in the whole)"
+    )
+    parser.add_argument("--held", type=int, help="scale: calls held up (20,000)")
+    parser.add_argument("--full-rate", type=float, help="scale: calls per second that memory is measured at (1,000)")
+    parser.add_argument("--minutes", type=float, default=30.0, help="soak: how long (30)")
     parser.add_argument("--quick", action="store_true", help="one short run at 500/s, no warm-up, a coarse search")
     parser.add_argument("--no-warm-up", action="store_true", help="count from the start; timers' work is then missing")
     parser.add_argument("--no-highest", action="store_true", help="do not look for the highest rate")
@@ -61,7 +82,7 @@ def arguments() -> argparse.Namespace:
 
 def plan_of(options: argparse.Namespace) -> macro.Plan:
     """The plan the options ask for."""
-    plan = QUICK if options.quick else macro.Plan()
+    plan = QUICK if options.quick else macro.Plan() if options.only else macro.Plan(runs=RUNS_IN_ALL)
     if options.runs:
         plan = replace(plan, runs=options.runs)
     if options.rate:
@@ -104,39 +125,69 @@ def subjects_of(options: argparse.Namespace, directory: Path) -> list[Subject]:
     return found
 
 
+def scale_of(options: argparse.Namespace) -> long.Scale:
+    """The amounts the options ask for."""
+    plan = long.QUICK if options.quick else long.Scale() if options.only else long.IN_ALL
+    changed = {
+        name: getattr(options, name) for name in ("seconds", "consents", "held", "full_rate") if getattr(options, name)
+    }
+    return replace(plan, rate=one_rate(options), **changed)
+
+
+def one_rate(options: argparse.Namespace) -> float:
+    """The rate of a scenario that has one."""
+    return float(options.rate.split(",")[0]) if options.rate and options.only else LONG_RATE
+
+
+def run_macro(options: argparse.Namespace, directory: Path, console: Console) -> tuple[dict[str, object], bool]:
+    """Subjects side by side; whether all runs could be reported."""
+    plan = plan_of(options)
+    subjects = subjects_of(options, directory)
+    console.print("[bold]macro[/bold]", macro.machine())
+    measured = macro.run_macro(subjects, plan, directory, lambda line: console.print(line, highlight=False))
+    console.print(report.cost_table(measured, plan.rates), report.part_table(measured, plan.rates))
+    if plan.highest_s or plan.delay_s:
+        console.print(report.delay_table(measured))
+    for note in report.notes(measured, plan.warm):
+        console.print(note, highlight=False)
+    return macro.as_json(measured, plan), not any(entry.refused for entry in measured)
+
+
 def main() -> int:
     """The whole benchmark; the exit code."""
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # what was started is ended then, too
     console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
-    saved: dict[str, object] = {"began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    code = 0
+    saved: dict[str, object] = {"began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "machine": macro.machine()}
+    good = True
+    venv = options.compiled.absolute() if options.compiled else None
     output: Path = options.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
-    if options.only != "macro":
-        saved["micro"] = run_micro(options.quick, console.print)
-        if options.compiled:
-            saved["micro-compiled"] = run_micro(options.quick, console.print, options.compiled.absolute())
-    if options.only != "micro":
-        plan = plan_of(options)
-        directory = Path(tempfile.mkdtemp(prefix="run-", dir=output))
-        try:
-            subjects = subjects_of(options, directory)
-            console.print("[bold]macro[/bold]", macro.machine())
-            measured = macro.run_macro(subjects, plan, directory, lambda line: console.print(line, highlight=False))
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
-        saved["macro"] = macro.as_json(measured, plan)
-        console.print(report.cost_table(measured, plan.rates), report.part_table(measured, plan.rates))
-        if plan.highest_s or plan.delay_s:
-            console.print(report.delay_table(measured))
-        for note in report.notes(measured, plan.warm):
-            console.print(note, highlight=False)
-        code = int(any(entry.refused for entry in measured))
-    path = output / f"bench-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    path.write_text(json.dumps(saved, indent=1))
+    path = output / f"bench-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
+    directory = Path(tempfile.mkdtemp(prefix="run-", dir=output))
+    try:
+        for name in (options.only,) if options.only else IN_ALL:
+            if name == "micro":
+                saved[name] = run_micro(options.quick, console.print)
+                if venv:
+                    saved["micro-compiled"] = run_micro(options.quick, console.print, venv)
+            elif name == "macro":
+                saved[name], passed = run_macro(options, directory, console)
+                good &= passed
+            elif name == "scale":
+                saved[name] = long.run_scale(scale_of(options), directory, console, venv)
+            elif name == "capacity":
+                share = long.QUICK_SHARE if options.quick else capacity.SHARE
+                saved[name] = long.run_capacity(one_rate(options), share, directory, console, venv)
+            else:
+                saved[name], passed = long.run_soak(one_rate(options), options.minutes, directory, console, venv)
+                good &= passed
+            path.write_text(json.dumps(saved, indent=1))  # after each part: what was measured is not lost
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
     (output / "latest.json").write_text(path.read_text())
     console.print(f"saved {path}", highlight=False)
-    return code
+    return int(not good)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import resource
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class Row:
     at: float
     created: int
     successful: int
+    failed: int = 0
 
 
 @dataclass(slots=True)
@@ -82,12 +83,22 @@ class LoadRun:
         )
 
 
-def measure(subject: Subject, rate: float, seconds: float, warm_s: float, directory: Path) -> LoadRun:
-    """Run the load. Raises FailedCalls, with no figure, when a call failed."""
+def measure(
+    subject: Subject,
+    rate: float,
+    seconds: float,
+    warm_s: float,
+    directory: Path,
+    numbers: Sequence[tuple[str, str]] = NUMBERS,
+    running: Sipp | None = None,
+) -> LoadRun:
+    """Run the load. `numbers`: (caller, callee), used in turn; `running`: a carrier that answers already. Raises
+    FailedCalls, with no figure, when a call failed."""
     busy, own = machine_busy_ns(), _own_ns()
     began = read_groups(subject.groups())
-    with answering(directory, CARRIER_HOST, CARRIER_PORT) as carrier:
-        sipp = place(subject, rate, warm_s + seconds, directory)
+    answers = nullcontext(running) if running is not None else answering(directory, CARRIER_HOST, CARRIER_PORT)
+    with answers as carrier:
+        sipp = place(subject, rate, warm_s + seconds, directory, numbers=numbers)
         try:
             first = _row_after(sipp, warm_s)
             before = read_groups(subject.groups())
@@ -137,14 +148,24 @@ def idle(subject: Subject, seconds: float) -> dict[str, float]:
     return {name: usage.since(before.get(name, Usage())).total / seconds / 1e6 for name, usage in after.items()}
 
 
-def place(subject: Subject, rate: float, seconds: float, directory: Path, overtime_s: float = OVERTIME_S) -> Sipp:
-    """Start SIPp's caller: bounded in calls and in time."""
+def place(
+    subject: Subject,
+    rate: float,
+    seconds: float,
+    directory: Path,
+    overtime_s: float = OVERTIME_S,
+    numbers: Sequence[tuple[str, str]] = NUMBERS,
+    pause_ms: int = PAUSE_MS,
+    most_up: int = MAX_UP,
+) -> Sipp:
+    """Start SIPp's caller: bounded in calls and in time. `pause_ms`: how long a call is up; `most_up`: calls up at
+    once."""
     directory.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(dir=directory))  # statistics of an earlier try must not be read as its own
     limit = ("-timeout", str(int(seconds + overtime_s)))
     return calling(
-        directory, subject.address, calls=round(rate * seconds), rate=rate, pause_ms=PAUSE_MS, numbers=NUMBERS,
-        host=CALLER_HOST, limit=MAX_UP, more=limit,
+        directory, subject.address, calls=round(rate * seconds), rate=rate, pause_ms=pause_ms,
+        numbers=list(numbers), host=CALLER_HOST, limit=most_up, more=limit,
     )  # fmt: skip
 
 
@@ -156,7 +177,7 @@ def rows(sipp: Sipp) -> list[Row]:
     found = []
     for line in csv.DictReader(path.read_text().rpartition("\n")[0].splitlines(), delimiter=";"):
         at = float(line["CurrentTime"].rpartition("\t")[2])
-        found.append(Row(at, int(line["TotalCallCreated"]), int(line["SuccessfulCall(C)"])))
+        found.append(Row(at, int(line["TotalCallCreated"]), int(line["SuccessfulCall(C)"]), int(line["FailedCall(C)"])))
     return found
 
 

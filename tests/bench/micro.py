@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.bench.deployment import ROOT
 
-QUICK = ("path", "sip", "proxy", "gate", "lookup")
-SLOW = ("journal", "registry")
+QUICK = ("path", "sip", "proxy", "gate", "lookup", "journal")
+SLOW = ("registry",)
 LIMIT_S = 600.0
 """No benchmark may take longer."""
 

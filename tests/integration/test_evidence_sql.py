@@ -396,3 +396,14 @@ async def test_tokens_are_shown_once_and_revoked(migrated_url: str) -> None:
         assert not await revoke_token(engine, "grafana", "ann")
         assert await find_token(engine, token) is None
         assert await count(engine, "tokens WHERE encode(sha256, 'escape') LIKE 'cg_%'") == 0
+
+
+async def test_a_bye_through_another_node_is_the_end_that_is_told(migrated_url: str) -> None:
+    """The node that set the call up gives it up hours later: no BYE came by it."""
+    async with engine_on(migrated_url, registry=False) as engine:
+        calls = [decision(1), decision(2)]
+        byes = [EndRecord(call.id, AT + 500, "core", "Q.850;cause=16") for call in calls]
+        given_up = [EndRecord(call.id, AT + 1_000, "gateway", "no BYE") for call in calls]
+        await send(engine, rows(*calls, byes[0], given_up[0], given_up[1], byes[1]))
+        found = await find_calls(engine, caller="+8657112340001")
+        assert {call.decision.id: call.end for call in found} == {bye.id: bye for bye in byes}

@@ -89,13 +89,21 @@ class Sipp:
 
 @contextmanager
 def answering(
-    directory: Path, host: str = "127.0.0.9", port: int = 5060, scenario: str = "uas_answer"
+    directory: Path,
+    host: str = "127.0.0.9",
+    port: int = 5060,
+    scenario: str = "uas_answer",
+    limit: int = 10_000,
+    timeout_s: int = 1_200,
 ) -> Iterator[Sipp]:
-    """A far side that takes every call until the block ends."""
+    """A far side that takes every call until the block ends, or `timeout_s` is over. `limit`: calls up at once."""
     sipp = Sipp(
         directory,
         f"uas-{host}-{port}",
-        ["-i", host, "-p", str(port), "-sf", str(SCENARIOS / f"{scenario}.xml"), "-l", "10000", "-timeout", "600"],
+        [
+            *("-i", host, "-p", str(port), "-sf", str(SCENARIOS / f"{scenario}.xml")),
+            *("-l", str(limit), "-timeout", str(timeout_s)),
+        ],
     )
     time.sleep(0.3)  # SIPp says nothing when it is ready
     if sipp.process.poll() is not None:

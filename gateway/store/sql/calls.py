@@ -17,6 +17,9 @@ from gateway.store.sql.evidence_rows import CALL_ID_PREFIX, column_text
 MAX_CALLS = 1_000
 """One answer's bound; narrow the search for more."""
 
+_BY_GATEWAY = '"by":"gateway"'
+"""In an end record that no BYE made."""
+
 _decision_decoder = msgspec.json.Decoder(DecisionRecord)
 _outcome_decoder = msgspec.json.Decoder(OutcomeRecord)
 _end_decoder = msgspec.json.Decoder(EndRecord)
@@ -74,7 +77,12 @@ async def find_calls(
                 text("SELECT kind, id, record FROM evidence WHERE id = ANY(:ids) AND kind IN ('outcome', 'end')"),
                 {"ids": [decision_id for decision_id, _ in decisions]},
             )
-            records = {(row[0], row[1]): row[2] for row in later}
+            records: dict[tuple[str, str], str] = {}
+            for kind, decision_id, record in later:
+                # The node that set a call up takes it for ended after `timers.max_call_hours` where its BYE came by
+                # another node: the BYE is what happened.
+                if (kind, decision_id) not in records or _BY_GATEWAY not in record:
+                    records[kind, decision_id] = record
     return [_call(decision_id, record, records) for decision_id, record in decisions]
 
 

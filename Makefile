@@ -34,6 +34,12 @@ BENCH =
 bench: .venv-dev/.stamp .venv-compiled/.stamp packages bench-packages
 	$(DEV)/python -m tests.bench --compiled .venv-compiled $(BENCH)
 
+# Coverage-guided, for FUZZ_S seconds: corpus, and a finding if there is one, in var/fuzz.
+FUZZ_S = 600
+.PHONY: fuzz
+fuzz: .venv/.fuzz-stamp
+	$(BIN)/python -m tests.fuzz.guided $(FUZZ_S)
+
 # For the tests only; the gateway itself needs neither. sip-tester is SIPp. redis-tools holds the program of Redis 7
 # (redis-server is a link to its redis-check-rdb) without the service that the package redis-server would start;
 # without it the tests run on the Redis 6.2 of the wheel alone.
@@ -43,7 +49,7 @@ packages:
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); } || \
 	{ echo "the tests need SIPp; fix: as root, apt-get install $(PACKAGES)" >&2; exit 1; }
 
-# For the benchmark only: Kamailio with its Redis module, as something to compare with. Only the programs are wanted: a
+# For benchmark and tests: Kamailio with its Redis module, to compare with and as a second reader. Only the programs are wanted: a
 # policy-rc.d that says no (101) keeps the package from starting a service, and is taken away again.
 COMPARED = kamailio kamailio-redis-modules
 RC = /usr/sbin/policy-rc.d
@@ -53,7 +59,7 @@ bench-packages:
 	{ test -e $(RC) || { printf '#!/bin/sh\nexit 101\n' >$(RC) && chmod +x $(RC) && made=1; }; } && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(COMPARED); done=$$?; \
 	test -z "$$made" || rm -f $(RC); exit $$done; } || \
-	{ echo "the benchmark needs Kamailio; fix: as root, apt-get install $(COMPARED)" >&2; exit 1; }
+	{ echo "tests and benchmark need Kamailio; fix: as root, apt-get install $(COMPARED)" >&2; exit 1; }
 
 $(WHEEL)/.stamp: $(SOURCES)
 	@echo "building Callgate: half a minute where it is compiled"
@@ -81,4 +87,8 @@ $(WHEEL)/.stamp: $(SOURCES)
 .venv-dev/.stamp: pyproject.toml
 	$(call VENV,.venv-dev)
 	$(call PIP,.venv-dev) -e '.[dev]'
+	@touch $@
+
+.venv/.fuzz-stamp: .venv/.dev-stamp
+	$(PIP) -e '.[fuzz]'
 	@touch $@

@@ -75,8 +75,9 @@ _NAMES = st.sampled_from(
     b"X!|*|Via2|Content-Lengthy|Call-IDs|In-Reply-To|k|s|x|y|j|d|a|u|o|r|P-Asserted-Identit|Expires".split(b"|")
 )
 _PIECES = st.sampled_from(
-    'x|1| |"|\\"|\\|<sip:+8613900139000@h>|<|>|;|,|;tag=z|%0d%0a|%|é|\u2028|\u0085|١|\x00|\r\n |\r\n\t|:|@|=|?|(|)|[::1]|'
-    "From: <sip:+8657156780001@h>|sip:|tel:|SIP/2.0|INVITE|13900139000|\r\n\r\n|'|`|{|}|^|~|#|&".encode().split(b"|")
+    'x|1| |"|\\"|\\|<sip:+8613900139000@h>|<|>|;|,|;tag=z|%0d%0a|%|é|\u2028|\u0085|١|\x00|\r\n |\r\n\t|:|@|=|?|(|)|'
+    "[::1]|From: <sip:+8657156780001@h>|sip:|tel:|SIP/2.0|INVITE|13900139000|\r\n\r\n|'|`|{|}|^|~|#|&".encode()
+    .split(b"|")
 )
 _VALUES = st.lists(_PIECES, max_size=5).map(b"".join)
 _QUOTED = _VALUES.map(lambda value: b'"' + value + b'" ')

@@ -19,10 +19,9 @@ def check_gate(request: Request) -> None:
     if screened.refusal or request.method != b"INVITE":
         return
     facts = call.facts
-    passes = (facts.caller_status, facts.number_status, facts.callee_status) == (CALLER_OK, NUMBER_OK, CALLEE_OK)
+    passes = call.proven and (facts.number_status, facts.callee_status) == (NUMBER_OK, CALLEE_OK)
     if not passes or facts.forced_route or facts.transfer or request.to.tag or not call.target:
         return
-    assert call.proven
     assert call.number is not None
     assert call.callee is not None
     uri = call.request_uri(HOST)

@@ -16,7 +16,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["gateway.sip", "gateway.gate", "gateway.registry"]):
-    from gateway.sip import Request, RemoteProtocolError, parse
+    from gateway.sip import RemoteProtocolError, Request, parse
     from tests.fuzz.gate_oracle import check_gate
 
 from tests.fuzz.calls import retargeted, tabled

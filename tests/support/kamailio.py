@@ -1,4 +1,4 @@
-"""A second, independent reader of SIP: Kamailio, which answers every request with what it read (`kamailio_reads.cfg`)."""
+"""A second, independent reader of SIP: Kamailio, which answers a request with what it read (`kamailio_reads.cfg`)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The RFC 4475 and RFC 5118 messages for a running gateway, and what it must say to each.
 
 Every foreign host is replaced by a loopback one, in bodies by one *of the same length*, so that each Content-Length
-stays as true or as false as the RFC made it. `VERDICTS` follows the tables in `tests/data/rfc*/EXPECTED.md`: a message that
-is to be accepted goes on to the gate, which holds no users and refuses by its own rules, never with 400.
+stays as true or as false as the RFC made it. `VERDICTS` follows the tables in `tests/data/rfc*/EXPECTED.md`: a message
+that is to be accepted goes on to the gate, which holds no users and refuses by its own rules, never with 400.
 """
 
 from __future__ import annotations

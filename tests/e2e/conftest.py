@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.attack import Attacker
 from tests.support.carrier_leg import CarrierLeg
-from tests.support.gateway_process import GatewayProcess
+from tests.support.gateway_process import PATIENT, GatewayProcess
 from tests.support.torture import VIA_PORTS
 from tests.support.wire import UdpWire
 
@@ -18,7 +18,7 @@ WIRES = [UdpWire]
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway that nobody stops, floods or reconfigures; at its end it has met no error."""
-    with GatewayProcess(tmp_path_factory.mktemp("running") / "state") as gateway:
+    with GatewayProcess(tmp_path_factory.mktemp("running") / "state", env=PATIENT) as gateway:
         yield gateway
         assert "callgate_errors_total{" not in gateway.get("/metrics")[1], gateway.output()
         assert "Traceback" not in gateway.output()

@@ -31,8 +31,8 @@ QUIET_S = 40
 """Longer than any transaction lives (64 * T1 = 32 s)."""
 GROWTH = 1.10
 WARM = 0.5
-"""Share of the run after which memory is first looked at. Refused INVITEs that nobody acknowledges live for 32 s, so the
-first half must last as long for the tables to have had their largest size."""
+"""Share of the run after which memory is first looked at. Refused INVITEs that nobody acknowledges live for 32 s: both
+halves must last as long, or be equally fast, for the tables to have had their largest size in the first."""
 
 
 def resident(pid: int) -> float:

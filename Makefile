@@ -17,12 +17,12 @@ COMPILED = PYTHONSAFEPATH=1 CALLGATE_TEST_FLAVOUR=compiled .venv-compiled/bin/py
 run: .venv/.run-stamp
 	@exec .venv/bin/callgate run
 
-test: .venv-dev/.stamp .venv-compiled/.stamp packages
+test: .venv-dev/.stamp .venv-compiled/.stamp packages bench-packages
 	$(MAKE) --no-print-directory check
 	$(DEV)/python -m pytest
 	$(COMPILED) tests/unit tests/protocol tests/fuzz
 
-test-compiled: .venv-compiled/.stamp packages
+test-compiled: .venv-compiled/.stamp packages bench-packages
 	$(COMPILED)
 
 check: .venv-dev/.stamp
@@ -37,8 +37,8 @@ bench: .venv-dev/.stamp .venv-compiled/.stamp packages bench-packages
 # Coverage-guided, for FUZZ_S seconds: corpus, and a finding if there is one, in var/fuzz.
 FUZZ_S = 600
 .PHONY: fuzz
-fuzz: .venv/.fuzz-stamp
-	$(BIN)/python -m tests.fuzz.guided $(FUZZ_S)
+fuzz: .venv-dev/.fuzz-stamp
+	$(DEV)/python -m tests.fuzz.guided $(FUZZ_S)
 
 # For the tests only; the gateway itself needs neither. sip-tester is SIPp. redis-tools holds the program of Redis 7
 # (redis-server is a link to its redis-check-rdb) without the service that the package redis-server would start;
@@ -49,8 +49,8 @@ packages:
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); } || \
 	{ echo "the tests need SIPp; fix: as root, apt-get install $(PACKAGES)" >&2; exit 1; }
 
-# For benchmark and tests: Kamailio with its Redis module, to compare with and as a second reader. Only the programs are wanted: a
-# policy-rc.d that says no (101) keeps the package from starting a service, and is taken away again.
+# For tests and benchmark: Kamailio with its Redis module, as a second reader and to compare with. Only the programs are
+# wanted: a policy-rc.d that says no (101) keeps the package from starting a service, and is taken away again.
 COMPARED = kamailio kamailio-redis-modules
 RC = /usr/sbin/policy-rc.d
 bench-packages:
@@ -89,6 +89,6 @@ $(WHEEL)/.stamp: $(SOURCES)
 	$(call PIP,.venv-dev) -e '.[dev]'
 	@touch $@
 
-.venv/.fuzz-stamp: .venv/.dev-stamp
-	$(PIP) -e '.[fuzz]'
+.venv-dev/.fuzz-stamp: .venv-dev/.stamp
+	$(call PIP,.venv-dev) -e '.[fuzz]'
 	@touch $@

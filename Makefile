@@ -17,12 +17,12 @@ COMPILED = PYTHONSAFEPATH=1 CALLGATE_TEST_FLAVOUR=compiled .venv-compiled/bin/py
 run: .venv/.run-stamp
 	@exec .venv/bin/callgate run
 
-test: .venv-dev/.stamp .venv-compiled/.stamp packages
+test: .venv-dev/.stamp .venv-compiled/.stamp packages bench-packages
 	$(MAKE) --no-print-directory check
 	$(DEV)/python -m pytest
 	$(COMPILED) tests/unit tests/protocol tests/fuzz
 
-test-compiled: .venv-compiled/.stamp packages
+test-compiled: .venv-compiled/.stamp packages bench-packages
 	$(COMPILED)
 
 check: .venv-dev/.stamp
@@ -34,6 +34,12 @@ BENCH =
 bench: .venv-dev/.stamp .venv-compiled/.stamp packages bench-packages
 	$(DEV)/python -m tests.bench --compiled .venv-compiled $(BENCH)
 
+# Coverage-guided, for FUZZ_S seconds: corpus, and a finding if there is one, in var/fuzz.
+FUZZ_S = 600
+.PHONY: fuzz
+fuzz: .venv-dev/.fuzz-stamp
+	$(DEV)/python -m tests.fuzz.guided $(FUZZ_S)
+
 # For the tests only; the gateway itself needs neither. sip-tester is SIPp. redis-tools holds the program of Redis 7
 # (redis-server is a link to its redis-check-rdb) without the service that the package redis-server would start;
 # without it the tests run on the Redis 6.2 of the wheel alone.
@@ -43,8 +49,8 @@ packages:
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); } || \
 	{ echo "the tests need SIPp; fix: as root, apt-get install $(PACKAGES)" >&2; exit 1; }
 
-# For the benchmark only: Kamailio with its Redis module, as something to compare with. Only the programs are wanted: a
-# policy-rc.d that says no (101) keeps the package from starting a service, and is taken away again.
+# For tests and benchmark: Kamailio with its Redis module, as a second reader and to compare with. Only the programs are
+# wanted: a policy-rc.d that says no (101) keeps the package from starting a service, and is taken away again.
 COMPARED = kamailio kamailio-redis-modules
 RC = /usr/sbin/policy-rc.d
 bench-packages:
@@ -53,7 +59,7 @@ bench-packages:
 	{ test -e $(RC) || { printf '#!/bin/sh\nexit 101\n' >$(RC) && chmod +x $(RC) && made=1; }; } && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(COMPARED); done=$$?; \
 	test -z "$$made" || rm -f $(RC); exit $$done; } || \
-	{ echo "the benchmark needs Kamailio; fix: as root, apt-get install $(COMPARED)" >&2; exit 1; }
+	{ echo "tests and benchmark need Kamailio; fix: as root, apt-get install $(COMPARED)" >&2; exit 1; }
 
 $(WHEEL)/.stamp: $(SOURCES)
 	@echo "building Callgate: half a minute where it is compiled"
@@ -81,4 +87,8 @@ $(WHEEL)/.stamp: $(SOURCES)
 .venv-dev/.stamp: pyproject.toml
 	$(call VENV,.venv-dev)
 	$(call PIP,.venv-dev) -e '.[dev]'
+	@touch $@
+
+.venv-dev/.fuzz-stamp: .venv-dev/.stamp
+	$(call PIP,.venv-dev) -e '.[fuzz]'
 	@touch $@

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from policies.base import Answer
 
-ALLOW = "INVITE, ACK, CANCEL, OPTIONS"
-"""Methods out of a dialog; every other one is 405 (RFC 3261 §8.2.1)."""
-
 ANSWERS: dict[str, Answer] = {
     "store-unavailable": Answer(503, "Service Unavailable", 41),
     "dialog-identity": Answer(403, "Forbidden", 21),
     "dialog-forged": Answer(481, "Call/Transaction Does Not Exist", 21),
-    "method": Answer(405, "Method Not Allowed", 0, 0, (("Allow", ALLOW),)),
+    "method": Answer(405, "Method Not Allowed", 0),  # Allow is added by the proxy, which knows its methods
     "trunk-capacity": Answer(503, "Service Unavailable", 34),
     "overload": Answer(503, "Service Unavailable", 42, 1),
     "draining": Answer(503, "Service Unavailable", 42, 3),

@@ -87,11 +87,18 @@ PASSED = ORDINARY - FREE_TEXT
 """Those that pass without a second look: the parser has refused what is no text in them."""
 
 
+_NAME = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
+"""Octets of header names that every element reads. Kamailio drops a whole message for a `%`, `!`, `*` or quote in a
+name, and who undoes escapes reads `P%2DAsserted-Identity` as another header (RFC 4475 `esc02`)."""
+
+
 def may_leave(name: bytes) -> bool:
     """May a header of this name leave towards the core as it came from access? Unregistered names whose spelling
-    promises the caller's number may not."""
+    promises the caller's number, or that not every element reads, may not."""
     lower = name.lower()
-    return lower not in REMOVED and (name in CANONICAL or not any(word in lower for word in _TELLING))
+    if lower in REMOVED:
+        return False
+    return name in CANONICAL or not (name.translate(None, _NAME) or any(word in lower for word in _TELLING))
 
 
 def is_clean(header: tuple[bytes, bytes]) -> bool:

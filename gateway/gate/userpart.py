@@ -97,7 +97,7 @@ def _read_host(rest: bytes) -> bytes:
     if rest[-11:] == _USER_PHONE:
         rest = rest[:-11]
     host, colon, port = rest.partition(b":")
-    if not host or host.translate(None, _HOST):
+    if not host[:1].isalnum() or host.translate(None, _HOST) or b".." in host:
         return b""
     if colon and not (port.isdigit() and len(port) <= 5 and 0 < int(port) < 65_536):
         return b""
@@ -124,6 +124,8 @@ def read_uri(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
         return UserNumber(None, FAULT_URI)
     if uri.headers:
         return UserNumber(None, FAULT_HEADERS)
+    if b"_" in uri.host:  # no hostname (RFC 3261 §25.1): Kamailio reads no user in front of it
+        return UserNumber(None, FAULT_URI)
     if uri.scheme != b"tel":
         for name, value in uri_params(uri):
             if name == b"user":

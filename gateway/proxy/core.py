@@ -14,7 +14,7 @@ from gateway.proxy.dialog import ROUTE_FORCED, Dialogs
 from gateway.proxy.peer import Source
 from gateway.proxy.ports import Counters, Gate, Refused, method_name
 from gateway.proxy.transit import Transit
-from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, validate
+from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, unsupported, validate
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.parser import is_keepalive, parse
@@ -258,7 +258,8 @@ class ProxyCore:
         if self.draining:
             refused = self.gate.refused("draining", "OPTIONS", request, source, b"")
         else:
-            refused = Refused(200, b"OK", [(b"Allow", ALLOW), (b"Accept", b"application/sdp")])
+            ok = [(b"Allow", ALLOW), (b"Accept", b"application/sdp")]
+            refused = unsupported(request) or Refused(200, b"OK", ok)
         self._answer(request, source, ids, refused)
 
     # -- answers made without a transaction ------------------------------------------------------------------------

@@ -21,7 +21,12 @@ def validate(request: Request) -> Refused | None:
     # Step 3. An OPTIONS for us is answered whatever its Max-Forwards says (§11).
     if request.max_forwards == 0:
         return Refused(483, b"Too Many Hops", [])
-    # Step 5: no extension is supported that a proxy would have to know about.
+    return unsupported(request)
+
+
+def unsupported(request: Request) -> Refused | None:
+    """The answer to a request that asks proxies for an extension (§16.3 step 5), an OPTIONS for us too: none is
+    supported that a proxy would have to know about."""
     for header in request.headers:
         if header[0] == b"Proxy-Require":
             return Refused(420, b"Bad Extension", [(b"Unsupported", b", ".join(request.get_all(b"Proxy-Require")))])

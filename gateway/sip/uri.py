@@ -136,7 +136,8 @@ def _read_host_port(raw: bytes) -> tuple[bytes, int]:
         digits = rest[1:]
     else:
         host, colon, digits = raw.partition(b":")
-        if not host or len(host) > 255 or host.translate(HOST) != host:
+        # No label is empty or begins with a hyphen (RFC 3261 §25.1); Kamailio reads no user in front of such a host.
+        if not host[:1].isalnum() or len(host) > 255 or host.translate(HOST) != host or b".." in host:
             raise bad(b"Bad Host")
         host = host.lower()
         if not colon:

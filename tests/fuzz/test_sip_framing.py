@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from gateway.sip import RemoteProtocolError, parse
 from gateway.sip.framing import StreamFramer
 from gateway.sip.limits import MAX_MESSAGE
-from tests.fuzz.test_sip_parse import EXAMPLES, SEAMS, SEEDS
+from tests.fuzz.strategies import SEAMS, SEEDS
+from tests.fuzz.test_sip_parse import EXAMPLES
 
 LENGTHS = [b"Content-Length: 4\r\n", b"l: 0\r\n", b"\r\nL : 9\r\n", b"\r\n\r\n", b"Content-Length:\r\n 2\r\n", b"\r\n"]
 

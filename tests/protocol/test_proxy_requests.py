@@ -92,13 +92,18 @@ def test_options_is_answered_here(play: Playbook) -> None:
     assert play.gate.refusals == [("draining", "OPTIONS")]
 
 
+def test_options_may_not_ask_for_extensions(play: Playbook) -> None:
+    play.caller(request(b"OPTIONS", URI, extra=((b"Proxy-Require", b"a, b"), (b"Require", b"c"))))
+    assert play.response("420 >caller").get_all(b"Unsupported") == [b"a, b"]
+
+
 @pytest.mark.parametrize(
     "method",
     b"REGISTER MESSAGE SUBSCRIBE NOTIFY PUBLISH REFER BYE UPDATE PRACK INFO invite NEWMETHOD".split(),
 )
 def test_other_methods_out_of_a_dialog_are_405(play: Playbook, method: bytes) -> None:
     play.caller(request(method, URI))
-    assert play.response("405 >caller").get(b"Allow") == ALLOW
+    assert play.response("405 >caller").get_all(b"Allow") == [ALLOW]
     known = method not in (b"invite", b"NEWMETHOD")
     assert play.gate.refusals == [("method", method.decode() if known else "other")]
 

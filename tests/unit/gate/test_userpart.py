@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.gate import userpart
 from gateway.gate.userpart import (
+    FAULT_URI,
     HIDDEN_WORDS,
     plain_digits,
     plain_host,
@@ -38,6 +39,10 @@ PLAN = registry().plan
         (b"sip:+8657112340001@h:", b""),
         (b"sip:+8657112340001@", b""),
         (b"sip:+@h", b""),
+        (b"sip:+8657112340001@.h", b""),
+        (b"sip:+8657112340001@-h", b""),
+        (b"sip:+8657112340001@h..h", b""),
+        (b"sip:+8657112340001@a_b", b""),
         (b"sip:@h", b""),
         (b"sip:+8657112340001@h\x00", b""),
         (b"sip:+8657112340001@h;user=ip", b""),
@@ -147,3 +152,9 @@ def test_reads_same(user: bytes, area: str, country: str, same: bool) -> None:
     number = read_digits(user, ALPHA, PLAN)
     assert number is not None
     assert reads_same(number, ALPHA, replace(CARRIER, area=area, country=country)) is same
+
+
+@pytest.mark.parametrize("host", [b"a_b", b"-h", b".h", b"h..h"])
+def test_a_host_that_is_none_hides_the_number(host: bytes) -> None:
+    assert read_uri(b"sip:+8657112340001@" + host, ALPHA, PLAN).fault == FAULT_URI
+    assert read_uri(b"sip:+8657112340001@" + host + b";user=phone", ALPHA, PLAN).fault == FAULT_URI

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from gateway.compiled import FLAVOUR
+from gateway.first_certificate import ensure_certificate
 from gateway.first_keys import ensure_keys
 from gateway.keys import KeysError
 from gateway.net.group import Group, bind_groups
@@ -53,6 +54,7 @@ def run_gateway(settings: Settings, typed: Callable[[str], str] = "callgate {}".
     try:
         make_run_dir(settings)
         _make_keys(settings)
+        ensure_certificate(settings)
         found = servers.start()  # stops by itself what it began, if it fails
     except (EmbeddedError, StartError) as error:
         sys.stderr.write(f"callgate: {error}\n")
@@ -94,13 +96,16 @@ def _check_ports(settings: Settings) -> None:
     registry."""
     for number, listener in enumerate(settings.listener, 1):
         family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        kind = socket.SOCK_DGRAM if listener.transport == "udp" else socket.SOCK_STREAM
+        with socket.socket(family, kind) as probe:
+            if kind == socket.SOCK_STREAM:  # connections of the run before may still be in TIME_WAIT
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((listener.address, listener.port))
             except OSError as error:
                 raise StartError(
-                    f"listener[{number}].port = {listener.port}: cannot listen on {listener.address}:"
-                    f"{listener.port}: {os.strerror(error.errno or 0)}; "
+                    f"listener[{number}].port = {listener.port}: cannot listen on {listener.transport} "
+                    f"{listener.address}:{listener.port}: {os.strerror(error.errno or 0)}; "
                     "fix: stop what holds it, or set another address or port"
                 ) from None
 
@@ -108,7 +113,8 @@ def _check_ports(settings: Settings) -> None:
 def _bind(settings: Settings) -> list[Group]:
     """The sockets that several workers share."""
     try:
-        groups, reach = bind_groups([(item.address, item.port) for item in settings.listener], settings.node.workers)
+        addresses = [(item.address, item.port) for item in settings.listener if item.transport == "udp"]
+        groups, reach = bind_groups(addresses, settings.node.workers)
     except OSError as error:
         raise StartError(
             f"node.workers = {settings.node.workers}: cannot open a socket for each: {error.strerror}; "
@@ -246,7 +252,7 @@ class Gateway:
 
     def _ready_line(self) -> str:
         settings = self._settings
-        sip = ", ".join(f"{item.transport} {item.address}:{item.port}" for item in settings.listener)
+        sip = ", ".join(f"{item.transport} {_host(item.address)}:{item.port}" for item in settings.listener)
         seconds = time.monotonic() - self._started
         return (
             f"callgate is ready after {seconds:.1f} s ({FLAVOUR}): SIP {sip}; http://{_host(settings.http.address)}:"

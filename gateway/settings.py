@@ -45,9 +45,13 @@ class Listener:
     name: Annotated[str, MinLen(1), "the name trunks refer to"]
     address: Annotated[str, MinLen(1), "an IP address of this machine, not a host name"]
     port: Port = 5060
-    transport: Annotated[Literal["udp"], "`udp`; TCP and TLS listeners come with a later version"] = "udp"
+    transport: Annotated[Literal["udp", "tcp", "tls"], "`udp`, `tcp` or `tls`"] = "udp"
     advertised_host: Annotated[str, "host put into Via and Record-Route; empty = the address"] = ""
     advertised_port: Annotated[int, Ge(0), Le(65_535), "port put into Via and Record-Route; 0 = the port"] = 0
+    certificate: Annotated[str, "tls: PEM file, our certificate first; empty = one made in state_dir"] = ""
+    key: Annotated[str, "tls: PEM file of the certificate's private key, not encrypted"] = ""
+    authorities: Annotated[str, "tls: PEM file of the roots that peers are checked with; empty = the system's"] = ""
+    mutual: Annotated[bool, "tls: true (peers that connect must show a certificate of authorities) or false"] = False
 
     @property
     def host(self) -> str:
@@ -59,6 +63,21 @@ class Listener:
     def public_port(self) -> int:
         """The port Via and Record-Route say."""
         return self.advertised_port or self.port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """Bounds of the connections of each TCP and TLS listener."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    connections: Annotated[int, Ge(1), Le(100_000), "connections of one listener, in all"] = 10_000
+    per_source: Annotated[int, Ge(1), Le(100_000), "connections taken from one address"] = 100
+    connect_s: Annotated[float, Ge(0.1), Le(60), "seconds a connection to a next hop may take, TLS included"] = 3.0
+    handshake_s: Annotated[float, Ge(0.1), Le(60), "seconds a peer's TLS handshake may take"] = 5.0
+    message_s: Annotated[float, Ge(0.1), Le(600), "seconds from a message's first octet to its last"] = 32.0
+    idle_s: Annotated[float, Ge(1), Le(86_400), "seconds without an octet after which a connection is closed"] = 600.0
+    stall_s: Annotated[float, Ge(0.1), Le(600), "seconds a peer may leave unread what was written"] = 32.0
+    max_output_kb: Annotated[int, Ge(64), Le(65_536), "KiB that may wait for a peer to read"] = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +176,7 @@ class Settings:
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
     node: Node = field(default_factory=Node)
     listener: tuple[Listener, ...] = (Listener(name="main", address="127.0.0.1"),)
+    streams: Streams = field(default_factory=Streams)
     redis: Redis = field(default_factory=Redis)
     database: Database = field(default_factory=Database)
     http: Http = field(default_factory=Http)
@@ -176,6 +196,16 @@ class Settings:
     def keys_file(self) -> Path:
         """The key file."""
         return Path(self.keys.file) if self.keys.file else self.state_dir / "keys.json"
+
+    @property
+    def own_certificate(self) -> Path:
+        """The certificate of TLS listeners that name none (`first_certificate`)."""
+        return self.state_dir / "tls" / "certificate.pem"
+
+    @property
+    def own_key(self) -> Path:
+        """Its private key."""
+        return self.state_dir / "tls" / "key.pem"
 
     @property
     def journal_dir(self) -> Path:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from pathlib import Path
 
-from gateway.settings import Settings
+from gateway.settings import Listener, Settings
 
 NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A node's name is part of the names of its journals' directories."""
@@ -29,7 +29,8 @@ def contradictions(settings: Settings) -> list[str]:
         if listener.name in names:
             found.append(f"listener[{number}].name = {listener.name!r}: used twice; fix: give each its own name")
         names.add(listener.name)
-        place = (listener.address, listener.port, listener.transport)
+        kind = "udp" if listener.transport == "udp" else "tcp"
+        place = (listener.address, listener.port, kind)
         if place in places:
             found.append(
                 f"listener[{number}].port = {listener.port}: taken on {listener.address} already; "
@@ -37,6 +38,13 @@ def contradictions(settings: Settings) -> list[str]:
             )
         places.add(place)
         found.extend(_bad_address(f"listener[{number}].address", listener.address))
+        found.extend(_bad_tls(f"listener[{number}]", listener))
+        if listener.transport != "udp" and node.workers > 1:
+            found.append(
+                f"listener[{number}].transport = {listener.transport!r}: with node.workers = {node.workers} only UDP "
+                "is served, because a connection belongs to one worker; fix: set node.workers = 1, or run another "
+                "node for TCP and TLS"
+            )
     found.extend(_bad_address("http.address", settings.http.address))
     found.extend(_bad_url("redis.url", settings.redis.url, ("redis://", "rediss://", "unix://")))
     found.extend(_bad_url("database.url", settings.database.url, ("postgresql://", "postgresql+asyncpg://")))
@@ -60,6 +68,25 @@ def _bad_address(key: str, value: str) -> list[str]:
     except ValueError:
         return [f"{key} = {value!r}: not an IP address; fix: give one such as 127.0.0.1 or ::1"]
     return []
+
+
+def _bad_tls(key: str, listener: Listener) -> list[str]:
+    found = []
+    names = [name for name in ("certificate", "key", "authorities", "mutual") if getattr(listener, name)]
+    if listener.transport != "tls":
+        return [f"{key}.{name}: only a TLS listener has it; fix: remove it, or set transport = 'tls'" for name in names]
+    if bool(listener.certificate) != bool(listener.key):
+        found.append(f"{key}.certificate and .key belong together; fix: give both, or neither and one is made")
+    if listener.mutual and not listener.authorities:
+        found.append(
+            f"{key}.mutual = true: whoever has any public certificate could connect; fix: give {key}.authorities, "
+            "the roots of your peers' certificates"
+        )
+    for name in ("certificate", "key", "authorities"):
+        path = getattr(listener, name)
+        if path and not Path(path).is_file():
+            found.append(f"{key}.{name} = {path!r}: no such file; fix: correct it, or leave it empty")
+    return found
 
 
 def _bad_url(key: str, value: str, schemes: tuple[str, ...]) -> list[str]:

@@ -192,6 +192,15 @@ def _absolute(settings: Settings) -> Settings:
         settings,
         node=dataclasses.replace(settings.node, state_dir=os.path.abspath(settings.node.state_dir)),
         keys=dataclasses.replace(settings.keys, file=_abspath(settings.keys.file)),
+        listener=tuple(
+            dataclasses.replace(
+                item,
+                certificate=_abspath(item.certificate),
+                key=_abspath(item.key),
+                authorities=_abspath(item.authorities),
+            )
+            for item in settings.listener
+        ),
         example=dataclasses.replace(settings.example, directory=_abspath(settings.example.directory)),
     )
 

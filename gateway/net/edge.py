@@ -16,6 +16,7 @@ from time import monotonic, time
 from gateway.net.handover import Handover
 from gateway.net.links import Links
 from gateway.net.parcels import Parcel
+from gateway.net.stream_edge import StreamEdge
 from gateway.net.udp import UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
@@ -41,7 +42,8 @@ Identify = Callable[[str, str], Peer | None]
 
 
 class Edge:
-    """One worker's sockets and its clock. `handover`: to the other workers on the same addresses, if there are any."""
+    """One worker's sockets and its clock. `handover`: to the other workers on the same addresses, if there are any;
+    `streams`: its TCP and TLS listeners."""
 
     def __init__(
         self,
@@ -51,8 +53,10 @@ class Edge:
         before_send: Callable[[float], None],
         on_error: Callable[[BaseException], None],
         handover: Handover | None = None,
+        streams: StreamEdge | None = None,
     ) -> None:
         self._loop = loop
+        self.streams = streams
         self.listeners = tuple(listeners)
         self._identify = identify
         self._before_send = before_send
@@ -93,6 +97,8 @@ class Edge:
             self.reading = True
             for number, listener in enumerate(self.listeners):
                 self._loop.add_reader(listener.socket.fileno(), self._readable, listener, number, listener.socket)
+            if self.streams is not None:
+                self.streams.start(self, self._core, self._loop)
 
     def _read_for(self, share: int, begin: bool) -> None:
         """Begin or end to read what the kernel gives to a worker that is away."""
@@ -110,6 +116,8 @@ class Edge:
             self._timer.cancel()
         if self._links is not None:
             self._links.close()
+        if self.streams is not None:
+            self.streams.stop()
         for listener in self.listeners:
             self._loop.remove_reader(listener.socket.fileno())
             self._loop.remove_writer(listener.socket.fileno())
@@ -120,12 +128,18 @@ class Edge:
     def forget_sources(self) -> None:
         """A new registry version: every source is identified anew."""
         self._sources.clear()
+        if self.streams is not None:
+            self.streams.forget_sources()
 
     def send(self, destination: Destination, data: bytes) -> None:
         """Queue a message for the end of this turn."""
         self._out.append((destination, data))
 
     # -- turns -----------------------------------------------------------------------------------------------------
+
+    def begin_turn(self) -> None:
+        """Messages of a connection follow; `end_turn` ends it."""
+        self._in_turn = True
 
     def _readable(self, listener: UdpListener, number: int, sock: socket.socket) -> None:
         core = self._core
@@ -220,7 +234,11 @@ class Edge:
                 if error.errno not in ABOUT_MESSAGE and destination not in failed:
                     failed.append(destination)
         for destination in failed:
-            self._loop.call_soon(self._failed, destination)
+            self.failed(destination)
+
+    def failed(self, destination: Destination) -> None:
+        """Nothing reaches this destination now: a turn of its own tells the transactions that wait for it."""
+        self._loop.call_soon(self._failed, destination)
 
     def wake(self) -> None:
         """Something is to be sent that no datagram and no timer brought: end a turn soon."""

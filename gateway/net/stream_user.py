@@ -19,6 +19,7 @@ CLOSE_REASONS = (
     "stalled",  # what we wrote was not read for `stall_s`
     "output",  # more than `max_output` octets wait to be read
     "malformed",  # the stream cannot be read on: framing
+    "stranger",  # the far end is in no trunk, or no longer in one
     "certificate",  # the far end's certificate is another's
     "closed",  # by us
 )

@@ -35,6 +35,8 @@ def bind_udp(address: str, port: int, shared: bool) -> socket.socket:
 class UdpListener:
     """One bound socket. `name` is the listener's name in the configuration."""
 
+    transport = "udp"
+
     __slots__ = ("_backlog", "_destinations", "dropped", "family", "group", "name", "sent_by", "socket", "writing")
 
     def __init__(

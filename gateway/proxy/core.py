@@ -68,7 +68,7 @@ class ProxyCore:
         except RemoteProtocolError as error:
             if is_keepalive(data):
                 return
-            self._unparsable(error, source)
+            self.unreadable(error, source)
             return
         if isinstance(message, Response):
             self._response(message, source, now)
@@ -76,6 +76,17 @@ class ProxyCore:
             self._too_large(message, source)
         else:
             self._request(message, data, source, now)
+
+    def unreadable(self, error: RemoteProtocolError, source: Source) -> None:
+        """A message that no parser takes, or a stream that cannot be read on: answered where there is somebody to
+        answer, else counted."""
+        tag = short_hash(b"".join(error.salvage.vias) if error.salvage else b"-").hex().encode()
+        answer = error_response(error, source.host, source.port, tag)
+        if answer is None:
+            self.counters.drop("unparsable")
+            return
+        self.counters.sent_responses[error.status // 100] += 1
+        self.layer.send(source.reply, answer)
 
     def expire(self, now: float) -> None:
         """Run the timers due at `now`."""
@@ -111,15 +122,6 @@ class ProxyCore:
 
     # -- messages --------------------------------------------------------------------------------------------------
 
-    def _unparsable(self, error: RemoteProtocolError, source: Source) -> None:
-        tag = short_hash(b"".join(error.salvage.vias) if error.salvage else b"-").hex().encode()
-        answer = error_response(error, source.host, source.port, tag)
-        if answer is None:
-            self.counters.drop("unparsable")
-            return
-        self.counters.sent_responses[error.status // 100] += 1
-        self.layer.send(source.reply, answer)
-
     def _too_large(self, request: Request, source: Source) -> None:
         """A request of more than `MAX_REQUEST` octets: 513 (RFC 3261 §21.5.7), and nothing is kept of it."""
         self.counters.received(request.method)
@@ -137,7 +139,7 @@ class ProxyCore:
             self.counters.drop("stray-response")
             return
         host = client.destination.address[0]
-        if host != source.reply.address[0] and source.peer.reach(host.encode(), 0) is None:
+        if host != source.reply.address[0] and source.peer.reach(host.encode(), 0, b"") is None:
             self.counters.drop("response-of-another-peer")
             return
         if client.user is not None and not forward.has_sender_via(response.headers):

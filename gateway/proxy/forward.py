@@ -56,8 +56,7 @@ def record_routes(towards: Destination, back: Destination, cookie: bytes) -> lis
 
 
 def _record_route(destination: Destination, cookie: bytes) -> bytes:
-    transport = b";transport=tcp" if destination.reliable else b""
-    return b"<sip:" + destination.sent_by + transport + b";lr;" + PARAMETER + b"=" + cookie + b">"
+    return b"<sip:" + destination.sent_by + destination.uri_transport + b";lr;" + PARAMETER + b"=" + cookie + b">"
 
 
 def has_sender_via(headers: Headers) -> bool:

@@ -15,7 +15,7 @@ MAX_REPLY_PORTS = 16
 class Destination:
     """One address to send to, through one listener."""
 
-    __slots__ = ("address", "host_port", "listener", "name", "reliable", "sent_by", "via")
+    __slots__ = ("address", "host_port", "large", "listener", "name", "reliable", "sent_by", "uri_transport", "via")
 
     def __init__(
         self, listener: object, address: tuple[str, int], transport: bytes, sent_by: bytes, reliable: bool
@@ -28,6 +28,10 @@ class Destination:
         self.via = b"SIP/2.0/" + transport + b" " + sent_by + b";branch="
         """A Via value up to the branch (§16.6 step 8). Equal for two destinations reached the same way (RFC 5658)."""
         self.reliable = reliable
+        self.uri_transport = b"" if transport == b"UDP" else b";transport=" + transport.lower()
+        """As a parameter of our own URIs: `;transport=tcp`; empty for UDP, which is meant without one."""
+        self.large: Destination | None = None
+        """The same hop over TCP, for requests that are too large for a datagram (§18.1.1); None: it takes none."""
         host = f"[{address[0]}]" if ":" in address[0] else address[0]
         self.host_port = f"{host}:{address[1]}".encode()
         """As it stands in the host part of a Request-URI."""
@@ -44,8 +48,12 @@ class Hop:
         self.up = True
 
 
-Reach = Callable[[bytes, int], "Destination | None"]
-"""(host, port) to a destination if that host belongs to the peer, else None. Port 0 = the default port."""
+Reach = Callable[[bytes, int, bytes], "Destination | None"]
+"""(host, port, transport) to a destination if that host belongs to the peer, else None. Port 0 = the default port;
+transport: as a URI's parameter names it, in any case, b"" where it names none."""
+
+ReplyAt = Callable[[int], Destination]
+"""The destination for responses where a request's top Via names this port."""
 
 
 class Peer:
@@ -72,19 +80,33 @@ class Peer:
 class Source:
     """Where a message came from: its peer, and the destination an answer goes to."""
 
-    __slots__ = ("_replies", "host", "peer", "port", "reply")
+    __slots__ = ("_replies", "_reply_at", "host", "identities", "peer", "port", "reply")
 
-    def __init__(self, peer: Peer, host: bytes, port: int, reply: Destination) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        host: bytes,
+        port: int,
+        reply: Destination,
+        reply_at: ReplyAt | None = None,
+        identities: tuple[str, ...] = (),
+    ) -> None:
+        """`reply_at`: of a connection (RFC 3261 §18.2.2: by it while it is up, else by a new one to that port)."""
         self.peer = peer
         self.host = host
         """Source address as it stands in `received` (IPv6 without brackets)."""
         self.port = port
         self.reply = reply
         """The source address itself, through the listener the message came in by."""
+        self.identities = identities
+        """SIP domains and addresses of the verified certificate of the connection (TLS); empty without one."""
+        self._reply_at = reply_at
         self._replies: dict[int, Destination] = {}
 
     def reply_at(self, port: int) -> Destination:
-        """Another port of the source host, over UDP: the same object each time."""
+        """Another port of the source host: the same object each time."""
+        if self._reply_at is not None:
+            return self._reply_at(port)
         found = self._replies.get(port)
         if found is None:
             if len(self._replies) >= MAX_REPLY_PORTS:

@@ -22,7 +22,9 @@ def belongs(value: bytes, peer: Peer, own: OwnHosts) -> bool:
         return False
     if uri.scheme == b"tel" or uri.has_param(b"maddr"):
         return False
-    return peer.reach(uri.host, uri.port) is not None or own_cookie(value, own) is not None
+    if peer.reach(uri.host, uri.port, uri.param(b"transport") or b"") is not None:
+        return True
+    return own_cookie(value, own) is not None
 
 
 def without_strangers(headers: Headers, peer: Peer, own: OwnHosts) -> Headers:

@@ -44,7 +44,10 @@ def local_response(
 def answer_destination(request: Request, source: Source) -> Destination:
     """The destination that responses to this request go to."""
     reply = source.reply
+    if reply.reliable:
+        # §18.2.2: by the connection of the request; where that is closed, to the port of the Via.
+        return source.reply_at(request.via.port or (5061 if request.via.transport == b"TLS" else 5060))
     address = reply_address(request.via, source)
-    if reply.reliable or address == reply.address:
+    if address == reply.address:
         return reply
     return source.reply_at(address[1])

@@ -38,9 +38,11 @@ def own_cookie(value: bytes, own: OwnHosts) -> bytes | None:
     """The cookie in a Route or Record-Route value of ours (b"" when it has none), or None when the value is not ours
     or cannot be read."""
     try:
-        # As we wrote it (UAs echo it as it is, §12.1): <sip:host:port;lr;cg=…>
+        # As we wrote it (UAs echo it as it is, §12.1): <sip:host:port;lr;cg=…>, `;transport=tcp` or `=tls` before `;lr`
         if value[:5] == b"<sip:" and value[-1:] == b">":
             host_port, _, rest = value[5:].partition(b";")
+            if rest[:14] == b"transport=tcp;" or rest[:14] == b"transport=tls;":
+                rest = rest[14:]
             if len(rest) == _WRITTEN_LENGTH and rest.startswith(_WRITTEN):
                 host, port = parse_host_port(host_port)
                 return rest[len(_WRITTEN) : -1] if (host, port or 5060) in own else None

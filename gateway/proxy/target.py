@@ -63,7 +63,7 @@ def find_target(request: Request, routing: Routing, peer: Peer, cookie: Cookie) 
         return None
     if target.params and (target.has_param(b"maddr") or (not peer.access and target.has_param(b"lr"))):
         return None
-    destination = peer.reach(target.host, target.port)
+    destination = peer.reach(target.host, target.port, target.param(b"transport") or b"")
     if destination is None:
         return None
     if short_hash(request.uri) != cookie.contact_uri:
@@ -89,7 +89,7 @@ def find_target(request: Request, routing: Routing, peer: Peer, cookie: Cookie) 
             # A next hop that takes us for a strict router makes a Route its Request-URI (§16.4).
             if not peer.access and (uri.password is not None or not _no_number(unescape(uri.user or b""))):
                 return None
-        destination = peer.reach(uri.host, uri.port)
+        destination = peer.reach(uri.host, uri.port, uri.param(b"transport") or b"")
         if destination is None:
             return None
     return destination
@@ -112,6 +112,8 @@ def _host_hash(value: bytes) -> bytes:
 
 
 def _host_port(uri: Uri) -> bytes:
+    if not uri.port and (uri.param(b"transport") or b"").lower() == b"tls":
+        return uri.host + b":5061"  # RFC 3261 §19.1.2
     return b"%b:%d" % (uri.host, uri.port or 5060)
 
 

@@ -35,6 +35,8 @@ class NextHop:
     host: str
     port: int = 5060
     transport: Literal["udp", "tcp", "tls"] = "udp"
+    large: bool = False
+    """UDP: takes requests that are too large for a datagram over TCP, at the same port (RFC 3261 §18.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from gateway.keys import load
 from gateway.net.edge import Edge
 from gateway.net.group import Group, inherited
 from gateway.net.handover import Handover
+from gateway.net.stream_edge import StreamEdge
 from gateway.net.tasks import spawn
 from gateway.net.udp import UdpListener
 from gateway.proxy.cookie import CookieRing
@@ -49,6 +50,7 @@ from gateway.worker.patience import HOLD_S, PatientLookup
 from gateway.worker.peers import PeerBook
 from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
+from gateway.worker.streams import listen_streams
 
 HOUSEKEEPING_S = 1.0
 
@@ -97,15 +99,18 @@ class Worker:
         self.faults = Faults(self.stats)
         self.journal = WorkerJournal(settings, index, loop.call_soon_threadsafe, self._recover)
         shared = settings.node.workers > 1
+        entries = [entry for entry in settings.listener if entry.transport == "udp"]
         self.listeners = [
             UdpListener(
                 entry.name, entry.address, entry.port,
                 f"{entry.host}:{entry.public_port}".encode(), shared, group, index,
             )
-            for entry, group in zip(settings.listener, groups or [[] for _ in settings.listener], strict=True)
+            for entry, group in zip(entries, groups or [[] for _ in entries], strict=True)
         ]
+        self.streams = StreamEdge(self._identify, self._admits, self.faults.message)
+        listen_streams(self.streams, settings, self.faults.task)
         self.handover = Handover(make_run_dir(settings), index, settings.node.workers) if shared else None
-        sent_bys = tuple(listener.sent_by for listener in self.listeners)
+        sent_bys = tuple(f"{entry.host}:{entry.public_port}".encode() for entry in settings.listener)
         pseudonymizer = Pseudonymizer(keys.pseudonym)
         check = key_check(pseudonymizer.hash)
         self.link = RedisLink(settings.redis.url, loop)
@@ -113,7 +118,9 @@ class Worker:
         self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
-        self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover)
+        self.edge = Edge(
+            loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover, self.streams
+        )
         sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -183,6 +190,7 @@ class Worker:
     async def drain(self) -> None:
         """No new calls; what is being set up may finish, bounded by `node.drain_s`; then everything is on disk."""
         self.gate.draining = self.core.draining = self.stats.draining = True
+        self.streams.stop_accepting()
         deadline = monotonic() + self._settings.node.drain_s
         while monotonic() < deadline and self._in_progress():  # noqa: ASYNC110 - tables have no event
             await asyncio.sleep(0.05)
@@ -193,6 +201,7 @@ class Worker:
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         self.edge.stop()
+        await self.streams.closed()
         self._take_stock()
         self._linking.cancel()
         evidence = self.gate.evidence
@@ -260,7 +269,7 @@ class Worker:
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
-        book = PeerBook(registry, self.listeners, self.book)
+        book = PeerBook(registry, (*self.listeners, *self.streams.listeners), self.book)
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
@@ -271,8 +280,11 @@ class Worker:
             self.edge.start(self.core)
         _log.info("registry in force", version=registry.version, pack=pack.label)
 
-    def _identify(self, listener: str, ip: str) -> Peer | None:
+    def _identify(self, listener: str, ip: str, identities: tuple[str, ...] = ()) -> Peer | None:
         return self.keeper.identify(listener, ip)
+
+    def _admits(self, listener: str, ip: str) -> bool:
+        return self.keeper.identify(listener, ip) is not None
 
     # -- turns -----------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from ipaddress import ip_address
 
+from gateway.net.stream import StreamListener
 from gateway.net.udp import UdpListener
 from gateway.proxy.peer import Destination, Hop, Peer
-from gateway.registry.model import Trunk
+from gateway.proxy.selection import DEFAULT_PORTS
+from gateway.registry.model import NextHop, Trunk
 from gateway.registry.registry import Registry
 
 MAX_REMEMBERED_HOSTS = 10_000
 """Answers kept of `reach` per registry version; in-dialog targets are few per peer."""
+
+
+AnyListener = UdpListener | StreamListener
 
 
 def trunk_code(trunk_id: str) -> bytes:
@@ -23,11 +28,11 @@ def trunk_code(trunk_id: str) -> bytes:
 class PeerBook:
     """All peers of one registry version."""
 
-    def __init__(self, registry: Registry, listeners: Sequence[UdpListener], before: PeerBook | None = None) -> None:
+    def __init__(self, registry: Registry, listeners: Sequence[AnyListener], before: PeerBook | None = None) -> None:
         """`before`: the book of the version before, whose next hops' states are kept."""
         self._registry = registry
         self._listeners = tuple(listeners)
-        self._reached: dict[tuple[str, bytes, int], Destination | None] = {}
+        self._reached: dict[tuple[str, bytes, int, bytes], Destination | None] = {}
         self.peers: dict[str, Peer] = {}
         self._by_code: dict[bytes, Peer] = {}
         for trunk in registry.trunks:
@@ -56,38 +61,54 @@ class PeerBook:
         states = {hop.destination.name: hop.up for hop in known.hops} if known is not None else {}
         hops: list[Hop] = []
         for next_hop in trunk.next_hops:
-            listener = self._listener(trunk, next_hop.host)
+            listener = self._listener(trunk, next_hop.host, next_hop.transport)
             if listener is None:
                 continue
-            hop = Hop(listener.destination(next_hop.host.strip("[]"), next_hop.port))
+            destination = listener.destination(next_hop.host.strip("[]"), next_hop.port)
+            if next_hop.large:
+                destination = self._with_large(destination, trunk, next_hop)
+            hop = Hop(destination)
             hop.up = states.get(hop.destination.name, True)
             hops.append(hop)
 
-        def reach(host: bytes, port: int) -> Destination | None:
-            return self._reach(trunk, host, port)
+        def reach(host: bytes, port: int, transport: bytes) -> Destination | None:
+            return self._reach(trunk, host, port, transport)
 
         return Peer(trunk.id, trunk_code(trunk.id), trunk.is_access, tuple(hops), reach, trunk)
 
-    def _listener(self, trunk: Trunk, host: str) -> UdpListener | None:
-        """The listener to reach `host` by: of the trunk's own and of the host's address family."""
+    def _listener(self, trunk: Trunk, host: str, transport: str) -> AnyListener | None:
+        """The listener to reach `host` by: of the trunk's own, of the transport and of the host's address family."""
         ipv6 = ":" in host
         for listener in self._listeners:
-            if (not trunk.listeners or listener.name in trunk.listeners) and listener.ipv6 == ipv6:
+            ours = not trunk.listeners or listener.name in trunk.listeners
+            if ours and listener.transport == transport and listener.ipv6 == ipv6:
                 return listener
         return None
 
-    def _reach(self, trunk: Trunk, host: bytes, port: int) -> Destination | None:
-        key = (trunk.id, host, port)
+    def _with_large(self, plain: Destination, trunk: Trunk, next_hop: NextHop) -> Destination:
+        """A UDP hop that takes requests over TCP where they are too large: of this trunk alone."""
+        listener = self._listener(trunk, next_hop.host, "tcp")
+        if listener is None:
+            return plain
+        made = Destination(plain.listener, plain.address, b"UDP", plain.sent_by, False)
+        made.large = listener.destination(*plain.address)
+        return made
+
+    def _reach(self, trunk: Trunk, host: bytes, port: int, transport: bytes) -> Destination | None:
+        key = (trunk.id, host, port, transport)
         if key in self._reached:
             return self._reached[key]
         if len(self._reached) >= MAX_REMEMBERED_HOSTS:
             self._reached.clear()
-        found = self._find(trunk, host.decode("ascii", "replace").strip("[]"), port)
+        text = host.decode("ascii", "replace").strip("[]")
+        found = self._find(trunk, text, port, transport.decode("ascii", "replace").lower())
         self._reached[key] = found
         return found
 
-    def _find(self, trunk: Trunk, host: str, port: int) -> Destination | None:
-        listener = self._listener(trunk, host)
+    def _find(self, trunk: Trunk, host: str, port: int, transport: str) -> Destination | None:
+        if not transport:
+            transport = _usual_transport(trunk, host, port)
+        listener = self._listener(trunk, host, transport)
         if listener is None:
             return None
         if not any(host == hop.host.strip("[]") for hop in trunk.next_hops):
@@ -98,4 +119,17 @@ class PeerBook:
             owner = self._registry.trunk_by_source(listener.name, host)
             if owner is None or owner.id != trunk.id:
                 return None
-        return listener.destination(host, port or 5060)
+        return listener.destination(host, port or DEFAULT_PORTS[transport])
+
+
+def _usual_transport(trunk: Trunk, host: str, port: int) -> str:
+    """How a host of a trunk is reached where a URI does not say so: as the next hop at this host and port, else at this
+    host, else as the trunk's first.
+
+    RFC 3263 §4.1 has UDP. We depart: many leave the parameter out although they are reached over TCP or TLS alone, and
+    the registry knows better."""
+    same_host = [hop for hop in trunk.next_hops if hop.host.strip("[]") == host]
+    for hop in same_host:
+        if hop.port == port:
+            return hop.transport
+    return next((hop.transport for hop in (*same_host, *trunk.next_hops)), "udp")

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,13 +45,18 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, address: str = "127.0
 
 class GatewayProcess:
     """One `callgate run` on `state_dir`, in a session of its own. `env`: more CALLGATE_… variables.
-    `python`: the interpreter to run it with."""
+    `python`: the interpreter to run it with. `tcp`: a TCP listener `tcp` at the port of the UDP one; `tls_port`: a TLS
+    listener `tls`, with these settings of `[[listener]]`; `more`: further listeners."""
 
     def __init__(
         self,
         state_dir: Path,
         *,
         sip_port: int = 0,
+        tcp: bool = False,
+        tls_port: int = 0,
+        tls: dict[str, object] | None = None,
+        more: Sequence[dict[str, object]] = (),
         http_port: int = 0,
         env: dict[str, str] | None = None,
         config: Path = CONFIG,
@@ -64,12 +70,21 @@ class GatewayProcess:
         self.log = self.state_dir.with_name(f"{self.state_dir.name}.log")
         self.ready_line = ""
         self._process: subprocess.Popen[bytes] | None = None
-        listener = {"name": "main", "address": "127.0.0.1", "port": self.sip_port, "transport": "udp"}
+        listeners: list[dict[str, object]] = [
+            {"name": "main", "address": "127.0.0.1", "port": self.sip_port, "transport": "udp"}
+        ]
+        if tcp:
+            listeners.append({"name": "tcp", "address": "127.0.0.1", "port": self.sip_port, "transport": "tcp"})
+        self.tls_port = tls_port
+        if tls_port:
+            made = {"name": "tls", "address": "127.0.0.1", "port": tls_port, "transport": "tls", **(tls or {})}
+            listeners.append(made)
+        listeners.extend(more)
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CALLGATE_")},
             "CALLGATE_NODE__STATE_DIR": str(self.state_dir),
             "CALLGATE_NODE__DRAIN_S": "5",
-            "CALLGATE_LISTENER": json.dumps([listener]),
+            "CALLGATE_LISTENER": json.dumps(listeners),
             "CALLGATE_HTTP__PORT": str(self.http_port),
             **(env or {}),
         }

@@ -147,7 +147,7 @@ class Playbook:
         return core
 
     def _peer(self, name: str, code: bytes, access: bool, hosts: list[str], hops: int) -> Peer:
-        def reach(host: bytes, port: int) -> Destination | None:
+        def reach(host: bytes, port: int, transport: bytes = b"") -> Destination | None:
             return self.destination(host.decode(), port or 5060) if host.decode() in hosts else None
 
         found = tuple(Hop(self.destination(host, 5060)) for host in hosts[:hops])
@@ -177,7 +177,7 @@ class Playbook:
 
     def receive(self, data: bytes, host: str, port: int = 5060) -> None:
         """A datagram from a peer's address."""
-        peer = next(peer for peer in self.peers if peer.reach(host.encode(), 0) is not None)
+        peer = next(peer for peer in self.peers if peer.reach(host.encode(), 0, b"") is not None)
         source = self._sources.get((host, port))
         if source is None or source.peer is not peer:
             source = self._sources[host, port] = Source(peer, host.encode(), port, self.destination(host, port))

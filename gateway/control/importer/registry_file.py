@@ -188,7 +188,8 @@ def _read_trunk(table: _Table) -> Trunk:
     for written in table.texts("next_hops"):
         hop = next_hop(written)
         if hop is None:
-            table.wrong("next_hops", written, "write host:port or host:port/udp, e.g. 127.0.0.9:5060")
+            fix = "write host:port, with /udp, /tcp, /tls or /udp+tcp behind it, e.g. 127.0.0.9:5060/tcp"
+            table.wrong("next_hops", written, fix)
         else:
             hops.append(hop)
     answers = []

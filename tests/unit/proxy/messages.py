@@ -33,7 +33,7 @@ def destination(host: str = "127.0.0.9", port: int = 5060, transport: bytes = b"
 def peer(*hosts: str, access: bool = False) -> Peer:
     """The first host is a next hop as well."""
 
-    def reach(host: bytes, port: int) -> Destination | None:
+    def reach(host: bytes, port: int, transport: bytes = b"") -> Destination | None:
         return destination(host.decode(), port or 5060) if host.decode() in hosts else None
 
     return Peer("carrier", b"CCCC", access, tuple(Hop(destination(host)) for host in hosts[:1]), reach, None)

@@ -112,19 +112,19 @@ def test_only_its_own_hosts_belong_to_a_peer(
 ) -> None:
     peer = book(listeners).peers["carrier"]
     for _ in range(2):  # the second time it is remembered
-        found = peer.reach(host, port)
+        found = peer.reach(host, port, b"")
         assert (found.address if found is not None else None) == address
 
 
 def test_a_host_of_another_listener_is_not_reached(listeners: list[UdpListener]) -> None:
     peer = book(listeners[:1], replace(CARRIER, listeners=("second",))).peers["carrier"]
     assert peer.hops == ()
-    assert peer.reach(b"127.0.0.9", 5060) is None
+    assert peer.reach(b"127.0.0.9", 5060, b"") is None
 
 
 def test_what_is_remembered_is_bounded(listeners: list[UdpListener], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers_module, "MAX_REMEMBERED_HOSTS", 3)
     made = book(listeners)
     for port in range(1, 20):
-        assert made.peers["carrier"].reach(b"127.0.0.9", port) is not None
+        assert made.peers["carrier"].reach(b"127.0.0.9", port, b"") is not None
     assert len(made._reached) <= 3

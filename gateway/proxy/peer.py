@@ -105,8 +105,8 @@ class Source:
 
     def reply_at(self, port: int) -> Destination:
         """Another port of the source host: the same object each time."""
-        if self._reply_at is not None:
-            return self._reply_at(port)
+        if self.reply.reliable:
+            return self._reply_at(port) if self._reply_at is not None else self.reply
         found = self._replies.get(port)
         if found is None:
             if len(self._replies) >= MAX_REPLY_PORTS:

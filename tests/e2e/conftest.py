@@ -10,15 +10,17 @@ from tests.support.attack import Attacker
 from tests.support.carrier_leg import CarrierLeg
 from tests.support.gateway_process import PATIENT, GatewayProcess
 from tests.support.torture import VIA_PORTS
-from tests.support.wire import UdpWire
+from tests.support.wire import TcpWire, UdpWire
 
-WIRES = [UdpWire]
+WIRES = [UdpWire, TcpWire]
+SOON = {"CALLGATE_STREAMS__MESSAGE_S": "2"}
+"""A message that never ends ends its stream after that, not after 32 s."""
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway that nobody stops, floods or reconfigures; at its end it has met no error."""
-    with GatewayProcess(tmp_path_factory.mktemp("running") / "state", env=PATIENT) as gateway:
+    with GatewayProcess(tmp_path_factory.mktemp("running") / "state", env=PATIENT | SOON, tcp=True) as gateway:
         yield gateway
         assert "callgate_errors_total{" not in gateway.get("/metrics")[1], gateway.output()
         assert "Traceback" not in gateway.output()

@@ -54,24 +54,27 @@ class Attacker:
         self.via = f"SIP/2.0/{wire.transport} {wire.address}".encode()
         self._late: list[bytes] = []
 
-    async def send(self, data: bytes, wait: bool = True) -> Seen:
-        """Send one message, then place a good call. `wait`: an answer is expected, wait until it is there."""
+    async def send(self, data: bytes, wait: bool = True, finals: int = 1, closes: bool = False) -> Seen:
+        """Send one message, then place a good call. `wait`: answers are expected, wait until this many different
+        `finals` are there; `closes`: wait until the stream is closed."""
         self.carrier.seen.clear()
         self._late.clear()
-        found = _CALL_ID.findall(data.partition(b"\r\n\r\n")[0])
-        call_id = found[0] if len(found) == 1 else b""
+        # In a stream another message may follow.
+        call_ids = frozenset(_CALL_ID.findall(data if self.wire.stream else data.partition(b"\r\n\r\n")[0]))
         seen = Seen()
         await self.wire.send(data)
         deadline = monotonic() + ANSWER_S
-        while wait and not seen.statuses and not self.wire.closed() and (left := deadline - monotonic()) > 0:
+        while (left := deadline - monotonic()) > 0:
+            if not (closes and not self.wire.closed()) and not (wait and len(seen.statuses) < finals):
+                break
             try:
-                await self._take(await self.wire.get(left), call_id, seen, data)
+                await self._take(await self.wire.get(left), call_ids, seen, data)
             except TimeoutError:
                 break
         seen.closed = self.wire.closed()
         await self.good_call()
         for answer in self._late:
-            await self._take(answer, call_id, seen, data)
+            await self._take(answer, call_ids, seen, data)
         seen.reached = list(self.carrier.seen)
         return seen
 
@@ -134,17 +137,18 @@ class Attacker:
             if message.status >= 200 and message.cseq_method == method:
                 return message
 
-    async def _take(self, answer: bytes, call_id: bytes, seen: Seen, sent: bytes) -> None:
+    async def _take(self, answer: bytes, call_ids: frozenset[bytes], seen: Seen, sent: bytes) -> None:
         """Keep an answer of this message: others are repetitions of earlier ones."""
         given = _CALL_ID.findall(answer)
-        if given and call_id and given[0] != call_id:
+        if given and call_ids and given[0] not in call_ids:
             return
         seen.answers.append(answer)
         try:
             message = parse(answer)
         except RemoteProtocolError:
             return  # what was missing or doubled in the request cannot stand in its 400
-        if isinstance(message, Response) and message.cseq_method == b"INVITE" and message.status >= 200:
+        final = isinstance(message, Response) and message.cseq_method == b"INVITE" and message.status >= 200
+        if isinstance(message, Response) and final and not self.wire.closed():
             await self.wire.send(_ack(message, sent))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.proxy import reply
-from gateway.proxy.peer import MAX_REPLY_PORTS
+from gateway.proxy.peer import MAX_REPLY_PORTS, Destination, Source
 from gateway.sip.message import Response
 from gateway.sip.parser import parse
 from tests.unit.proxy.messages import an_invite, source
@@ -67,5 +67,15 @@ def test_another_port_of_the_source_is_one_destination_and_few_are_kept() -> Non
 def test_on_a_stream_and_where_it_is_the_same_the_source_itself_is_used() -> None:
     came = source(6000, b"TCP")
     assert reply.answer_destination(an_invite(via=b"SIP/2.0/TCP 127.0.0.2:5070"), came) is came.reply
+    asked: list[int] = []
+
+    def reply_at(port: int) -> Destination:
+        asked.append(port)
+        return came.reply
+
+    came = Source(came.peer, came.host, 6000, came.reply, reply_at)
+    for via in (b"TCP 127.0.0.2:5070;rport", b"TCP 127.0.0.2", b"TLS 127.0.0.2"):
+        assert reply.answer_destination(an_invite(via=b"SIP/2.0/" + via), came) is came.reply
+    assert asked == [5070, 5060, 5061], "where the connection is closed, the port of the Via (RFC 3261 18.2.2)"
     came = source(5070)
     assert reply.answer_destination(an_invite(via=b"SIP/2.0/UDP 127.0.0.2:5070"), came) is came.reply

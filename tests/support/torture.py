@@ -38,8 +38,10 @@ def torture(name: str) -> bytes:
 
 
 def own_branch(data: bytes, letter: bytes) -> bytes:
-    """Every branch with another first letter: the same message over two transports is a retransmission for 32 s."""
-    return re.sub(rb"(?i)(branch[ \t]*=[ \t]*z9hG4bK)[0-9A-Za-z]", rb"\1" + letter, data)
+    """Every branch and Call-ID with another first letter: the same message over two transports is a retransmission for
+    32 s."""
+    data = re.sub(rb"(?im)^((?:Call-ID|i)[ \t]*:[ \t]*)[0-9A-Za-z]", rb"\1" + letter, data)
+    return re.sub(rb"(?i)(branch[ \t]*=[ \t]*(?:z9hG4bK|(?!z9hG4bK)))[0-9A-Za-z]", rb"\1" + letter, data)
 
 
 def _local_name(found: re.Match[bytes]) -> bytes:
@@ -94,7 +96,7 @@ VERDICTS: dict[str, Verdict] = {
     "rfc4475/clerr.dat": Verdict((400,), stream=(), closes=True),
     "rfc4475/cparam01.dat": NO_METHOD,
     "rfc4475/cparam02.dat": NO_METHOD,
-    "rfc4475/dblreq.dat": Verdict((405,), stream=(405, 403)),
+    "rfc4475/dblreq.dat": Verdict((405,), stream=(405, 403), closes=True),  # octets behind its body
     "rfc4475/esc01.dat": GATED,
     "rfc4475/esc02.dat": NO_METHOD,
     "rfc4475/escnull.dat": NO_METHOD,

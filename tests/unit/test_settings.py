@@ -14,6 +14,7 @@ from gateway.settings_load import SettingsError, find_config, load_settings
 from gateway.settings_show import masked, shown
 
 EXAMPLE = Path("config/example/callgate.toml")
+TLS = "[[listener]]\nname = 'a'\naddress = '::1'\n"
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -31,8 +32,11 @@ def problems(path: Path, environ: dict[str, str] | None = None) -> list[str]:
 
 def test_the_example_is_the_contract_of_the_example_deployment() -> None:
     settings = load_settings(EXAMPLE, {})
-    (listener,) = settings.listener
-    assert (listener.address, listener.port, listener.transport) == ("127.0.0.1", 5060, "udp")
+    assert [(listener.address, listener.port, listener.transport) for listener in settings.listener] == [
+        ("127.0.0.1", 5060, "udp"),
+        ("127.0.0.1", 5060, "tcp"),
+        ("127.0.0.1", 5061, "tls"),
+    ]
     assert (settings.http.address, settings.http.port) == ("127.0.0.1", 8080)
     assert settings.state_dir == Path.cwd() / "var"
     assert settings.redis.url == settings.database.url == ""
@@ -89,7 +93,13 @@ def test_the_environment_wins(tmp_path: Path) -> None:
             "[[listener]]\nname = 'a'\naddress = 'localhost'",
             "listener[1].address = 'localhost': not an IP address; fix: give one such as 127.0.0.1 or ::1",
         ),
-        ("[[listener]]\nname = 'a'\naddress = '::1'\ntransport = 'tls'", "listener[1].transport = 'tls': "),
+        ("[[listener]]\nname = 'a'\naddress = '::1'\ntransport = 'sctp'", "listener[1].transport = 'sctp': "),
+        (TLS + "transport = 'tcp'\nkey = 'k'", "listener[1].key: only a TLS listener has it; fix: remove it, or set "),
+        (TLS + "transport = 'tls'\nkey = 'k'", "listener[1].certificate and .key belong together; fix: give both"),
+        (TLS + "transport = 'tls'\nmutual = true", "listener[1].mutual = true: whoever has any public certificate"),
+        (TLS + "transport = 'tls'\nauthorities = 'none.pem'", "listener[1].authorities = 'none.pem': no such file"),
+        (TLS + "transport = 'tcp'\n[node]\nworkers = 2", "listener[1].transport = 'tcp': with node.workers = 2 only UDP"),
+        ("[streams]\nper_source = 0", "streams.per_source = 0: should be greater than or equal to 1; fix: set it to "),
         ("listener = []", "listener = []: nothing would be received; fix: add a [[listener]]"),
         ("[redis]\nurl = 'http://u:secret@h'", "redis.url = 'http://…': unknown scheme; fix: begin it with "),
         ("[timers]\nt2_ms = 100", "timers.t2_ms = 100: less than timers.t1_ms; fix: give 500 or more"),

@@ -37,8 +37,9 @@ ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
 every transaction that waits for the same hop."""
 
-Identify = Callable[[str, str], Peer | None]
-"""(listener name, source IP) to the peer, or None for a stranger."""
+Identify = Callable[[str, str, int, str, tuple[str, ...]], Peer | None]
+"""(listener name, source IP, source port, transport, identities of the client certificate) to the peer, or None for a
+stranger."""
 
 
 class Edge:
@@ -190,7 +191,7 @@ class Edge:
                 self._on_error(error)
 
     def _source(self, listener: UdpListener, host: str, port: int) -> Source | None:
-        peer = self._identify(listener.name, host)
+        peer = self._identify(listener.name, host, port, "udp", ())
         if peer is None:
             return None
         source = Source(peer, host.encode(), port, listener.destination(host, port))

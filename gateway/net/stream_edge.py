@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 CLOSING_S = 2.0
 """Seconds that what was written has to leave when the worker ends."""
 
-Identify = Callable[[str, str, tuple[str, ...]], Peer | None]
-"""(listener name, source IP, identities of its certificate) to the peer, or None for a stranger."""
+Identify = Callable[[str, str, int, str, tuple[str, ...]], Peer | None]
+"""As the edge's (`net.edge.Identify`)."""
 
 Admits = Callable[[str, str], bool]
 """(listener name, source IP): may somebody connect from there, whose certificate is not known yet?"""
@@ -143,20 +143,20 @@ class StreamEdge:
     def _source(self, connection: Connection, data: bytes) -> Source | None:
         """`data`: its first message, which may ask that the connection is used for requests as well."""
         listener = connection.listener
-        peer = self._identify(listener.name, connection.host, connection.identities)
+        host, port, identities = connection.host, connection.port, connection.identities
+        peer = self._identify(listener.name, host, port, listener.transport, identities)
         if peer is None:
             return None
         source = Source(
-            peer, connection.host.encode(), connection.port, connection.destination, connection.reply_destination,
-            connection.identities,
-        )  # fmt: skip
+            peer, host.encode(), port, connection.destination, identities, connection.reply_destination
+        )
         if not connection.made:
             # Whoever names this very end in its Contact means this connection.
-            listener.alias(connection, connection.port)
-            port = _alias_port(data, listener.tls is not None)
-            if port and port != connection.port:
-                for name in ("", *connection.identities):
-                    listener.alias(connection, port, name)
+            listener.alias(connection, port)
+            wanted = _alias_port(data, listener.tls is not None)
+            if wanted and wanted != port:
+                for name in ("", *identities):
+                    listener.alias(connection, wanted, name)
         self._sources[connection] = source
         return source
 

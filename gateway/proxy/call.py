@@ -45,6 +45,7 @@ class Call:
         "cancelled",
         "client",
         "core",
+        "datagrams_only",
         "headers",
         "ids",
         "initial",
@@ -86,6 +87,8 @@ class Call:
         self.headers: Headers = request.headers
         self.below: list[bytes] = []
         """Record-Route values of the request as it left below ours."""
+        self.datagrams_only = False
+        """TCP failed where it was used for the size alone."""
         self._hops: list[tuple[Peer, Destination]] = []
         self._next = 0
         self.branch: Branch | None = None
@@ -145,7 +148,7 @@ class Call:
         self.client = tried.client
         if self._next < len(self._hops):
             layer.timers.start(layer.values.first_response, now, tried, t.TIMER_FIRST_RESPONSE)
-        else:  # nothing is written from these again, and a call may ring for minutes
+        elif not tried.switched:  # nothing is written from these again, and a call may ring for minutes
             self.headers = []
             self.body = self.request.body = b""
 
@@ -219,6 +222,13 @@ class Call:
             self._failure = status
         branch.slim()
         self._try_next(now)
+
+    def by_datagram(self, branch: Branch) -> None:
+        """A request that was too large for a datagram could not be sent by TCP: the same hop gets it by UDP all the
+        same (§18.1.1)."""
+        if branch is self.branch:
+            self.datagrams_only = True
+            self._hops.insert(self._next, (branch.peer, branch.plain))
 
     def rang_out(self, branch: Branch, now: float) -> None:
         """Timer C ran out, and the hop was cancelled."""

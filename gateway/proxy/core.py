@@ -238,6 +238,9 @@ class ProxyCore:
         via = destination.via + ids.branch
         self.counters.sent(method)
         leaving = splice.request(request, screened, via, top_via, routing.taken)
+        if destination.large is not None and len(leaving) > forward.LARGE_REQUEST:
+            destination = destination.large
+            leaving = splice.request(request, screened, destination.via + ids.branch, top_via, routing.taken)
         self.layer.new_client(ids.branch, method, destination, leaving, transit, now)
 
     def _cancel(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:

@@ -39,7 +39,9 @@ class Branch:
         "cookie",
         "headers",
         "peer",
+        "plain",
         "routes",
+        "switched",
         "uri",
     )
 
@@ -56,22 +58,34 @@ class Branch:
         """Text of the callee's cookie in the forwarded request; empty on a re-INVITE."""
         self.routes: list[bytes] = []
         """Our Record-Route values in the forwarded request."""
-        self._towards = destination
+        self.plain = self._towards = destination
         self._back = call.source.reply
         if call.initial:
             self.uri = b"sip:%b@%b;user=phone" % (call.target, destination.host_port)
             self.cookie = core.dialogs.callee_cookie(call, peer, core.epoch(call.received_at))
-            self.routes = forward.record_routes(destination, self._back, self.cookie)
-        self.headers = forward.forwarded_headers(
-            call.headers, destination.via + branch, call.top_via, call.request.max_forwards, self.routes
-        )
+        self.headers: Headers = []
         """As sent; what an ACK or CANCEL of this branch is made from."""
-        data = write_request(b"INVITE", self.uri, self.headers, call.body)
+        data = self._written(destination, branch)
+        large = destination.large
+        self.switched = large is not None and len(data) > forward.LARGE_REQUEST and not call.datagrams_only
+        """It left by TCP for its size alone (§18.1.1)."""
+        if large is not None and self.switched:
+            self._towards = destination = large
+            data = self._written(destination, branch)
         core.counters.sent(b"INVITE")
         self.client: ClientTransaction = core.layer.new_client(branch, b"INVITE", destination, data, self, now)
         values = core.layer.values
         self._timer_c_at = now + values.c
         core.layer.timers.start(min(TIMER_C_STEP, values.c), now, self, t.TIMER_C)
+
+    def _written(self, destination: Destination, branch: bytes) -> bytes:
+        call = self.call
+        if call.initial:
+            self.routes = forward.record_routes(destination, self._back, self.cookie)
+        self.headers = forward.forwarded_headers(
+            call.headers, destination.via + branch, call.top_via, call.request.max_forwards, self.routes
+        )
+        return write_request(b"INVITE", self.uri, self.headers, call.body)
 
     def returned_routes(self, response: Response) -> list[bytes]:
         """The Record-Route values of a 1xx or 2xx as they go back (§16.7 step 8): the answering side's own, ours with
@@ -152,6 +166,8 @@ class Branch:
 
     def client_error(self, client: ClientTransaction, now: float) -> None:
         """`ClientUser`: the request could not be sent (§16.9: as a 503)."""
+        if self.switched:
+            self.call.by_datagram(self)
         self.call.failed(self, 503, now)
 
     def timer_fired(self, timer: int, now: float) -> None:

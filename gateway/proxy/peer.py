@@ -88,8 +88,8 @@ class Source:
         host: bytes,
         port: int,
         reply: Destination,
-        reply_at: ReplyAt | None = None,
         identities: tuple[str, ...] = (),
+        reply_at: ReplyAt | None = None,
     ) -> None:
         """`reply_at`: of a connection (RFC 3261 §18.2.2: by it while it is up, else by a new one to that port)."""
         self.peer = peer

@@ -46,6 +46,12 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_sip_retransmissions_total", "counter", "Requests and responses seen again", ("direction",)),
     Metric("callgate_sip_dropped_total", "counter", "Datagrams dropped without an answer", ("reason",)),
     Metric("callgate_handover_messages_total", "counter", "Messages of other workers' calls, by fate", ("what",)),
+    Metric("callgate_connections", "gauge", "TCP and TLS connections that are up", ("listener",)),
+    Metric("callgate_connections_accepted_total", "counter", "Connections taken", ("listener",)),
+    Metric("callgate_connections_refused_total", "counter", "Connections not taken, by reason", ("listener", "reason")),
+    Metric("callgate_connections_failed_total", "counter", "Connections not made, by reason", ("listener", "reason")),
+    Metric("callgate_connections_closed_total", "counter", "Connections that ended, by reason", ("listener", "reason")),
+    Metric("callgate_tls_reloads_total", "counter", "Certificates read again, by result", ("listener", "result")),
     Metric("callgate_sip_rejected_total", "counter", "Requests answered without a decision", ("status",)),
     Metric("callgate_rule_shadow_total", "counter", "Calls a rule in shadow mode would have refused", ("rule",)),
     Metric("callgate_rule_errors_total", "counter", "Rules that failed; the call was refused", ("rule",)),
@@ -147,7 +153,7 @@ class WorkerStats:
         "journal_writable", "keys_match", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
         "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
-        "retransmissions", "rule_errors", "shadow", "started", "transactions",
+        "retransmissions", "rule_errors", "shadow", "started", "streams", "transactions",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -174,6 +180,8 @@ class WorkerStats:
         """reason: a closed set of our own words (`unknown_source`, `malformed`, `unmatched_response`, …)."""
         self.handover: dict[str, int] = {}
         """what: `passed-on`, `taken-over`, `dropped`; empty in a worker that is the only one."""
+        self.streams: dict[str, Samples] = {}
+        """Samples of the metrics of connections, by name; reasons are fixed sets (`net.stream_user`)."""
         self.rejected: dict[int, int] = defaultdict(int)
         """SIP status of requests answered without a decision record (400, 481 in-dialog, 405, …)."""
         self.shadow: dict[str, int] = defaultdict(int)
@@ -203,6 +211,7 @@ class WorkerStats:
             "callgate_call_outcomes_total": [(key, n) for key, n in self.outcomes.items()],
             "callgate_sip_messages_total": self._messages(),
             "callgate_peer_up": [(key, float(up)) for key, up in self.peers.items()],
+            **self.streams,
         }
         for name, by_label in (
             ("callgate_lookup_failures_total", self.lookup_failures),

@@ -280,7 +280,9 @@ class Worker:
             self.edge.start(self.core)
         _log.info("registry in force", version=registry.version, pack=pack.label)
 
-    def _identify(self, listener: str, ip: str, identities: tuple[str, ...] = ()) -> Peer | None:
+    def _identify(
+        self, listener: str, ip: str, port: int, transport: str, identities: tuple[str, ...]
+    ) -> Peer | None:
         return self.keeper.identify(listener, ip)
 
     def _admits(self, listener: str, ip: str) -> bool:

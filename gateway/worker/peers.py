@@ -102,6 +102,10 @@ class PeerBook:
             self._reached.clear()
         text = host.decode("ascii", "replace").strip("[]")
         found = self._find(trunk, text, port, transport.decode("ascii", "replace").lower())
+        if found is not None and not found.reliable:  # a next hop's own may lead to TCP for large requests
+            name = found.name
+            hops = self.peers[trunk.id].hops
+            found = next((hop.destination for hop in hops if hop.destination.name == name), found)
         self._reached[key] = found
         return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.worker.streams import stream_samples
+
 if TYPE_CHECKING:
     from gateway.worker.main import Worker
 
@@ -21,7 +23,8 @@ def refresh_stats(worker: Worker) -> None:
     stats.retransmissions = {"in": core.layer.absorbed, "out": core.layer.retransmitted}
     for reason, count in counters.dropped.items():
         stats.dropped[reason] = count
-    stats.dropped["unknown-source"] = edge.strangers
+    stats.dropped["unknown-source"] = edge.strangers + worker.streams.strangers
+    stats.streams = stream_samples(worker.streams.listeners)
     stats.dropped["send-error"] = edge.send_errors
     stats.dropped["send-backlog"] = sum(listener.dropped for listener in edge.listeners)
     if worker.handover is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from gateway.net.stream import StreamListener
 from gateway.net.stream_edge import StreamEdge
 from gateway.net.stream_user import StreamLimits
 from gateway.net.tasks import Report
 from gateway.net.tls import TlsContexts, TlsError, TlsFiles
 from gateway.settings import Listener, Settings, Streams
 from gateway.telemetry.logs import get_logger
+from gateway.telemetry.metrics import Samples
 
 _log = get_logger(__name__)
 
@@ -44,6 +47,22 @@ def tls_files(settings: Settings, entry: Listener) -> TlsFiles:
     certificate = Path(entry.certificate) if entry.certificate else settings.own_certificate
     key = Path(entry.key) if entry.key else settings.own_key
     return TlsFiles(certificate, key, Path(entry.authorities) if entry.authorities else None, entry.mutual)
+
+
+def stream_samples(listeners: Iterable[StreamListener]) -> dict[str, Samples]:
+    """What the listeners have counted, by metric."""
+    found: dict[str, list[tuple[tuple[str, ...], float]]] = {}
+    for listener in listeners:
+        name = listener.name
+        found.setdefault("callgate_connections", []).append(((name,), len(listener.connections)))
+        found.setdefault("callgate_connections_accepted_total", []).append(((name,), listener.accepted))
+        for kind, counts in (("refused", listener.refused), ("failed", listener.failed), ("closed", listener.closed)):
+            rows = found.setdefault(f"callgate_connections_{kind}_total", [])
+            rows.extend(((name, reason), count) for reason, count in counts.items())
+        if listener.tls is not None:
+            rows = found.setdefault("callgate_tls_reloads_total", [])
+            rows += [((name, "done"), listener.tls.reloads), ((name, "failed"), listener.tls.failures)]
+    return dict(found)
 
 
 def _tls_failed(error: TlsError) -> None:

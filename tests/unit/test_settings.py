@@ -98,7 +98,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         (TLS + "transport = 'tls'\nkey = 'k'", "listener[1].certificate and .key belong together; fix: give both"),
         (TLS + "transport = 'tls'\nmutual = true", "listener[1].mutual = true: whoever has any public certificate"),
         (TLS + "transport = 'tls'\nauthorities = 'none.pem'", "listener[1].authorities = 'none.pem': no such file"),
-        (TLS + "transport = 'tcp'\n[node]\nworkers = 2", "listener[1].transport = 'tcp': with node.workers = 2 only UDP"),
+        (TLS + "transport = 'tcp'\n[node]\nworkers = 2", "listener[1].transport = 'tcp': with node.workers = 2"),
         ("[streams]\nper_source = 0", "streams.per_source = 0: should be greater than or equal to 1; fix: set it to "),
         ("listener = []", "listener = []: nothing would be received; fix: add a [[listener]]"),
         ("[redis]\nurl = 'http://u:secret@h'", "redis.url = 'http://…': unknown scheme; fix: begin it with "),

@@ -73,7 +73,7 @@ def test_on_a_stream_and_where_it_is_the_same_the_source_itself_is_used() -> Non
         asked.append(port)
         return came.reply
 
-    came = Source(came.peer, came.host, 6000, came.reply, reply_at)
+    came = Source(came.peer, came.host, 6000, came.reply, (), reply_at)
     for via in (b"TCP 127.0.0.2:5070;rport", b"TCP 127.0.0.2", b"TLS 127.0.0.2"):
         assert reply.answer_destination(an_invite(via=b"SIP/2.0/" + via), came) is came.reply
     assert asked == [5070, 5060, 5061], "where the connection is closed, the port of the Via (RFC 3261 18.2.2)"

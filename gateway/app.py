@@ -25,6 +25,7 @@ from gateway.first_certificate import ensure_certificate
 from gateway.first_keys import ensure_keys
 from gateway.keys import KeysError
 from gateway.net.group import Group, bind_groups
+from gateway.net.tls import TlsContexts, TlsError
 from gateway.readiness import ask_ready, database_is_away, to_import
 from gateway.settings import Settings, make_run_dir
 from gateway.store.embedded.process import EmbeddedError
@@ -32,6 +33,7 @@ from gateway.store.embedded.servers import EmbeddedServers
 from gateway.supervisor import KILL_GRACE_S, Child, StartError
 from gateway.telemetry.logs import configure_logs, get_logger
 from gateway.watch import ServerWatch, watch_worker
+from gateway.worker.streams import tls_files
 
 READY_POLL_S = 0.05
 WAITING_NOTE_S = 10.0
@@ -66,6 +68,7 @@ def run_gateway(settings: Settings, typed: Callable[[str], str] = "callgate {}".
         with suppress(OSError):  # counters are since the start
             settings.counters_file.unlink()
         _check_ports(settings)
+        _check_certificates(settings)
         groups = _bind(settings) if settings.node.workers > 1 else []
         settings = dataclasses.replace(
             settings,
@@ -108,6 +111,16 @@ def _check_ports(settings: Settings) -> None:
                     f"{listener.address}:{listener.port}: {os.strerror(error.errno or 0)}; "
                     "fix: stop what holds it, or set another address or port"
                 ) from None
+
+
+def _check_certificates(settings: Settings) -> None:
+    """Say it here when a certificate cannot be used: a worker would end again and again."""
+    for number, listener in enumerate(settings.listener, 1):
+        if listener.transport == "tls":
+            try:
+                TlsContexts(tls_files(settings, listener), lambda error: None)
+            except TlsError as error:
+                raise StartError(f"listener[{number}].certificate: {error}") from None
 
 
 def _bind(settings: Settings) -> list[Group]:

@@ -11,7 +11,7 @@ from gateway.net.connection import Connection
 from gateway.net.stream import StreamListener
 from gateway.net.stream_user import StreamLimits
 from gateway.net.tasks import Report
-from gateway.net.tls import TlsContexts
+from gateway.net.tls import TlsContexts, speaks_for
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Destination, Peer, Source
 from gateway.sip.chars import TOKEN_OCTETS
@@ -155,7 +155,10 @@ class StreamEdge:
             listener.alias(connection, port)
             wanted = _alias_port(data, listener.tls is not None)
             if wanted and wanted != port:
-                for name in ("", *identities):
+                # RFC 5923 §4: over TLS only for whom the certificate proves to be there.
+                if listener.tls is None or speaks_for(identities, host):
+                    listener.alias(connection, wanted)
+                for name in identities:
                     listener.alias(connection, wanted, name)
         self._sources[connection] = source
         return source

@@ -41,6 +41,8 @@ class Side:
         self.port = 0
         self.gateway = gateway
         self.inbox: asyncio.Queue[tuple[Message, Back]] = asyncio.Queue()
+        self.alias = b""
+        """`;alias`: requests may come by its own connection (RFC 5923)."""
         self.connections = 0
         """Taken from the gateway."""
         self._tls = tls
@@ -83,7 +85,7 @@ class Side:
     @property
     def via(self) -> bytes:
         """Protocol and sent-by."""
-        return f"SIP/2.0/{self.transport.upper()} {self._host}:{self.port};rport".encode()
+        return f"SIP/2.0/{self.transport.upper()} {self._host}:{self.port};rport".encode() + self.alias
 
     @property
     def contact(self) -> bytes:

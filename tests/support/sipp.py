@@ -95,6 +95,7 @@ def answering(
     scenario: str = "uas_answer",
     limit: int = 10_000,
     timeout_s: int = 1_200,
+    more: tuple[str, ...] = (),
 ) -> Iterator[Sipp]:
     """A far side that takes every call until the block ends, or `timeout_s` is over. `limit`: calls up at once."""
     sipp = Sipp(
@@ -102,7 +103,7 @@ def answering(
         f"uas-{host}-{port}",
         [
             *("-i", host, "-p", str(port), "-sf", str(SCENARIOS / f"{scenario}.xml")),
-            *("-l", str(limit), "-timeout", str(timeout_s)),
+            *("-l", str(limit), "-timeout", str(timeout_s), *more),
         ],
     )
     time.sleep(0.3)  # SIPp says nothing when it is ready

@@ -58,6 +58,10 @@ def test_record_routes() -> None:
         b"<sip:127.0.0.1:5060;transport=tcp;lr;cg=X>",
         b"<sip:127.0.0.1:5060;lr;cg=X>",
     ]
+    assert forward.record_routes(destination(transport=b"TLS"), tcp, b"X") == [
+        b"<sip:127.0.0.1:5060;transport=tls;lr;cg=X>",
+        b"<sip:127.0.0.1:5060;transport=tcp;lr;cg=X>",
+    ]
 
 
 HEADERS_BACK: Headers = [

@@ -15,6 +15,10 @@ THEIRS = b"<sip:127.0.0.9;lr>"
         (OURS, COOKIE),
         (b"<sip:127.0.0.1;lr;cg=" + COOKIE + b">", COOKIE),
         (b"<sip:127.0.0.1;lr;cg=x>", b"x"),
+        (b"<sip:127.0.0.1:5060;transport=tcp;lr;cg=" + COOKIE + b">", COOKIE),
+        (b"<sip:127.0.0.1:5060;transport=tls;lr;cg=" + COOKIE + b">", COOKIE),
+        (b"<sip:127.0.0.1:5060;transport=TCP;lr;cg=" + COOKIE + b">", COOKIE),
+        (b"<sip:127.0.0.9:5060;transport=tcp;lr;cg=" + COOKIE + b">", None),
         (b"<sip:GATE.example:5070;LR;CG=x;y>", b"x"),
         (b"sip:127.0.0.1", None),  # no lr: in a bare addr-spec parameters are the header's
         (b"<sip:127.0.0.1;lr>", b""),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.net.stream_user import StreamLimits
 from gateway.telemetry.metrics import NAMES
 from gateway.worker.main import Worker
 from gateway.worker.peers import PeerBook
@@ -61,6 +62,24 @@ async def test_peers_as_they_stand(worker: Worker) -> None:
     refresh_stats(worker)
     assert worker.stats.peers["carrier", "127.0.0.9:5060/udp"] is False
     assert worker.stats.peers["cc-alpha", "127.0.0.2:5060/udp"] is True
+
+
+async def test_connections_by_listener_and_reason(worker: Worker) -> None:
+    worker.streams.listen("tcp", "127.0.0.1", 0, b"127.0.0.1:5060", lambda name, error: None, None, StreamLimits())
+    (listener,) = worker.streams.listeners
+    listener.accepted = 3
+    listener.refused["stranger"] = 2
+    listener.closed["slow"] = 1
+    worker.streams.strangers = worker.edge.strangers = 4
+    refresh_stats(worker)
+    samples = worker.stats.snapshot().samples
+    assert samples["callgate_connections"] == [(("tcp",), 0)]
+    assert samples["callgate_connections_accepted_total"] == [(("tcp",), 3)]
+    assert (("tcp", "stranger"), 2) in samples["callgate_connections_refused_total"]
+    assert (("tcp", "slow"), 1) in samples["callgate_connections_closed_total"]
+    assert "callgate_tls_reloads_total" not in samples
+    assert worker.stats.dropped["unknown-source"] == 8
+    worker.streams.stop()
 
 
 async def test_copies_are_not_views(worker: Worker) -> None:

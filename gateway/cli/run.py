@@ -39,6 +39,12 @@ def worker(
             f"keys.file = {str(settings.keys_file)!r}: no such file; fix: copy it from a node that has it "
             "(the first `callgate run` or `callgate control` makes it)"
         )
+    from gateway.first_certificate import ensure_certificate
+
+    try:
+        ensure_certificate(settings)
+    except OSError as error:
+        fail(f"node.state_dir = {settings.node.state_dir!r}: {error}; fix: make it a directory this user can write to")
     _part("worker", settings, index)
 
 

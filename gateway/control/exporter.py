@@ -48,7 +48,7 @@ def registry_toml(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
             "tls_names": trunk.tls_names,
             # Sealed: of use only where the key file is.
             "digest": [{"user": one.user, "realm": one.realm, "secrets": dict(one.secrets)} for one in trunk.digest],
-            "md5": trunk.md5,
+            "algorithms": trunk.algorithms if trunk.digest else (),
         }
         parts.append(_table("trunk", row))
     for item in snapshot.ranges:

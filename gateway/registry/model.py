@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+DIGEST_ALGORITHMS = ("SHA-256", "SHA-512-256")
+"""Of a digest trunk that names none (RFC 8760)."""
+
 Side = Literal["access", "core"]
 """`access`: towards the call centre. `core`: towards the carrier's network."""
 
@@ -82,8 +85,9 @@ class Trunk:
     """Domains or addresses, lower case, of which the client certificate must name one (RFC 5922 §7.1); empty = none
     is asked for."""
     digest: tuple[DigestAccount, ...] = ()
-    md5: bool = False
-    """MD5 is offered and taken as well, for phones that know nothing better (RFC 8760 §2.4)."""
+    algorithms: tuple[str, ...] = DIGEST_ALGORITHMS
+    """Offered to its accounts and taken from them. MD5 only where it is named here: for phones that know nothing
+    better, alone for those that look at the first challenge only."""
 
     @property
     def is_access(self) -> bool:

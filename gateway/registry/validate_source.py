@@ -46,6 +46,10 @@ def check_source(trunk: Trunk) -> list[str]:
         problems.append(f"{where}.digest: on a core trunk: a carrier is recognised by its sources: leave it out")
     if len(trunk.digest) > MAX_ACCOUNTS:
         problems.append(f"{where}.digest: {len(trunk.digest)} accounts: keep at most {MAX_ACCOUNTS} in one trunk")
+    if trunk.digest and not trunk.algorithms:
+        problems.append(f"{where}.algorithms: empty: write at least one of {', '.join(ALGORITHMS)}")
+    for algorithm in trunk.algorithms:
+        problems += one_of(f"{where}.algorithms", algorithm, ALGORITHMS)
     for account in trunk.digest:
         problems += _account(where, account)
     return problems

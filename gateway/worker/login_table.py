@@ -13,8 +13,6 @@ from gateway.registry.registry import Registry
 from gateway.registry.sources import takes
 from gateway.registry.validate_source import ALGORITHMS
 
-MD5 = "MD5"
-
 
 class LoginTable:
     """Of one registry version. Immutable."""
@@ -47,7 +45,7 @@ class LoginTable:
         return found
 
     def _secrets(self, trunk: Trunk, account: DigestAccount) -> dict[bytes, bytes]:
-        allowed = [(name, sealed) for name, sealed in account.secrets if name != MD5 or trunk.md5]
+        allowed = [(name, sealed) for name, sealed in account.secrets if name in trunk.algorithms]
         return {name.encode(): self._sealer.open(sealed) for name, sealed in allowed}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.control.importer.problems import Problems
 from gateway.control.importer.toml_lines import TomlLines
 from gateway.control.importer.values import TIME_FIX, parse_time
-from gateway.registry.model import DigestAccount, NumberRange, Operator, PlanEntry, Trunk
+from gateway.registry.model import DIGEST_ALGORITHMS, DigestAccount, NumberRange, Operator, PlanEntry, Trunk
 from gateway.registry.numbering import PlanError, emergency_codes, load_plan_csv
 from gateway.shipped import shipped
 from gateway.store.sql.records import next_hop
@@ -227,7 +227,7 @@ def _read_trunk(table: _Table) -> Trunk:
         transports=table.texts("transports", []),
         tls_names=table.texts("tls_names", []),
         digest=digest,
-        md5=table.flag("md5", False),
+        algorithms=table.texts("algorithms", list(DIGEST_ALGORITHMS)),
     )
 
 

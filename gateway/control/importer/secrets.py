@@ -10,7 +10,6 @@ from gateway.control.importer.problems import ImportRefused, Problem
 from gateway.gate.seal import Sealer
 from gateway.keys import Keys
 from gateway.registry.model import Trunk
-from gateway.registry.validate_source import ALGORITHMS
 from gateway.sip.digest import secret_of
 from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
@@ -35,8 +34,8 @@ async def set_secret(
             if trunk is None:
                 known = ", ".join(one.id for one in stored.trunks if one.digest) or "none has digest accounts"
                 raise _refused("trunk", trunk_id, f"name one with digest accounts ({known})")
-            algorithms = tuple(name for name in ALGORITHMS if name != "MD5" or trunk.md5)
-            changed = _changed(trunk, user, password, algorithms, Sealer(keys.seal_id, keys.seal))
+            algorithms = trunk.algorithms
+            changed = _changed(trunk, user, password, Sealer(keys.seal_id, keys.seal))
             if changed is None:
                 fix = f'import it first: digest = [{{user = "{user}"}}] at trunk {trunk_id} in a registry file'
                 raise _refused("user", user, fix)
@@ -53,7 +52,7 @@ def _refused(field: str, value: str, fix: str) -> ImportRefused:
     return ImportRefused("trunk secret", [Problem(0, field, value, fix)])
 
 
-def _changed(trunk: Trunk, user: str, password: str, algorithms: tuple[str, ...], sealer: Sealer) -> Trunk | None:
+def _changed(trunk: Trunk, user: str, password: str, sealer: Sealer) -> Trunk | None:
     """The trunk with the new secrets; None where it has no such account."""
     if not any(one.user == user for one in trunk.digest):
         return None
@@ -64,7 +63,7 @@ def _changed(trunk: Trunk, user: str, password: str, algorithms: tuple[str, ...]
     return replace(
         trunk,
         digest=tuple(
-            replace(one, secrets=tuple((name, sealed(name, one.realm)) for name in algorithms))
+            replace(one, secrets=tuple((name, sealed(name, one.realm)) for name in trunk.algorithms))
             if one.user == user
             else one
             for one in trunk.digest

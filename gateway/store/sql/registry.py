@@ -143,7 +143,7 @@ async def upsert_trunks(connection: AsyncConnection, rows: Iterable[Trunk]) -> N
             "trusted": row.trusted, "state": row.state, "country": row.country, "area": row.area,
             "emergency_cli": row.emergency_cli, "answers": [list(answer) for answer in row.answers],
             "needs_asserted": row.needs_asserted, "ports": list(row.ports), "transports": list(row.transports),
-            "tls_names": list(row.tls_names), "md5": row.md5,
+            "tls_names": list(row.tls_names), "algorithms": list(row.algorithms),
             "digest": [[one.user, one.realm, [list(secret) for secret in one.secrets]] for one in row.digest],
         }
         for row in rows
@@ -193,7 +193,7 @@ def _trunk(row: Any) -> Trunk:
             DigestAccount(user, realm, tuple((algorithm, sealed) for algorithm, sealed in secrets))
             for user, realm, secrets in row["digest"]
         ),
-        md5=row["md5"],
+        algorithms=tuple(row["algorithms"]),
     )
 
 

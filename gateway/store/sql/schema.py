@@ -99,7 +99,7 @@ trunks = Table(
     Column("tls_names", ARRAY(Text), nullable=False),
     # [user, realm, [[algorithm, sealed H(A1)], …]], …
     Column("digest", JSONB, nullable=False),
-    Column("md5", Boolean, nullable=False),
+    Column("algorithms", ARRAY(Text), nullable=False),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
 )
 

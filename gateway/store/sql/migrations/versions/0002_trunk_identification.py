@@ -13,7 +13,7 @@ ports integer[] NOT NULL DEFAULT '{}'
 transports text[] NOT NULL DEFAULT '{}'
 tls_names text[] NOT NULL DEFAULT '{}'
 digest jsonb NOT NULL DEFAULT '[]'
-md5 boolean NOT NULL DEFAULT false
+algorithms text[] NOT NULL DEFAULT '{SHA-256,SHA-512-256}'
 """
 
 

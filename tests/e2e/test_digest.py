@@ -201,6 +201,8 @@ def test_sipp_logs_in_with_md5(gateway: GatewayProcess, tmp_path: Path) -> None:
     arguments = [
         *(f"127.0.0.1:{gateway.sip_port}", "-sf", scenario, "-i", "127.0.0.45", "-p", "5070", "-m", "20", "-r", "10"),
         *("-s", CONSENTED, "-au", "pbx-7", "-ap", PASSWORD, "-timeout", "60s", "-timeout_error"),
+        # The target, as RFC 3261 §22.4 asks: by itself it says where the datagrams go.
+        *("-auth_uri", f"{CONSENTED}@127.0.0.1:{gateway.sip_port}"),
     ]
     # It gives up where the first challenge is of another algorithm, so this trunk is to offer MD5 alone.
     (tmp_path / "md5.toml").write_text(FILE.replace('"SHA-256", "SHA-512-256", "MD5"', '"MD5"'))

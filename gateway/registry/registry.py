@@ -73,6 +73,10 @@ class Registry:
         returned too: their dialogs go on (DESIGN §5)."""
         return self._sources.find(listener, ip, port, transport, identities)
 
+    def knows(self, listener: str, ip: str) -> bool:
+        """True when some trunk sends from this address to this listener (`SourceTable.knows`)."""
+        return self._sources.knows(listener, ip)
+
     def is_at(self, trunk_id: str, listener: str, ip: str) -> bool:
         """True when the address lies in the trunk's own networks."""
         return self._sources.owns(trunk_id, listener, ip)

@@ -139,6 +139,11 @@ class SourceTable:
         trunks = next(self._candidates(listener, ip), ())
         return any(trunk.id == trunk_id for trunk in trunks)
 
+    def knows(self, listener: str, ip: str) -> bool:
+        """True when some trunk sends from this address to this listener, whatever the port, transport or certificate:
+        what can be said of a connection before anything came by it."""
+        return next(self._candidates(listener, ip), None) is not None
+
     def _candidates(self, listener: str, ip: str) -> Iterator[Trunks]:
         """Trunks of this address, the most specific network first."""
         exact = self._exact.get(listener)

@@ -71,6 +71,10 @@ class Gatekeeper:
         book = self._book
         return book.identify(listener, ip, port, transport, identities) if book is not None else None
 
+    def admits(self, listener: str, ip: str) -> bool:
+        """May this address connect (`PeerBook.admits`)?"""
+        return self._book is not None and self._book.admits(listener, ip)
+
     # -- the end of a turn -----------------------------------------------------------------------------------------
 
     def before_send(self, now: float) -> None:

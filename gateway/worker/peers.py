@@ -62,6 +62,13 @@ class PeerBook:
             return self.peers[trunk.id]
         return self._logins.strangers(listener) if self._logins is not None else None
 
+    def admits(self, listener: str, ip: str) -> bool:
+        """True when a connection from this address may carry a peer's messages, or those of a stranger who may log
+        in."""
+        return self._registry.knows(listener, ip) or (
+            self._logins is not None and self._logins.strangers(listener) is not None
+        )
+
     def logged_in(self, trunk_id: str, source: Source) -> Peer | None:
         """A digest trunk at the address it logged in from; None where it may not be there."""
         peer = self.peers.get(trunk_id)

@@ -97,6 +97,14 @@ def test_an_address_is_a_trunks_whatever_its_port() -> None:
     assert not SHARED.owns("net", "main", "10.9.2.4")
 
 
+def test_an_address_is_known_before_its_certificate_is() -> None:
+    only = SourceTable((Trunk("named", "access", "alpha", ("10.1.2.3",), ("tls",), tls_names=("sbc.example",)),))
+    assert only.find("tls", "10.1.2.3", 40_000, "tls") is None
+    assert only.knows("tls", "10.1.2.3")
+    assert not only.knows("main", "10.1.2.3")
+    assert not only.knows("tls", "10.1.2.4")
+
+
 def test_a_digest_trunk_is_not_found_by_its_source() -> None:
     found = SHARED.find("main", "10.1.2.9", 5060)
     assert found is not None and found.id == "net"

@@ -68,7 +68,10 @@ def test_strangers_of_a_listener_with_a_digest_trunk_may_log_in(listeners: list[
     assert {user: found.trunk for user, found in main.accounts.items()} == {b"pbx": "roaming", b"n": "narrow"}
     assert main.accounts[b"pbx"].secrets == {b"SHA-512-256": b"SHA-512-256", b"SHA-256": b"SHA-256"}
     assert set(second.accounts) == {b"pbx"} and second.algorithms == (b"SHA-256", b"SHA-512-256")
-    assert book(listeners, FIXED).identify("main", "198.51.100.7", 5060) is None
+    assert made.admits("main", "198.51.100.7")
+    fixed = book(listeners, FIXED)
+    assert fixed.identify("main", "198.51.100.7", 5060) is None
+    assert fixed.admits("main", "127.0.0.2") and not fixed.admits("main", "198.51.100.7")
 
 
 def test_a_narrow_trunk_asks_only_who_could_be_it(listeners: list[UdpListener]) -> None:

@@ -121,6 +121,10 @@ class ProxyCore:
 
     def _stranger(self, data: bytes, source: Source, now: float) -> None:
         """Whoever has not proven to be a trunk gets no answer, but for the 407 to an INVITE."""
+        logins = self.logins
+        if logins is None or not logins.is_worth_reading(data, source, now):
+            self.counters.drop("stranger")
+            return
         try:
             message = parse(data)
         except RemoteProtocolError:
@@ -132,9 +136,7 @@ class ProxyCore:
             else:
                 self.counters.drop("stranger")
             return
-        proven = None
-        if self.logins is not None and len(data) <= MAX_REQUEST:
-            proven = self.logins.source_of(self, message, source, now)
+        proven = logins.source_of(self, message, source, now) if len(data) <= MAX_REQUEST else None
         if proven is not None:
             self._request(message, data, proven, now)
 

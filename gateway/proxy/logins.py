@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gateway.proxy import reply, route
 from gateway.proxy.authenticate import Account, authenticate, challenges, without_credentials
-from gateway.proxy.cookie import short_hash
+from gateway.proxy.cookie import PARAMETER, short_hash
 from gateway.proxy.located import pack_address
 from gateway.proxy.nonces import Nonces
 from gateway.proxy.peer import Destination, Peer, Source
@@ -31,6 +31,9 @@ CHALLENGES_PER_S, CHALLENGES_AT_ONCE = 20.0, 100
 ALL_CHALLENGES_PER_S, ALL_CHALLENGES_AT_ONCE = 1_000.0, 2_000
 """For all such sources: addresses can be made up, and each answer goes to whom the address belongs to."""
 
+ALL_ANSWERS_PER_S, ALL_ANSWERS_AT_ONCE = 2_000.0, 4_000
+"""INVITEs with credentials that are read, of all sources that have not logged in lately."""
+
 WRONG_PER_S, WRONG_AT_ONCE = 0.1, 10
 """Wrong answers of one source. Beyond that its credentials are not looked at: a guess in ten seconds."""
 
@@ -44,6 +47,7 @@ RESULTS = ("proven", "missing", "malformed", "wrong", "stale", "replayed", "thro
 """What becomes of an INVITE of a stranger."""
 
 _EVERYONE = b"*"
+_COOKIE = PARAMETER + b"="
 
 
 class Unproven(Peer):
@@ -77,17 +81,29 @@ def _nowhere(host: bytes, port: int, transport: bytes = b"") -> Destination | No
 class Logins:
     """Who logged in to one worker."""
 
-    __slots__ = ("_all", "_challenges", "_nonces", "_sources", "_wrong", "results")
+    __slots__ = ("_all", "_answers", "_challenges", "_nonces", "_sources", "_wrong", "results")
 
     def __init__(self, secret: bytes) -> None:
         """`secret`: of this process alone (`nonces`)."""
         self._nonces = Nonces(secret)
         self._challenges = Throttle(CHALLENGES_PER_S, CHALLENGES_AT_ONCE)
         self._all = Throttle(ALL_CHALLENGES_PER_S, ALL_CHALLENGES_AT_ONCE)
+        self._answers = Throttle(ALL_ANSWERS_PER_S, ALL_ANSWERS_AT_ONCE)
         self._wrong = Throttle(WRONG_PER_S, WRONG_AT_ONCE)
-        self._sources: OrderedDict[bytes, list[Source]] = OrderedDict()
-        """Packed address to the sources it logged in as."""
+        self._sources: OrderedDict[tuple[bytes, int, bytes], list[Source]] = OrderedDict()
+        """`_key` of an address to the sources it logged in as."""
         self.results = dict.fromkeys(RESULTS, 0)
+
+    def is_worth_reading(self, data: bytes, source: Source, now: float) -> bool:
+        """False for what could only be dropped: reading a message costs ten times as much as this, and strangers send
+        what they like. Nothing is decided here that `source_of` does not decide again."""
+        if data[:8] == b"SIP/2.0 " or _COOKIE in data or _key(source) in self._sources:
+            return True
+        if data[:7] != b"INVITE ":
+            return False
+        if b"Authorization" in data:
+            return self._answers.take(_EVERYONE, now)
+        return self._all.allows(_EVERYONE, now) and self._challenges.allows(throttled_as(source.host), now)
 
     def source_of(self, core: ProxyCore, request: Request, source: Source, now: float) -> Source | None:
         """The source this request of a stranger has proven to be, our credentials taken out of it. None: it has not,
@@ -95,12 +111,11 @@ class Logins:
         asked = source.peer
         if not isinstance(asked, Unproven):
             return None
-        bound = pack_address(source.reply)
-        found = self._of_transaction(core, request, bound)
+        found = self._of_transaction(core, request, source)
         if found is None and request.to.tag:
             found = self._of_dialog(core, request, source)
         elif found is None and request.method == b"INVITE" and asked.may_try(source):
-            found = self._log_in(core, request, source, asked, bound, now)
+            found = self._log_in(core, request, source, asked, now)
             if found is None:
                 return None
         if found is None:
@@ -112,9 +127,9 @@ class Logins:
             request.lines = []
         return found
 
-    def _of_transaction(self, core: ProxyCore, request: Request, bound: bytes) -> Source | None:
+    def _of_transaction(self, core: ProxyCore, request: Request, asked: Source) -> Source | None:
         servers = core.layer.servers
-        for source in self._sources.get(bound, ()):
+        for source in self._sources.get(_key(asked), ()):
             if invite_key(request, source.peer.key) in servers:
                 return source
         return None
@@ -127,10 +142,9 @@ class Logins:
         peer = core.gate.peer_at(cookie.own, pack_address(source.reply))
         return source.of(peer) if peer is not None else None
 
-    def _log_in(
-        self, core: ProxyCore, request: Request, source: Source, asked: Unproven, bound: bytes, now: float
-    ) -> Source | None:
-        known = bound in self._sources
+    def _log_in(self, core: ProxyCore, request: Request, source: Source, asked: Unproven, now: float) -> Source | None:
+        bound = pack_address(source.reply)
+        known = _key(source) in self._sources
         host = throttled_as(source.host)
         answers = request.has(b"Proxy-Authorization")
         if answers and not known and not self._wrong.allows(host, now):
@@ -141,7 +155,7 @@ class Logins:
         peer = core.gate.logged_in(said.trunk, source) if said.trunk else None
         if peer is not None:
             self.results["proven"] += 1
-            return self._remember(source.of(peer), bound)
+            return self._remember(source.of(peer))
         reason = said.reason or "wrong"  # a trunk that may not be there
         if reason == "wrong":
             self._wrong.take(host, now)
@@ -162,12 +176,13 @@ class Logins:
         self.results["throttled"] += 1
         core.counters.drop("login-throttled")
 
-    def _remember(self, source: Source, bound: bytes) -> Source:
-        found = self._sources.get(bound)
+    def _remember(self, source: Source) -> Source:
+        key = _key(source)
+        found = self._sources.get(key)
         if found is None:
             if len(self._sources) >= MAX_LOGGED_IN:
                 self._sources.popitem(last=False)
-            self._sources[bound] = [source]
+            self._sources[key] = [source]
             return source
         for number, one in enumerate(found):
             if one.peer.key == source.peer.key:
@@ -175,6 +190,11 @@ class Logins:
                 return source
         found[:] = [source, *found[: MAX_TRUNKS_AT_ONE - 1]]
         return source
+
+
+def _key(source: Source) -> tuple[bytes, int, bytes]:
+    """Stands for an address and our listener, as `pack_address` does, at a tenth of the cost."""
+    return source.host, source.port, source.reply.via
 
 
 def is_answer(response: Response, core: ProxyCore, source: Source) -> bool:

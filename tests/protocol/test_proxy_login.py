@@ -249,7 +249,7 @@ def test_challenges_are_limited_for_each_source_but_not_for_who_logged_in(play: 
         play.phone(invite(branch=b"z9hG4bK-u%d" % number), ELSEWHERE)
     play.forget()
     play.phone(invite(), ELSEWHERE)
-    play.dropped("login-throttled")
+    play.dropped("stranger")
     play.phone(invite(), "127.0.0.67")
     play.expect("407 >127.0.0.67:5060")
     play.advance(1)

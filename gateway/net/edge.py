@@ -36,8 +36,9 @@ ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
 every transaction that waits for the same hop."""
 
-Identify = Callable[[str, str], Peer | None]
-"""(listener name, source IP) to the peer, or None for a stranger."""
+Identify = Callable[[str, str, int, str, tuple[str, ...]], Peer | None]
+"""(listener name, source IP, source port, transport, identities of the client certificate) to the peer, or None for a
+stranger. One who may log in is a peer that is `unproven`."""
 
 
 class Edge:
@@ -176,10 +177,12 @@ class Edge:
                 self._on_error(error)
 
     def _source(self, listener: UdpListener, host: str, port: int) -> Source | None:
-        peer = self._identify(listener.name, host)
+        peer = self._identify(listener.name, host, port, "udp", ())
         if peer is None:
             return None
         source = Source(peer, host.encode(), port, listener.destination(host, port))
+        if peer.unproven:  # not remembered: anybody can make up any number of these
+            return source
         if len(self._sources) >= MAX_SOURCES:
             self._sources.clear()
         self._sources[(listener.name, host, port)] = source

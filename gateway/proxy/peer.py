@@ -51,7 +51,10 @@ Reach = Callable[[bytes, int], "Destination | None"]
 class Peer:
     """A trunk as the proxy sees it."""
 
-    __slots__ = ("access", "code", "hop_addresses", "hops", "id", "key", "reach", "trunk")
+    __slots__ = (
+        *("access", "bound", "code", "digest", "hop_addresses", "hops", "id", "key", "reach", "trunk"),
+        "unproven",
+    )
 
     def __init__(
         self, peer_id: str, code: bytes, access: bool, hops: tuple[Hop, ...], reach: Reach, trunk: object
@@ -67,21 +70,35 @@ class Peer:
         self.reach = reach
         self.trunk = trunk
         """The registry's trunk; opaque here."""
+        self.digest = False
+        """Recognised by what it logs in with: its messages come from anywhere, each from a peer that is `bound`."""
+        self.bound = b""
+        """Of a digest trunk, the one address (`located.pack_address`) this peer stands for; else empty."""
+        self.unproven = False
+        """A stranger who may log in (`logins.Unproven`)."""
 
 
 class Source:
     """Where a message came from: its peer, and the destination an answer goes to."""
 
-    __slots__ = ("_replies", "host", "peer", "port", "reply")
+    __slots__ = ("_replies", "host", "identities", "peer", "port", "reply")
 
-    def __init__(self, peer: Peer, host: bytes, port: int, reply: Destination) -> None:
+    def __init__(
+        self, peer: Peer, host: bytes, port: int, reply: Destination, identities: tuple[str, ...] = ()
+    ) -> None:
         self.peer = peer
         self.host = host
         """Source address as it stands in `received` (IPv6 without brackets)."""
         self.port = port
         self.reply = reply
         """The source address itself, through the listener the message came in by."""
+        self.identities = identities
+        """Of the client certificate (TLS)."""
         self._replies: dict[int, Destination] = {}
+
+    def of(self, peer: Peer) -> Source:
+        """The same address, proven to be `peer`'s."""
+        return Source(peer, self.host, self.port, self.reply, self.identities)
 
     def reply_at(self, port: int) -> Destination:
         """Another port of the source host, over UDP: the same object each time."""

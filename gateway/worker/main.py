@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from secrets import token_bytes
 from time import monotonic, time
 
 import uvloop
@@ -27,6 +28,7 @@ from gateway.net.tasks import spawn
 from gateway.net.udp import UdpListener
 from gateway.proxy.cookie import CookieRing
 from gateway.proxy.core import ProxyCore
+from gateway.proxy.logins import Logins
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
@@ -45,6 +47,7 @@ from gateway.transaction.timers import TimerValues
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
+from gateway.worker.login_table import LoginTable
 from gateway.worker.patience import HOLD_S, PatientLookup
 from gateway.worker.peers import PeerBook
 from gateway.worker.siblings import last_decided, leave_to_siblings
@@ -114,7 +117,7 @@ class Worker:
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
         self.edge = Edge(loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover)
-        sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
+        self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
             Recorder(settings.node.name, Evidence(self.journal), pseudonymizer, sealer),
@@ -140,6 +143,7 @@ class Worker:
             frozenset((entry.host.encode().lower(), entry.public_port) for entry in settings.listener),
             sent_bys,
             timers.cookie_hours * 3600,
+            Logins(token_bytes(32)),
         )
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
@@ -260,7 +264,7 @@ class Worker:
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
-        book = PeerBook(registry, self.listeners, self.book)
+        book = PeerBook(registry, self.listeners, self.book, self._login_table(registry))
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
@@ -271,8 +275,16 @@ class Worker:
             self.edge.start(self.core)
         _log.info("registry in force", version=registry.version, pack=pack.label)
 
-    def _identify(self, listener: str, ip: str) -> Peer | None:
-        return self.keeper.identify(listener, ip)
+    def _login_table(self, registry: Registry) -> LoginTable:
+        table = LoginTable(registry, [listener.name for listener in self.listeners], self._sealer)
+        for trunk, user in table.unreadable:
+            _log.error("digest secret was sealed with another key file (callgate trunk secret)", trunk=trunk, user=user)
+        return table
+
+    def _identify(
+        self, listener: str, ip: str, port: int, transport: str, identities: tuple[str, ...]
+    ) -> Peer | None:
+        return self.keeper.identify(listener, ip, port, transport, identities)
 
     # -- turns -----------------------------------------------------------------------------------------------------
 

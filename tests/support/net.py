@@ -84,7 +84,9 @@ class Net:
         for phone in self._phones:
             phone.close()
 
-    def _identify(self, listener: str, ip: str) -> Peer | None:
+    def _identify(
+        self, listener: str, ip: str, port: int, transport: str, identities: tuple[str, ...]
+    ) -> Peer | None:
         assert listener == "main"
         self.identified += 1
         return self.peer if ip == KNOWN else None

@@ -143,6 +143,7 @@ def _fields(row: CallRow) -> dict[str, object]:
         "route": decision.route,
         "call_id": decision.call_id,
         "source": decision.source,
+        "identified": decision.identified,
         "pack": decision.pack,
         "registry": decision.registry,
         "decide_us": decision.decide_us,

@@ -183,5 +183,6 @@ def _print(found: Explanation) -> None:
     legend = [f"[dim]{name}: {meaning}[/]" for name, meaning in MEANINGS.items() if name in used]
     if found.rule == "emergency":
         legend.append("[dim]an emergency call passes before every rule; the words are for other calls[/]")
-    last = f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}"
+    known = f", trunk known by {found.identified}" if found.identified != "source" else ""
+    last = f"{word}: {found.rule}{reason}{answer}{route}; pack {found.pack}, registry {found.registry}{known}"
     print_table(table, *legend, last)

@@ -50,6 +50,7 @@ COLD = frozenset(
         "gateway/registry/plan_csv.py",
         "gateway/registry/validate.py",
         "gateway/registry/validate_range.py",
+        "gateway/registry/validate_source.py",
     }
 )
 """Modules that do not pay for the seconds compiling them takes."""

@@ -42,6 +42,13 @@ def registry_toml(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
             "area": trunk.area,
             "emergency_cli": trunk.emergency_cli,
             "answers": [{"rule": rule, "status": status, "phrase": phrase} for rule, status, phrase in trunk.answers],
+            "needs_asserted": trunk.needs_asserted,
+            "ports": trunk.ports,
+            "transports": trunk.transports,
+            "tls_names": trunk.tls_names,
+            # Sealed: of use only where the key file is.
+            "digest": [{"user": one.user, "realm": one.realm, "secrets": dict(one.secrets)} for one in trunk.digest],
+            "algorithms": trunk.algorithms if trunk.digest else (),
         }
         parts.append(_table("trunk", row))
     for item in snapshot.ranges:
@@ -108,7 +115,7 @@ def _table(name: str, row: dict[str, object]) -> str:
 def _value(value: object) -> str:
     """TOML's strings, numbers, booleans and arrays are written as JSON's (TOML 1.0: basic strings)."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }" if value else "{}"
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(map(_value, value)) + "]"
     text = json.dumps(value, ensure_ascii=False)

@@ -49,6 +49,8 @@ class Explanation:
     pack: str
     registry: int
     route: str
+    identified: str = "source"
+    """How calls of this trunk are recognised: `source`, `tls`, `digest`."""
 
 
 class _Nowhere:
@@ -120,6 +122,7 @@ async def explain(
         engine.pack.label,
         registry.version,
         facts.route,
+        trunk.identified_by,
     )
 
 

@@ -77,6 +77,7 @@ class Recorder:
             lookup_us,
             facts,
             self._sealer.seal(sealed_content(request, subscriber)),
+            attempt.trunk.identified_by,
         )
 
     def refusal(
@@ -112,4 +113,5 @@ class Recorder:
             pack=pack.label,
             registry=registry.version,
             sealed=self._sealer.seal(sealed_content(request, "")),
+            identified=trunk.identified_by,
         )

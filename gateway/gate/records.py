@@ -48,6 +48,8 @@ class DecisionRecord(msgspec.Struct, tag="decision", tag_field="kind", omit_defa
     lookup_us: int = 0
     facts: Facts | None = None
     sealed: str = ""
+    identified: str = "source"
+    """How the trunk was recognised: `source`, `tls` (its certificate as well), `digest`."""
 
 
 class OutcomeRecord(msgspec.Struct, tag="outcome", tag_field="kind", omit_defaults=True):

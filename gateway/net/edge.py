@@ -39,7 +39,7 @@ every transaction that waits for the same hop."""
 
 Identify = Callable[[str, str, int, str, tuple[str, ...]], Peer | None]
 """(listener name, source IP, source port, transport, identities of the client certificate) to the peer, or None for a
-stranger."""
+stranger. One who may log in is a peer that is `unproven`."""
 
 
 class Edge:
@@ -195,6 +195,8 @@ class Edge:
         if peer is None:
             return None
         source = Source(peer, host.encode(), port, listener.destination(host, port))
+        if peer.unproven:  # not remembered: anybody can make up any number of these
+            return source
         if len(self._sources) >= MAX_SOURCES:
             self._sources.clear()
         self._sources[(listener.name, host, port)] = source

@@ -12,6 +12,10 @@ sockets. When it is back it says so (`HELLO`); the stand-in stops, tells which c
 owner hands their messages on (`_elsewhere`): a call never moves once it is in a worker that lives. Until everyone has
 told (`TOLD`), the owner takes nothing. What a busy owner cannot take is dropped, as UDP may: passing it elsewhere would
 split a call over two workers.
+
+Two workers share one link. The one that comes later makes it, once, when it starts; both read it, so both see at once
+that the other died. Nobody connects to a worker that was lost: while a process dies its listening socket may be open
+still, and a link to it looks like one to a worker that lives. A worker is there when it has said HELLO.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from pathlib import Path
 
 from gateway.net.parcels import MAX_BATCH, Parcel, batches, pack, unpack
 from gateway.net.share import call_id_of, mark_of, share_of
-from gateway.net.sibling import Sibling, socket_path
+from gateway.net.sibling import Sibling, connect, new_link, socket_path
 
 MAX_LINKS = 256
 """Connections accepted from other workers: each restart of one makes a new one, and closes the old."""
@@ -54,11 +58,11 @@ class Handover:
     def __init__(self, directory: Path, index: int, count: int) -> None:
         self.index = index
         self.count = count
+        self._directory = directory
         self._path = socket_path(directory, index)
-        self.boot = os.urandom(BOOT)
         self._name = bytes((index,))
-        hello = HELLO + self._name + self.boot
-        self._siblings = {n: Sibling(n, directory, hello) for n in range(count) if n != index}
+        self._hello = HELLO + self._name + os.urandom(BOOT)
+        self._siblings = {n: Sibling(n, directory) for n in range(count) if n != index}
         self._untold: set[Sibling] = set()
         self._asked: set[int] = set()
         self._from: dict[socket.socket, int] = {}
@@ -70,7 +74,8 @@ class Handover:
         """Decision ids of the calls that are being set up here."""
         self.pending: set[bytes] = set()
         """Those that the others had when this worker came."""
-        self.accepted: list[socket.socket] = []
+        self.links: list[socket.socket] = []
+        """Made and accepted, to be read."""
         self.server: socket.socket | None = None
         self.passed_on = 0
         self.taken_over = 0
@@ -84,12 +89,12 @@ class Handover:
 
     @property
     def waiting(self) -> bool:
-        """True while messages are held for a worker that is away: `flush` must come again in `RETRY_S`."""
-        return bool(self._due)
+        """True while something is held for a worker: `flush` and `tell` must come again in `RETRY_S`."""
+        return bool(self._due or self._untold)
 
     def open(self, now: float) -> bool:
-        """Begin to accept, and call on the others: they then connect, tell what they keep and hand over what they
-        held. True: there are others."""
+        """Begin to accept, and call on the others: they then tell what they keep and hand over what they held. Those
+        who are not there call on this one when they come. True: there are others."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)
         self.server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -97,9 +102,23 @@ class Handover:
         self.server.bind(str(self._path))
         os.chmod(self._path, 0o600)
         self.server.listen(MAX_LINKS)
-        self._asked = {index for index, sibling in self._siblings.items() if sibling.reach(now)}
-        self._untold.update(self._siblings[index] for index in self._asked)
+        for index, sibling in self._siblings.items():
+            sibling.away_since = now
+            link = connect(socket_path(self._directory, index))
+            if link is not None and self._begin(link):
+                self._from[link] = index
+                self._asked.add(index)
         return bool(self._asked)
+
+    def _begin(self, link: socket.socket) -> bool:
+        """The first word on each link, from both ends. False: nobody is there."""
+        try:
+            link.send(self._hello)
+        except OSError:
+            link.close()
+            return False
+        self.links.append(link)
+        return True
 
     @property
     def greeted(self) -> bool:
@@ -132,7 +151,7 @@ class Handover:
             if keeper is None:
                 return False
             target = self._siblings[keeper]
-            if not (target.reach(now) or target.awaited(now)):
+            if not target.awaited(now):
                 self._replace(target)  # what it decided was a call of this share
                 return False
         else:
@@ -153,7 +172,7 @@ class Handover:
             sibling = self._siblings.get((share + step) % self.count)
             if sibling is None:
                 return None
-            if sibling.reach(now) or sibling.awaited(now):
+            if sibling.awaited(now):
                 return sibling
         return None
 
@@ -178,7 +197,7 @@ class Handover:
             return []
         back: list[Parcel] = []
         for sibling in tuple(self._due):
-            if not sibling.held or sibling.reach(now) or sibling.awaited(now):
+            if not sibling.held or sibling.awaited(now):
                 continue
             parcels, sibling.out = unpack(b"".join((*sibling.take_held(), *sibling.out))), []
             for parcel in parcels:
@@ -194,7 +213,7 @@ class Handover:
 
     def _send(self, sibling: Sibling, now: float) -> None:
         parcels, sibling.out = sibling.out, []
-        if not sibling.reach(now):
+        if sibling.link is None:
             sibling.hold(parcels)
             return
         if sibling.held:
@@ -210,20 +229,24 @@ class Handover:
         """After everything of this turn was recorded: workers that are back hear which of their calls are here."""
         if not self._untold:
             return
-        untold, self._untold = self._untold, set()
-        for sibling in untold:
-            if not sibling.reach(now):
-                continue
-            for at in range(0, len(sibling.untold), MAX_BATCH // 4):
-                marks = sibling.untold[at : at + MAX_BATCH // 4]
-                sibling.send(KEPT + self._name + struct.pack(f"!{len(marks)}I", *marks), now)
-            sibling.untold = []
-            if not sibling.greeted:
-                sibling.greeted = True
-                pending = b"".join(self.in_setup())
-                for at in range(0, len(pending), _ID * 4_096):
-                    sibling.send(PENDING + self._name + pending[at : at + _ID * 4_096], now)
-                sibling.send(TOLD + self._name, now)
+        for sibling in tuple(self._untold):
+            if sibling.link is None or self._tell(sibling, now):
+                self._untold.discard(sibling)
+
+    def _tell(self, sibling: Sibling, now: float) -> bool:
+        """False: there is no room for all of it now. What is said twice does no harm."""
+        while sibling.untold:
+            marks = sibling.untold[: MAX_BATCH // 4]
+            if not sibling.say(KEPT + self._name + struct.pack(f"!{len(marks)}I", *marks), now):
+                return False
+            del sibling.untold[: len(marks)]
+        if not sibling.greeted:
+            pending = b"".join(self.in_setup())
+            for at in range(0, len(pending), _ID * 4_096):
+                if not sibling.say(PENDING + self._name + pending[at : at + _ID * 4_096], now):
+                    return False
+            sibling.greeted = sibling.say(TOLD + self._name, now)
+        return sibling.greeted
 
     # -- in --------------------------------------------------------------------------------------------------------
 
@@ -235,12 +258,10 @@ class Handover:
             link, _ = self.server.accept()
         except OSError:
             return None
-        if len(self.accepted) >= MAX_LINKS:
+        if len(self.links) >= MAX_LINKS:
             link.close()
             return None
-        link.setblocking(False)
-        self.accepted.append(link)
-        return link
+        return link if self._begin(new_link(link)) else None
 
     def receive(self, link: socket.socket, now: float) -> list[Parcel] | None:
         """One hand-over: the messages to be handled here, empty when there is none now, None when the other side is
@@ -278,8 +299,11 @@ class Handover:
             return False
         word = batch[:1]
         if word == HELLO and len(batch) == 2 + BOOT:
-            self._greet(sibling, batch[2:], now)
             self._from[link] = index
+            if sibling.arrived(link, batch[2:]):  # it hears at once what is here of its share, and gets what was held
+                self._untold.add(sibling)
+                if sibling.held:
+                    self._due.add(sibling)
         elif word == TOLD:
             self._asked.discard(index)
         elif word == PENDING and len(batch) % _ID == 2:
@@ -294,27 +318,19 @@ class Handover:
             return False
         return True
 
-    def _greet(self, sibling: Sibling, boot: bytes, now: float) -> None:
-        """It is there, perhaps again: it hears at once what is here of its share, and gets what was held for it."""
-        if sibling.boot and sibling.boot != boot:
-            sibling.lost(now)  # the link was to the one before
-        sibling.retry_at = now
-        if sibling.reach(now):
-            sibling.boot = boot
-            self._untold.add(sibling)
-            if sibling.held:
-                self._due.add(sibling)
-
     def leave(self, link: socket.socket, now: float) -> None:
-        """Close a link that was accepted: its worker died, or left."""
-        if link in self.accepted:
-            self.accepted.remove(link)
+        """Close a link: its worker died, or left."""
+        if link in self.links:
+            self.links.remove(link)
         link.close()
         index = self._from.pop(link, None)
-        if index is None or index in self._from.values():  # it has made a new one
+        if index is None:
             return
-        self._asked.discard(index)
-        self._siblings[index].lost(now)
+        sibling = self._siblings[index]
+        if sibling.link is link:
+            sibling.lost(now)
+        if index not in self._from.values():
+            self._asked.discard(index)
 
     def close(self) -> None:
         """Close everything; the socket file goes too, which tells the others that this worker left on purpose."""
@@ -323,9 +339,9 @@ class Handover:
                 os.unlink(self._path)
             self.server.close()
             self.server = None
-        for link in self.accepted:
+        for link in self.links:
             link.close()
-        self.accepted.clear()
+        self.links.clear()
         self._from.clear()
         for sibling in self._siblings.values():
-            sibling.close()
+            sibling.link = None

@@ -53,6 +53,8 @@ class Links:
         server = self.handover.server
         if server is not None:
             self._loop.add_reader(server.fileno(), self._connected)
+        for link in self.handover.links:
+            self._loop.add_reader(link.fileno(), self._readable, link)
         self._patience = self._loop.call_later(GREETING_S, self._ready)
         self._turn([], now)
 
@@ -117,6 +119,6 @@ class Links:
                 timer.cancel()
         self._retry = self._patience = None
         server = self.handover.server
-        for end in (*self.handover.accepted, *((server,) if server is not None else ())):
+        for end in (*self.handover.links, *((server,) if server is not None else ())):
             self._loop.remove_reader(end.fileno())
         self.handover.close()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
 from collections import deque
 from pathlib import Path
 
 RETRY_S = 0.1
-"""Seconds between two attempts to reach a worker that was away."""
+"""Seconds between two looks at who is still away."""
 
 HOLD_S = 2.0
 """Seconds a worker that died is waited for: it is back within one when the journal is short. A peer's INVITE comes
@@ -28,32 +27,56 @@ _SO_SNDBUFFORCE = 32
 """socket(7): above net.core.wmem_max, for who may (CAP_NET_ADMIN)."""
 
 
+_NO_ROOM = frozenset((errno.EAGAIN, errno.EINTR, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM))
+"""Errors of a write that do not say that the other end is gone."""
+
+
 def socket_path(directory: Path, index: int) -> Path:
     """Where worker `index` accepts hand-overs."""
     return directory / f"handover-{index}.sock"
+
+
+def connect(path: Path) -> socket.socket | None:
+    """A link to the worker that accepts at `path`; None where none does."""
+    link = new_link()
+    try:
+        link.connect(str(path))
+    except OSError:
+        link.close()
+        return None
+    return link
+
+
+def new_link(accepted: socket.socket | None = None) -> socket.socket:
+    """One end of a link, with room for what a turn may bring."""
+    link = accepted or socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    link.setblocking(False)
+    try:
+        link.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, BUFFER)
+    except PermissionError:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+    return link
 
 
 class Sibling:
     """The way to one other worker, what is on it, and what is held for it."""
 
     __slots__ = (
-        "_held_bytes", "_hello", "_path", "away_since", "boot", "dropped", "greeted", "held", "index", "kept", "link",
-        "out", "replaced", "retry_at", "untold",
+        "_held_bytes", "_path", "away_since", "boot", "dropped", "greeted", "held", "index", "kept", "link", "out",
+        "replaced", "untold",
     )  # fmt: skip
 
-    def __init__(self, index: int, directory: Path, hello: bytes) -> None:
-        """`hello`: what is sent first on a new link."""
+    def __init__(self, index: int, directory: Path) -> None:
         self.index = index
-        self._hello = hello
-        self._path = str(socket_path(directory, index))
+        self._path = socket_path(directory, index)
         self.link: socket.socket | None = None
+        """To the process that is there: it has told its name on it, so it runs."""
         self.out: list[bytes] = []
         """Packed messages of this turn."""
         self.held: deque[bytes] = deque()
         self._held_bytes = 0
-        self.retry_at = 0.0
-        self.away_since: float | None = None
-        """When it was found away; None: it is not known to be. -inf: it left on purpose."""
+        self.away_since = 0.0
+        """When it was found away, where there is no link. -inf: it left on purpose."""
         self.replaced = False
         """True once another stands in for it, until it is back."""
         self.kept: dict[int, None] = {}
@@ -61,44 +84,25 @@ class Sibling:
         self.untold: list[int] = []
         """Those of `kept` that it must be told of."""
         self.boot = b""
-        """Of the process that is there, as it told; empty: it has not told yet."""
+        """Of the process that is there."""
         self.greeted = False
         """True once it was told of all calls of its share that are here, since the link was made."""
         self.dropped = 0
 
-    def reach(self, now: float) -> bool:
-        """True when there is a link, if need be a new one."""
-        if self.link is not None:
-            return True
-        if now < self.retry_at:
-            return False
-        link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        link.setblocking(False)
-        try:
-            link.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, BUFFER)
-        except PermissionError:
-            link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        try:
-            link.connect(self._path)
-            link.send(self._hello)
-        except OSError as error:
-            link.close()
-            self.retry_at = now + RETRY_S
-            if error.errno == errno.ENOENT:
-                self.away_since = float("-inf")
-            elif self.away_since is None:
-                self.away_since = now
+    def arrived(self, link: socket.socket, boot: bytes) -> bool:
+        """It has told its name on this link. False: nothing new, the link before is to the same process."""
+        if self.link is not None and self.boot == boot:
             return False
         self.link = link
-        self.away_since = None
+        self.boot = boot
         self.replaced = False
         self.greeted = False
         self.untold = list(self.kept)
         return True
 
     def awaited(self, now: float) -> bool:
-        """True while a worker that is away is expected back."""
-        return self.away_since is None or now - self.away_since < HOLD_S
+        """True while it is there, or expected back soon."""
+        return self.link is not None or now - self.away_since < HOLD_S
 
     def keep(self, mark: int) -> None:
         """A call of its share is handled here."""
@@ -126,32 +130,28 @@ class Sibling:
         self._held_bytes = 0
         return held
 
-    def send(self, batch: bytes, now: float, messages: int = 0) -> bool:
-        """One write. False: the worker is gone, and took nothing of it."""
+    def send(self, batch: bytes, now: float, messages: int) -> bool:
+        """Messages, in one write; where there is no room they are dropped. False: the worker is gone, and took none."""
+        if not self.say(batch, now):
+            if self.link is None:
+                return False
+            self.dropped += messages
+        return True
+
+    def say(self, word: bytes, now: float) -> bool:
+        """One write. False: it was not taken, and where there is no link any more, the worker is gone."""
         if self.link is None:
             return False
         try:
-            self.link.send(batch)
-        except (BlockingIOError, InterruptedError):
-            self.dropped += messages
+            self.link.send(word)
         except OSError as error:
-            if error.errno in (errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM):
-                self.dropped += messages
-                return True
-            self.lost(now)
+            if error.errno not in _NO_ROOM:
+                self.lost(now)
             return False
         return True
 
     def lost(self, now: float) -> None:
-        """It died."""
-        self.close()
+        """It died, or left: then its socket's file is gone. Who reads the link closes it."""
+        self.link = None
         self.boot = b""
-        self.away_since = now
-        self.retry_at = now
-
-    def close(self) -> None:
-        """Let the link go."""
-        if self.link is not None:
-            with contextlib.suppress(OSError):
-                self.link.close()
-            self.link = None
+        self.away_since = now if self._path.exists() else float("-inf")

@@ -117,7 +117,7 @@ class StreamEdge:
         edge.begin_turn()
         try:
             source = self._sources.get(connection) or self._source(connection, b"")
-            if source is not None:
+            if source is not None and not source.peer.unproven:
                 core.unreadable(error, source)
             else:
                 self.strangers += 1

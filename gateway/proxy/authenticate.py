@@ -34,7 +34,8 @@ class Authenticated(NamedTuple):
 
     trunk: str = ""
     reason: str = ""
-    """`missing`, `malformed`, `wrong`, `stale`, `replayed`: a fixed set."""
+    """`missing`, `malformed`, `wrong`, `stale`, `replayed`: a fixed set. `wrong` comes from the very source that the
+    nonce was made for: nobody can bring it about in another's name."""
     stale: bool = False
     """The next challenge says that only the nonce was too old."""
 
@@ -47,6 +48,9 @@ def authenticate(
     found, reason = _credentials(request, realm)
     if found is None:
         return Authenticated(reason=reason)
+    if not nonces.is_live(found.nonce, now, source, realm):
+        # Nothing else is looked at: who asks with a nonce of his own would learn whether his guess is right.
+        return Authenticated(reason="stale", stale=True)
     account = accounts.get(found.username)
     secrets = _NOBODY if account is None else account.secrets
     secret = secrets.get(found.algorithm)
@@ -55,8 +59,6 @@ def authenticate(
     right = is_right(secret, found, request.method)
     if account is None or not right or not is_for(found, request.uri):
         return Authenticated(reason="wrong")
-    if not nonces.is_live(found.nonce, now, source, realm):
-        return Authenticated(reason="stale", stale=True)
     if not nonces.use(found.nonce, found.nc, now):
         # With a new nonce a client that never counts comes through; one that only repeats cannot answer it.
         return Authenticated(reason="replayed", stale=True)

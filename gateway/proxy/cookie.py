@@ -9,6 +9,9 @@ peer trunk 4 · seven hashes of 6 (From, To; the other side's Contact user, Cont
 Record-Route host:port, whole route set) · MAC 12. The MAC (keyed BLAKE2b, RFC 7693) covers all of that
 and the dialog identifiers, which are not repeated in the cookie: Call-ID, caller tag and, for the caller's cookie,
 callee tag.
+
+In a dialog with a digest trunk, which has no address of its own, both cookies bind as well where its side is reached:
+24 octets more (`located.pack_address`), before the MAC.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ CALLER = 1
 NO_HASH = bytes(6)
 COOKIE_LENGTH = 112
 """Characters of an encoded cookie."""
+BOUND_LENGTH = 144
+"""Characters of one that binds an address."""
 PARAMETER = b"cg"
 """Name of the Record-Route URI parameter that carries a cookie."""
 
@@ -38,7 +43,7 @@ MAX_REMEMBERED_LENGTH = 300
 _BODY = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
 _MAC_LENGTH = 12
 _TEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-# base64url (RFC 4648 §5); 84 octets need no padding.
+# base64url (RFC 4648 §5); 84 and 108 octets need no padding.
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
@@ -47,6 +52,7 @@ class Cookie:
     """A cookie that was read and whose MAC is right."""
 
     __slots__ = (
+        "bound",
         "contact_host",
         "contact_uri",
         "contact_user",
@@ -75,6 +81,7 @@ class Cookie:
         contact_host: bytes = NO_HASH,
         route_host: bytes = NO_HASH,
         routes: bytes = NO_HASH,
+        bound: bytes = b"",
     ) -> None:
         self.kind = kind
         self.issued = issued
@@ -97,6 +104,8 @@ class Cookie:
         """Hash of `host:port` in the other side's Record-Route next to ours."""
         self.routes = routes
         """Hash of all the Route values that requests towards the other side have below ours."""
+        self.bound = bound
+        """The address of the digest trunk in this dialog; empty where there is none."""
 
 
 class CookieRing:
@@ -128,16 +137,17 @@ class CookieRing:
             cookie.route_host,
             cookie.routes,
         )
+        body += cookie.bound
         mac = _mac(self._macs[self._current], body, call_id, caller_tag, callee_tag)
         return b2a_base64(body + mac, newline=False).translate(_URL_SAFE)
 
     def read(self, text: bytes, call_id: bytes, from_tag: bytes, to_tag: bytes) -> Cookie | None:
         """The cookie in an in-dialog request with these tags, or None when it is not one of ours for this dialog."""
-        if len(text) != COOKIE_LENGTH or text.translate(None, _TEXT):
+        if (len(text) != COOKIE_LENGTH and len(text) != BOUND_LENGTH) or text.translate(None, _TEXT):
             return None
         raw = a2b_base64(text.translate(_STANDARD))
         body = raw[:-_MAC_LENGTH]
-        fields = _BODY.unpack(body)
+        fields = _BODY.unpack_from(body)
         keyed = self._macs.get(fields[0])
         if keyed is None:
             return None
@@ -148,7 +158,9 @@ class CookieRing:
             mac = _mac(keyed, body, call_id, to_tag, b"")
         if not compare_digest(mac, raw[-_MAC_LENGTH:]):
             return None
-        return Cookie(*fields[1:])
+        cookie = Cookie(*fields[1:])
+        cookie.bound = body[_BODY.size :]
+        return cookie
 
 
 def _mac(keyed: blake2b, body: bytes, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:

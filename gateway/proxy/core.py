@@ -11,6 +11,7 @@ from gateway.proxy.branch import Identifiers, derive, derive_again, is_loop, loo
 from gateway.proxy.call import Call
 from gateway.proxy.cookie import CookieRing, short_hash
 from gateway.proxy.dialog import ROUTE_FORCED, Dialogs
+from gateway.proxy.logins import Logins, is_answer
 from gateway.proxy.peer import Source
 from gateway.proxy.ports import Counters, Gate, Refused, method_name
 from gateway.proxy.transit import Transit
@@ -36,6 +37,7 @@ class ProxyCore:
         "epoch_offset",
         "gate",
         "layer",
+        "logins",
     )
 
     def __init__(
@@ -47,7 +49,9 @@ class ProxyCore:
         own: route.OwnHosts,
         sent_bys: tuple[bytes, ...],
         cookie_lifetime: float = 86_400.0,
+        logins: Logins | None = None,
     ) -> None:
+        """`logins`: of strangers; None where no trunk is known by digest."""
         self.layer = layer
         self.gate = gate
         self.dialogs = Dialogs(ring, own, cookie_lifetime)
@@ -58,11 +62,15 @@ class ProxyCore:
         self._secret = secret
         self._own = own
         self._sent_bys = sent_bys
+        self.logins = logins
 
     # -- verbs -----------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, source: Source, now: float) -> None:
-        """A datagram, or a whole stream message, from a known peer."""
+        """A datagram, or a whole stream message, from a known peer, or from a stranger who may log in."""
+        if source.peer.unproven:
+            self._stranger(data, source, now)
+            return
         try:
             message = parse(data)
         except RemoteProtocolError as error:
@@ -121,6 +129,27 @@ class ProxyCore:
         self.layer.send(destination, splice.request(request, screened, via, top_via, routing.taken))
 
     # -- messages --------------------------------------------------------------------------------------------------
+
+    def _stranger(self, data: bytes, source: Source, now: float) -> None:
+        """Whoever has not proven to be a trunk gets no answer, but for the 407 to an INVITE."""
+        logins = self.logins
+        if logins is None or not logins.is_worth_reading(data, source, now):
+            self.counters.drop("stranger")
+            return
+        try:
+            message = parse(data)
+        except RemoteProtocolError:
+            self.counters.drop("stranger")
+            return
+        if isinstance(message, Response):
+            if is_answer(message, self, source):
+                self._response(message, source, now)
+            else:
+                self.counters.drop("stranger")
+            return
+        proven = logins.source_of(self, message, source, now) if len(data) <= MAX_REQUEST else None
+        if proven is not None:
+            self._request(message, data, proven, now)
 
     def _too_large(self, request: Request, source: Source) -> None:
         """A request of more than `MAX_REQUEST` octets: 513 (RFC 3261 §21.5.7), and nothing is kept of it."""

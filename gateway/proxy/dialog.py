@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.proxy import record_route, route
-from gateway.proxy.cookie import CALLEE, CALLER, COOKIE_LENGTH, Cookie, CookieRing, short_hash
+from gateway.proxy.cookie import BOUND_LENGTH, CALLEE, CALLER, COOKIE_LENGTH, Cookie, CookieRing, short_hash
+from gateway.proxy.located import pack_address
 from gateway.proxy.peer import Destination, Peer, Source
 from gateway.proxy.ports import Gate
 from gateway.proxy.remembered import Decisions, leg_of
@@ -50,8 +51,8 @@ class Dialogs:
 
     # -- written ---------------------------------------------------------------------------------------------------
 
-    def callee_cookie(self, call: Call, peer: Peer, issued: int) -> bytes:
-        """The cookie for the request that leaves towards `peer`: From and To as that side sees them."""
+    def callee_cookie(self, call: Call, peer: Peer, destination: Destination, issued: int) -> bytes:
+        """The cookie for the request that leaves to `peer` at `destination`: From and To as that side sees them."""
         request = call.request
         bound = Bound(request.get(b"Contact"), call.below, self.own, not call.source.peer.access)
         # Screening may have spelled From or To plainly, or put an emergency CLI into From.
@@ -68,13 +69,22 @@ class Dialogs:
             bound.contact_host,
             bound.route_host,
             bound.routes,
+            _bound(call, peer, destination),
         )
         return self._ring.issue(cookie, request.call_id, request.from_.tag, b"")
 
     def caller_cookie(
-        self, call: Call, peer: Peer, response: Response, contact: bytes, above: list[bytes], issued: int
+        self,
+        call: Call,
+        peer: Peer,
+        destination: Destination,
+        response: Response,
+        contact: bytes,
+        above: list[bytes],
+        issued: int,
     ) -> bytes:
-        """The cookie for the caller's route set, from a 1xx or 2xx that came from `peer` with this Contact and these
+        """The cookie for the caller's route set, from a 1xx or 2xx that came from `peer`, which was asked at
+        `destination`, with this Contact and these
         Record-Route values above ours."""
         request = call.request
         bound = Bound(contact, above[::-1], self.own, not peer.access)
@@ -91,6 +101,7 @@ class Dialogs:
             bound.contact_host,
             bound.route_host,
             bound.routes,
+            _bound(call, peer, destination),
         )
         return self._ring.issue(cookie, request.call_id, request.from_.tag, response.to.tag)
 
@@ -108,16 +119,24 @@ class Dialogs:
 
     # -- held against a request ------------------------------------------------------------------------------------
 
+    def read(self, request: Request, routing: route.Routing) -> Cookie | None:
+        """The cookie an in-dialog request brings back, None where there is none of ours for its dialog."""
+        if len(routing.cookie) != COOKIE_LENGTH and len(routing.cookie) != BOUND_LENGTH:
+            return None
+        return self._ring.read(routing.cookie, request.call_id, request.from_.tag, request.to.tag)
+
     def find(
         self, request: Request, source: Source, routing: route.Routing, gate: Gate, epoch: float
     ) -> tuple[Cookie, Peer, Destination] | str:
         """The dialog an in-dialog request belongs to, the peer it may leave to and where; or the rule it breaks."""
-        if len(routing.cookie) != COOKIE_LENGTH:
-            return FORGED
-        cookie = self._ring.read(routing.cookie, request.call_id, request.from_.tag, request.to.tag)
+        cookie = self.read(request, routing)
         if cookie is None or cookie.own != source.peer.code:
             return FORGED
+        if source.peer.digest and source.peer.bound != cookie.bound:
+            return FORGED
         peer = gate.peer_by_code(cookie.peer)
+        if peer is not None and peer.digest:
+            peer = gate.peer_at(cookie.peer, cookie.bound)
         if peer is None:
             return FORGED
         if epoch - cookie.issued > self._lifetime and request.method not in OLD_COOKIE_METHODS:
@@ -168,6 +187,13 @@ class Dialogs:
         if sent is None or sent == first_value(request.headers, name):
             return self.uri_hash(uri)
         return self.uri_hash(parse_name_addr(sent).uri)
+
+
+def _bound(call: Call, peer: Peer, destination: Destination) -> bytes:
+    """Where a digest trunk's side of this dialog is: the caller where he logged in, or the hop that was asked."""
+    if call.source.peer.digest:
+        return call.source.peer.bound
+    return pack_address(destination) if peer.digest else b""
 
 
 def _canonical(uri: bytes) -> bytes:

@@ -62,7 +62,6 @@ class Branch:
         self._back = call.source.reply
         if call.initial:
             self.uri = b"sip:%b@%b;user=phone" % (call.target, destination.host_port)
-            self.cookie = core.dialogs.callee_cookie(call, peer, core.epoch(call.received_at))
         self.headers: Headers = []
         """As sent; what an ACK or CANCEL of this branch is made from."""
         data = self._written(destination, branch)
@@ -81,6 +80,8 @@ class Branch:
     def _written(self, destination: Destination, branch: bytes) -> bytes:
         call = self.call
         if call.initial:
+            core = call.core
+            self.cookie = core.dialogs.callee_cookie(call, self.peer, destination, core.epoch(call.received_at))
             self.routes = forward.record_routes(destination, self._back, self.cookie)
         self.headers = forward.forwarded_headers(
             call.headers, destination.via + branch, call.top_via, call.request.max_forwards, self.routes
@@ -107,7 +108,7 @@ class Branch:
         routes = self._returned.get(key)
         if routes is None:
             issued = core.epoch(call.received_at)
-            text = core.dialogs.caller_cookie(call, self.peer, response, contact, above, issued)
+            text = core.dialogs.caller_cookie(call, self.peer, self._towards, response, contact, above, issued)
             routes = [*above, *forward.record_routes(self._towards, self._back, text), *call.below]
             if len(self._returned) < MAX_RETURN_COOKIES and len(key) <= MAX_RETURN_KEY:
                 self._returned[key] = routes

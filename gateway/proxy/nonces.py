@@ -5,6 +5,8 @@ asks, and one made for another address or realm is not ours. Only after a right 
 
 Several processes: give each a secret of its own, drawn at its start. A nonce is then good in one process alone, so what
 one has seen cannot be played to another; a client whose message meets another process gets `stale` and tries again.
+Between the workers of a node that is rare: the answer to a challenge has its Call-ID (RFC 3261 §22.2), by which it
+finds the same worker. A key shared by all, and known after a restart, would need the counts to be shared as well.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ class Nonces:
 
     def is_live(self, nonce: bytes, now: float, source: bytes, realm: bytes) -> bool:
         """True when it is ours, for this source and realm, and still serves. Else the answer is another challenge, with
-        `stale` where the response was right for this nonce (RFC 7616 §3.3)."""
+        `stale` (RFC 7616 §3.3)."""
         made = self._read(nonce, source, realm)
         return made is not None and made > self._floor and 0 <= now * 1000 - made + 1 < self._lifetime_s * 1000
 

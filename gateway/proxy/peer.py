@@ -59,7 +59,10 @@ ReplyAt = Callable[[int], Destination]
 class Peer:
     """A trunk as the proxy sees it."""
 
-    __slots__ = ("access", "code", "hop_addresses", "hops", "id", "key", "reach", "trunk")
+    __slots__ = (
+        *("access", "bound", "code", "digest", "hop_addresses", "hops", "id", "key", "reach", "trunk"),
+        "unproven",
+    )
 
     def __init__(
         self, peer_id: str, code: bytes, access: bool, hops: tuple[Hop, ...], reach: Reach, trunk: object
@@ -75,6 +78,12 @@ class Peer:
         self.reach = reach
         self.trunk = trunk
         """The registry's trunk; opaque here."""
+        self.digest = False
+        """Recognised by what it logs in with: its messages come from anywhere, each from a peer that is `bound`."""
+        self.bound = b""
+        """Of a digest trunk, the one address (`located.pack_address`) this peer stands for; else empty."""
+        self.unproven = False
+        """A stranger who may log in (`logins.Unproven`)."""
 
 
 class Source:
@@ -102,6 +111,10 @@ class Source:
         """SIP domains and addresses of the verified certificate of the connection (TLS); empty without one."""
         self._reply_at = reply_at
         self._replies: dict[int, Destination] = {}
+
+    def of(self, peer: Peer) -> Source:
+        """The same address, proven to be `peer`'s."""
+        return Source(peer, self.host, self.port, self.reply, self.identities, self._reply_at)
 
     def reply_at(self, port: int) -> Destination:
         """Another port of the source host: the same object each time."""

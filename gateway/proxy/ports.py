@@ -61,6 +61,14 @@ class Gate(Protocol):
         """The peer a cookie names."""
         ...
 
+    def peer_at(self, code: bytes, bound: bytes) -> Peer | None:
+        """The digest trunk with this code at the address a cookie binds; None where it is none, or no address."""
+        ...
+
+    def logged_in(self, trunk: str, source: Source) -> Peer | None:
+        """The peer of a digest trunk at the address it logged in from; None where it may not be there."""
+        ...
+
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         """How an admitted call's set-up ended: `answered`, `failed`, `cancelled`, `timeout`."""
         ...

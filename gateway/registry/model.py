@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+DIGEST_ALGORITHMS = ("SHA-256", "SHA-512-256")
+"""Of a digest trunk that names none (RFC 8760)."""
+
 Side = Literal["access", "core"]
 """`access`: towards the call centre. `core`: towards the carrier's network."""
 
@@ -40,15 +43,26 @@ class NextHop:
 
 
 @dataclass(frozen=True, slots=True)
+class DigestAccount:
+    """What a trunk without a fixed address logs in with (RFC 3261 §22, RFC 8760)."""
+
+    user: str
+    realm: str
+    secrets: tuple[tuple[str, str], ...] = ()
+    """(algorithm, H(A1) sealed with the deployment's key: `gate.seal`). None: nobody can log in yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Trunk:
-    """A configured peer group, recognised by source address *and* listener."""
+    """A configured peer group, recognised by source address *and* listener, and by what else is set here. One with
+    `digest` accounts is recognised by these; its source, ports, transports and names then only narrow who may try."""
 
     id: str
     side: Side
     operator: str = ""
     """Operator id; empty on a core trunk."""
     sources: tuple[str, ...] = ()
-    """Source networks in CIDR or address form."""
+    """Source networks in CIDR or address form; may be empty, which is any, where there are `digest` accounts."""
     listeners: tuple[str, ...] = ()
     """Listener names this trunk may use; empty = any."""
     next_hops: tuple[NextHop, ...] = ()
@@ -65,11 +79,29 @@ class Trunk:
     """Per-trunk answers: (rule id, status, phrase), over the pack's."""
     needs_asserted: bool = False
     """Access: an INVITE without P-Asserted-Identity is refused (RULES Part 2(d) form 6)."""
+    ports: tuple[int, ...] = ()
+    """Source ports; empty = any."""
+    transports: tuple[str, ...] = ()
+    """`udp`, `tcp`, `tls`; empty = any."""
+    tls_names: tuple[str, ...] = ()
+    """Domains or addresses, lower case, of which the client certificate must name one (RFC 5922 §7.1); empty = none
+    is asked for."""
+    digest: tuple[DigestAccount, ...] = ()
+    algorithms: tuple[str, ...] = DIGEST_ALGORITHMS
+    """Offered to its accounts and taken from them. MD5 only where it is named here: for phones that know nothing
+    better, alone for those that look at the first challenge only."""
 
     @property
     def is_access(self) -> bool:
         """True towards the call centre."""
         return self.side == "access"
+
+    @property
+    def identified_by(self) -> str:
+        """How a message is known for this trunk's: `digest`, `tls` (and source), or `source`."""
+        if self.digest:
+            return "digest"
+        return "tls" if self.tls_names else "source"
 
 
 @dataclass(slots=True, unsafe_hash=True)

@@ -66,10 +66,20 @@ class Registry:
         """A trunk by id."""
         return self._trunks.get(trunk_id)
 
-    def trunk_by_source(self, listener: str, ip: str) -> Trunk | None:
-        """The trunk of a packet's source address on a listener; None for a stranger. Suspended trunks are
+    def trunk_by_source(
+        self, listener: str, ip: str, port: int = 0, transport: str = "udp", identities: tuple[str, ...] = ()
+    ) -> Trunk | None:
+        """The trunk of a packet's source on a listener (`SourceTable.find`); None for a stranger. Suspended trunks are
         returned too: their dialogs go on (DESIGN §5)."""
-        return self._sources.find(listener, ip)
+        return self._sources.find(listener, ip, port, transport, identities)
+
+    def knows(self, listener: str, ip: str) -> bool:
+        """True when some trunk sends from this address to this listener (`SourceTable.knows`)."""
+        return self._sources.knows(listener, ip)
+
+    def is_at(self, trunk_id: str, listener: str, ip: str) -> bool:
+        """True when the address lies in the trunk's own networks."""
+        return self._sources.owns(trunk_id, listener, ip)
 
     def operator(self, operator_id: str) -> Operator | None:
         """An operator by id."""
@@ -108,8 +118,14 @@ class Registry:
         return self.ranges.find(number.canonical, at)
 
     def _active(self, ids: tuple[str, ...], side: str, operator: str) -> tuple[Trunk, ...]:
-        """Known active trunks of one side (and operator) among the ids, in their order."""
+        """Known active trunks of one side (and operator) among the ids, in their order. One without a next hop, which
+        digest trunks may be, takes no calls."""
         trunks = (self._trunks[trunk_id] for trunk_id in ids if trunk_id in self._trunks)
         return tuple(
-            trunk for trunk in trunks if trunk.side == side and trunk.operator == operator and trunk.state == "active"
+            trunk
+            for trunk in trunks
+            if trunk.side == side
+            and trunk.operator == operator
+            and trunk.state == "active"
+            and (trunk.next_hops or not trunk.digest)
         )

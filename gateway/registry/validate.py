@@ -7,8 +7,8 @@ from gateway.registry.checks import digits, host, identifier, known, one_of, twi
 from gateway.registry.model import Operator, Snapshot, Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.ranges import overlaps
-from gateway.registry.sources import parse_source, trunk_sources
 from gateway.registry.validate_range import check_number, check_range
+from gateway.registry.validate_source import TRANSPORTS, check_overlaps, check_source
 
 MAX_OPERATOR_NUMBER = 65_535
 """Two bytes of a Redis field."""
@@ -17,7 +17,6 @@ MAX_PURPOSE_NUMBER = 255
 MAX_PROBLEMS = 200
 """Enough to mend a file by; a registry of a million bad rows is not listed whole."""
 SIDES = ("access", "core")
-TRANSPORTS = ("udp", "tcp", "tls")
 STATES = ("active", "suspended")
 
 
@@ -33,7 +32,7 @@ def validate(snapshot: Snapshot) -> list[str]:
     problems += _purposes(snapshot.purposes)
     for trunk in snapshot.trunks:
         problems += _trunk(trunk, operators, plan)
-    problems += _sources(snapshot.trunks)
+    problems += check_overlaps(snapshot.trunks)
     problems += twice("trunk", (trunk.id for trunk in snapshot.trunks))
     problems += twice("range", (row.id for row in snapshot.ranges))
     for row in snapshot.ranges:
@@ -92,14 +91,8 @@ def _trunk(trunk: Trunk, operators: dict[str, Operator], plan: NumberingPlan) ->
         problems.append(f"{where}.operator: {trunk.operator!r}: name one of the operators{known(operators)}")
     if trunk.side == "core" and trunk.operator:
         problems.append(f"{where}.operator: {trunk.operator!r}: leave it out: a core trunk belongs to the carrier")
-    if not trunk.sources:
-        problems.append(f"{where}.sources: empty: list the addresses it sends from, e.g. 127.0.0.2")
-    problems += [
-        f"{where}.sources: {text!r}: write an address or a network without host bits, e.g. 10.0.0.0/8"
-        for text in trunk.sources
-        if parse_source(text) is None
-    ]
-    if not trunk.next_hops:
+    problems += check_source(trunk)
+    if not trunk.next_hops and not trunk.digest:
         problems.append(f"{where}.next_hops: empty: list the addresses it is reached at, e.g. 127.0.0.9:5060")
     for hop in trunk.next_hops:
         if not 1 <= hop.port <= 65_535:
@@ -117,18 +110,4 @@ def _trunk(trunk: Trunk, operators: dict[str, Operator], plan: NumberingPlan) ->
         for rule, status, phrase in trunk.answers
         if not 400 <= status <= 699 or not phrase or not phrase.isprintable()
     ]
-    return problems
-
-
-def _sources(trunks: tuple[Trunk, ...]) -> list[str]:
-    """One source address on one listener belongs to one trunk; "any listener" competes with "any" only."""
-    owners: dict[tuple[str, int, int, int], str] = {}
-    problems = []
-    for source in (source for trunk in trunks for source in trunk_sources(trunk)):
-        owner = owners.setdefault(source.key, source.trunk.id)
-        if owner != source.trunk.id:
-            problems.append(
-                f"trunk {source.trunk.id}.sources: {source.network}: trunk {owner} has it on the same "
-                "listener: take it from one of them, or give them different listeners"
-            )
     return problems

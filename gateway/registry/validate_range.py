@@ -27,6 +27,11 @@ def check_range(
     problems += _trunk_list(f"{where}.egress", row.egress, trunks, "core", "")
     if row.inbound and not row.trunks:
         problems.append(f"{where}.trunks: empty: name the access trunks that calls to it are delivered to")
+    named = [trunks[name] for name in row.trunks if name in trunks]
+    if row.inbound and named and all(trunk.digest and not trunk.next_hops for trunk in named):
+        problems.append(
+            f"{where}.inbound: true: none of its trunks has next_hops to deliver calls to: give one, or write false"
+        )
     problems += [
         f"{where}.purposes: {name!r}: name one of the purposes{known(purposes)}"
         for name in row.purposes

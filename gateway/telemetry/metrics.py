@@ -45,6 +45,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_sip_messages_total", "counter", "SIP messages by method or status class", ("direction", "kind")),
     Metric("callgate_sip_retransmissions_total", "counter", "Requests and responses seen again", ("direction",)),
     Metric("callgate_sip_dropped_total", "counter", "Datagrams dropped without an answer", ("reason",)),
+    Metric("callgate_logins_total", "counter", "INVITEs of strangers, by what their credentials were", ("result",)),
     Metric("callgate_handover_messages_total", "counter", "Messages of other workers' calls, by fate", ("what",)),
     Metric("callgate_connections", "gauge", "TCP and TLS connections that are up", ("listener",)),
     Metric("callgate_connections_accepted_total", "counter", "Connections taken", ("listener",)),
@@ -150,7 +151,7 @@ class WorkerStats:
     __slots__ = (
         "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "draining",
         "dropped", "errors", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
-        "journal_writable", "keys_match", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
+        "journal_writable", "keys_match", "logins", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
         "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
         "retransmissions", "rule_errors", "shadow", "started", "streams", "transactions",
@@ -178,6 +179,8 @@ class WorkerStats:
         self.retransmissions: dict[str, int] = {"in": 0, "out": 0}
         self.dropped: dict[str, int] = defaultdict(int)
         """reason: a closed set of our own words (`unknown_source`, `malformed`, `unmatched_response`, …)."""
+        self.logins: dict[str, int] = {}
+        """result: `proxy.logins.RESULTS`; empty while no trunk is known by digest."""
         self.handover: dict[str, int] = {}
         """what: `passed-on`, `taken-over`, `dropped`; empty in a worker that is the only one."""
         self.streams: dict[str, Samples] = {}
@@ -217,6 +220,7 @@ class WorkerStats:
             ("callgate_lookup_failures_total", self.lookup_failures),
             ("callgate_sip_retransmissions_total", self.retransmissions),
             ("callgate_sip_dropped_total", self.dropped),
+            ("callgate_logins_total", self.logins),
             ("callgate_handover_messages_total", self.handover),
             ("callgate_rule_shadow_total", self.shadow),
             ("callgate_rule_errors_total", self.rule_errors),

@@ -64,9 +64,16 @@ class Gatekeeper:
         self._registry = registry
         self._book = book
 
-    def identify(self, listener: str, ip: str) -> Peer | None:
-        """The peer of a source address."""
-        return self._book.identify(listener, ip) if self._book is not None else None
+    def identify(
+        self, listener: str, ip: str, port: int = 0, transport: str = "udp", identities: tuple[str, ...] = ()
+    ) -> Peer | None:
+        """The peer of a source (`net.edge.Identify`)."""
+        book = self._book
+        return book.identify(listener, ip, port, transport, identities) if book is not None else None
+
+    def admits(self, listener: str, ip: str) -> bool:
+        """May this address connect (`PeerBook.admits`)?"""
+        return self._book is not None and self._book.admits(listener, ip)
 
     # -- the end of a turn -----------------------------------------------------------------------------------------
 
@@ -160,6 +167,14 @@ class Gatekeeper:
     def peer_by_code(self, code: bytes) -> Peer | None:
         """See `proxy.ports.Gate`."""
         return self._book.by_code(code) if self._book is not None else None
+
+    def peer_at(self, code: bytes, bound: bytes) -> Peer | None:
+        """See `proxy.ports.Gate`."""
+        return self._book.at(code, bound) if self._book is not None else None
+
+    def logged_in(self, trunk: str, source: Source) -> Peer | None:
+        """See `proxy.ports.Gate`."""
+        return self._book.logged_in(trunk, source) if self._book is not None else None
 
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         """See `proxy.ports.Gate`."""

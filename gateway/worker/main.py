@@ -7,6 +7,7 @@ import gc
 import signal
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from secrets import token_bytes
 from time import monotonic, time
 
 import uvloop
@@ -28,6 +29,7 @@ from gateway.net.tasks import spawn
 from gateway.net.udp import UdpListener
 from gateway.proxy.cookie import CookieRing
 from gateway.proxy.core import ProxyCore
+from gateway.proxy.logins import Logins
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
@@ -46,8 +48,9 @@ from gateway.transaction.timers import TimerValues
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
+from gateway.worker.login_table import LoginTable
 from gateway.worker.patience import HOLD_S, PatientLookup
-from gateway.worker.peers import PeerBook
+from gateway.worker.peers import AnyListener, PeerBook
 from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
 from gateway.worker.streams import listen_streams
@@ -121,7 +124,7 @@ class Worker:
         self.edge = Edge(
             loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover, self.streams
         )
-        sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
+        self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
             Recorder(settings.node.name, Evidence(self.journal), pseudonymizer, sealer),
@@ -147,6 +150,7 @@ class Worker:
             frozenset((entry.host.encode().lower(), entry.public_port) for entry in settings.listener),
             sent_bys,
             timers.cookie_hours * 3600,
+            Logins(token_bytes(32)),
         )
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
@@ -269,7 +273,8 @@ class Worker:
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
-        book = PeerBook(registry, (*self.listeners, *self.streams.listeners), self.book)
+        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
+        book = PeerBook(registry, listeners, self.book, self._login_table(registry))
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
@@ -280,13 +285,19 @@ class Worker:
             self.edge.start(self.core)
         _log.info("registry in force", version=registry.version, pack=pack.label)
 
+    def _login_table(self, registry: Registry) -> LoginTable:
+        table = LoginTable(registry, [listener.name for listener in self._settings.listener], self._sealer)
+        for trunk, user in table.unreadable:
+            _log.error("digest secret was sealed with another key file (callgate trunk secret)", trunk=trunk, user=user)
+        return table
+
     def _identify(
         self, listener: str, ip: str, port: int, transport: str, identities: tuple[str, ...]
     ) -> Peer | None:
-        return self.keeper.identify(listener, ip)
+        return self.keeper.identify(listener, ip, port, transport, identities)
 
     def _admits(self, listener: str, ip: str) -> bool:
-        return self.keeper.identify(listener, ip) is not None
+        return self.keeper.admits(listener, ip)
 
     # -- turns -----------------------------------------------------------------------------------------------------
 

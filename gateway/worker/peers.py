@@ -8,13 +8,18 @@ from ipaddress import ip_address
 
 from gateway.net.stream import StreamListener
 from gateway.net.udp import UdpListener
-from gateway.proxy.peer import Destination, Hop, Peer
+from gateway.proxy.located import ADDRESS_LENGTH, located, near_end, pack_address, unpack_address
+from gateway.proxy.peer import Destination, Hop, Peer, Source
 from gateway.proxy.selection import DEFAULT_PORTS
 from gateway.registry.model import NextHop, Trunk
 from gateway.registry.registry import Registry
+from gateway.worker.login_table import LoginTable, may_log_in
 
 MAX_REMEMBERED_HOSTS = 10_000
 """Answers kept of `reach` per registry version; in-dialog targets are few per peer."""
+
+MAX_LOCATED = 20_000
+"""Addresses of digest trunks kept per registry version; what is forgotten is made again."""
 
 
 AnyListener = UdpListener | StreamListener
@@ -28,8 +33,17 @@ def trunk_code(trunk_id: str) -> bytes:
 class PeerBook:
     """All peers of one registry version."""
 
-    def __init__(self, registry: Registry, listeners: Sequence[AnyListener], before: PeerBook | None = None) -> None:
-        """`before`: the book of the version before, whose next hops' states are kept."""
+    def __init__(
+        self,
+        registry: Registry,
+        listeners: Sequence[AnyListener],
+        before: PeerBook | None = None,
+        logins: LoginTable | None = None,
+    ) -> None:
+        """`before`: the book of the version before, whose next hops' states are kept. `logins`: of strangers."""
+        self._logins = logins
+        self._near = {near_end(listener.destination("127.0.0.1", 5060)): listener for listener in listeners}
+        self._located: dict[tuple[str, bytes], Peer] = {}
         self._registry = registry
         self._listeners = tuple(listeners)
         self._reached: dict[tuple[str, bytes, int, bytes], Destination | None] = {}
@@ -43,10 +57,49 @@ class PeerBook:
             self.peers[trunk.id] = peer
             self._by_code[peer.code] = peer
 
-    def identify(self, listener: str, ip: str) -> Peer | None:
-        """The peer that sends from this address to this listener."""
-        trunk = self._registry.trunk_by_source(listener, ip)
-        return None if trunk is None else self.peers[trunk.id]
+    def identify(
+        self, listener: str, ip: str, port: int = 0, transport: str = "udp", identities: tuple[str, ...] = ()
+    ) -> Peer | None:
+        """The peer that sends from this address and port to this listener; else the listener's strangers, where these
+        may log in."""
+        trunk = self._registry.trunk_by_source(listener, ip, port, transport, identities)
+        if trunk is not None:
+            return self.peers[trunk.id]
+        return self._logins.strangers(listener) if self._logins is not None else None
+
+    def admits(self, listener: str, ip: str) -> bool:
+        """True when a connection from this address may carry a peer's messages, or those of a stranger who may log
+        in."""
+        return self._registry.knows(listener, ip) or (
+            self._logins is not None and self._logins.strangers(listener) is not None
+        )
+
+    def logged_in(self, trunk_id: str, source: Source) -> Peer | None:
+        """A digest trunk at the address it logged in from; None where it may not be there."""
+        peer = self.peers.get(trunk_id)
+        trunk = self._registry.trunk(trunk_id)
+        if peer is None or trunk is None or not peer.digest or not may_log_in(trunk, source):
+            return None
+        return self._locate(peer, source.reply, pack_address(source.reply))
+
+    def at(self, code: bytes, bound: bytes) -> Peer | None:
+        """The digest trunk with this code at the address a cookie binds; None where it is none, or the address is of
+        a listener that is not there."""
+        peer = self._by_code.get(code)
+        if peer is None or not peer.digest or len(bound) != ADDRESS_LENGTH:
+            return None
+        host, port, near = unpack_address(bound)
+        listener = self._near.get(near)
+        return self._locate(peer, listener.destination(host, port), bound) if listener is not None else None
+
+    def _locate(self, peer: Peer, destination: Destination, bound: bytes) -> Peer:
+        key = (peer.id, bound)
+        found = self._located.get(key)
+        if found is None:
+            if len(self._located) >= MAX_LOCATED:
+                self._located.clear()
+            found = self._located[key] = located(peer, destination, bound)
+        return found
 
     def by_code(self, code: bytes) -> Peer | None:
         """The peer a cookie names."""
@@ -74,7 +127,9 @@ class PeerBook:
         def reach(host: bytes, port: int, transport: bytes) -> Destination | None:
             return self._reach(trunk, host, port, transport)
 
-        return Peer(trunk.id, trunk_code(trunk.id), trunk.is_access, tuple(hops), reach, trunk)
+        peer = Peer(trunk.id, trunk_code(trunk.id), trunk.is_access, tuple(hops), reach, trunk)
+        peer.digest = bool(trunk.digest)
+        return peer
 
     def _listener(self, trunk: Trunk, host: str, transport: str) -> AnyListener | None:
         """The listener to reach `host` by: of the trunk's own, of the transport and of the host's address family."""
@@ -120,8 +175,7 @@ class PeerBook:
                 ip_address(host)
             except ValueError:
                 return None  # a name: only the trunk's own next hops may be named
-            owner = self._registry.trunk_by_source(listener.name, host)
-            if owner is None or owner.id != trunk.id:
+            if not self._registry.is_at(trunk.id, listener.name, host):
                 return None
         return listener.destination(host, port or DEFAULT_PORTS[transport])
 

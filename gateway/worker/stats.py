@@ -27,6 +27,8 @@ def refresh_stats(worker: Worker) -> None:
     stats.streams = stream_samples(worker.streams.listeners)
     stats.dropped["send-error"] = edge.send_errors
     stats.dropped["send-backlog"] = sum(listener.dropped for listener in edge.listeners)
+    if core.logins is not None:
+        stats.logins = {result: count for result, count in core.logins.results.items() if count}
     if worker.handover is not None:
         passed = worker.handover
         stats.handover.update({"passed-on": passed.passed_on, "taken-over": passed.taken_over})

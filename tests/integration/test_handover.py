@@ -40,10 +40,9 @@ class Crew:
         """As SIGKILL does: every descriptor closed, the socket file left."""
         worker = self.workers.pop(index)
         assert worker.server is not None
-        for end in (worker.server, *worker.accepted):
+        for end in (*worker.links, worker.server):
             end.close()
-        for sibling in worker._siblings.values():
-            sibling.close()
+            self.turn()  # a process that ends closes one after the other
 
     def give(self, at: int, data: bytes) -> None:
         """A datagram that the kernel gave to worker `at`."""
@@ -57,7 +56,7 @@ class Crew:
                 while worker.accept() is not None:
                     pass
                 self._note(index, worker.flush(self.now))
-                for link in tuple(worker.accepted):
+                for link in tuple(worker.links):
                     while parcels := worker.receive(link, self.now):
                         self._note(index, parcels)
                     if parcels is None:
@@ -174,6 +173,35 @@ def test_a_stand_in_that_dies_too_leaves_its_calls_to_their_owner(crew: Crew) ->
     assert crew.got[1] == [crew.of(1, 0, "BYE")]
 
 
+def test_a_worker_that_dies_is_seen_to_be_away_and_is_told_at_once_when_it_is_back(crew: Crew) -> None:
+    for _ in range(3):  # its listening socket, which it closes last, must not be taken for it
+        crew.kill(1)
+        stand_in = crew.workers[2 % crew.count]
+        assert stand_in.alone
+        crew.now += HOLD_S
+        assert stand_in.shares(crew.now) == {1}
+        assert crew.begin(1) and crew.workers[1].greeted
+        assert not stand_in.alone and not crew.workers[1].alone
+
+
+def test_what_must_be_told_is_told_when_there_is_room_again(tmp_path: Path) -> None:
+    crew = Crew(tmp_path, 2)
+    crew.kill(1)
+    first, back = crew.workers[0], Handover(tmp_path, 1, 2)
+    crew.workers[1] = back
+    assert back.open(crew.now)
+    link = first.accept()
+    assert link is not None and first.receive(link, crew.now) == []
+    for _ in range(400):
+        crew.give(0, crew.of(1) + b"x" * 50_000)
+        first.flush(crew.now)
+    first.tell(crew.now)
+    assert first.dropped and first.waiting and not back.greeted, "the link is full of messages"
+    crew.turn()
+    assert back.greeted and not first.waiting
+    crew.close()
+
+
 def test_the_stand_in_is_told_before_the_first_message_and_once(crew: Crew) -> None:
     stand_in = 2 % crew.count
     told: list[tuple[int, int]] = []
@@ -245,17 +273,17 @@ def test_connections_are_bounded_and_nonsense_on_one_closes_it(tmp_path: Path) -
         end.connect(str(socket_path(tmp_path, 1)))
         ends.append(end)
         worker.accept()
-    assert len(worker.accepted) == MAX_LINKS
+    assert len(worker.links) == MAX_LINKS
     ends[0].send(b"GET / HTTP/1.0\r\n\r\n")
     ends[1].send(b"M\0\0\0")
-    for link in tuple(worker.accepted):
+    for link in tuple(worker.links):
         if worker.receive(link, crew.now) is None:
             worker.leave(link, crew.now)
-    assert len(worker.accepted) == MAX_LINKS - 2
+    assert len(worker.links) == MAX_LINKS - 2
     for end in ends:
         end.close()
     crew.turn()
-    assert len(worker.accepted) == 1, "the other worker's"
+    assert len(worker.links) == 1, "the other worker's"
     crew.close()
 
 

@@ -83,7 +83,7 @@ async def test_one_bad_message_does_not_stop_the_others(net: Net) -> None:
 
 
 async def test_an_identity_check_that_fails_does_not_stop_the_others(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    def identify(listener: str, ip: str, *others: object) -> Peer | None:
+    def identify(listener: str, ip: str, *rest: object) -> Peer | None:
         if ip != KNOWN:
             raise ValueError(ip)
         return net.peer

@@ -234,9 +234,9 @@ class GatewayProcess:
             time.sleep(0.02)
         return time.monotonic() - began
 
-    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `callgate ARGUMENTS` beside it."""
         return subprocess.run(
             [self.python, "-m", "gateway.cli", *arguments, "--config", str(self.config)],
-            cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, env=self.env, input=stdin, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip

@@ -9,11 +9,14 @@ unasserted, or with a transaction that never ends, fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from gateway.proxy.authenticate import Account
 from gateway.proxy.call import Call
 from gateway.proxy.cookie import CookieRing
 from gateway.proxy.core import ProxyCore
+from gateway.proxy.located import located, pack_address, unpack_address
+from gateway.proxy.logins import Logins, Unproven
 from gateway.proxy.peer import Destination, Hop, Peer, Source
 from gateway.proxy.ports import Refused
 from gateway.sip.errors import RemoteProtocolError
@@ -98,6 +101,14 @@ class ScriptedGate:
     def peer_by_code(self, code: bytes) -> Peer | None:
         return next((peer for peer in self._play.peers if peer.code == code), None)
 
+    def peer_at(self, code: bytes, bound: bytes) -> Peer | None:
+        peer = self.peer_by_code(code)
+        return self._play.at(peer, bound) if peer is not None and peer.digest and bound else None
+
+    def logged_in(self, trunk: str, source: Source) -> Peer | None:
+        peer = next((peer for peer in self._play.peers if peer.id == trunk), None)
+        return self._play.at(peer, pack_address(source.reply)) if peer is not None and peer.digest else None
+
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         self.outcomes.append((result, status))
         self.outcome_hops.append(call.client.destination.address[0] if call.client is not None else "")
@@ -141,7 +152,9 @@ class Playbook:
         self.layer = TransactionLayer(self._send, self.layer.values)
         own = frozenset({(b"127.0.0.1", 5060), (b"127.0.0.1", 5080)})
         sent_bys = (b"127.0.0.1:5060", b"127.0.0.1:5080")
-        core = ProxyCore(self.layer, self.gate, CookieRing(self.keys, 7), b"s" * 32, own, sent_bys)
+        core = ProxyCore(
+            self.layer, self.gate, CookieRing(self.keys, 7), b"s" * 32, own, sent_bys, 86_400.0, Logins(b"n" * 32)
+        )
         core.epoch_offset = EPOCH
         self.core = core
         return core
@@ -172,6 +185,23 @@ class Playbook:
             # The answer to a request that could not be read copies what it can of it, and may be as unreadable.
             if not data.startswith(UNREADABLE):
                 raise
+
+    # -- digest ----------------------------------------------------------------------------------------------------
+
+    def let_strangers_log_in(
+        self, accounts: Mapping[bytes, Account], algorithms: tuple[bytes, ...], may_try: bool = True
+    ) -> None:
+        """cc-alpha is known by digest from now on, and at no address."""
+        self.access_peer.digest = True
+        self._strangers = Unproven("main", b"callgate", accounts, algorithms, lambda source: may_try)
+
+    def at(self, peer: Peer, bound: bytes) -> Peer:
+        host, port, _ = unpack_address(bound)
+        return located(peer, self.destination(host, port), bound)
+
+    def phone(self, data: bytes, host: str = "127.0.0.2", port: int = 5060) -> None:
+        """From a phone of cc-alpha, or whoever else is at no known address."""
+        self.core.receive(data, Source(self._strangers, host.encode(), port, self.destination(host, port)), self.now)
 
     # -- events ----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.control.importer.problems import MAX_PROBLEMS, NO_PACK, ImportReport, Problems
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
-from gateway.registry.model import Snapshot
+from gateway.registry.model import Snapshot, Trunk
 from gateway.registry.validate import validate
 from gateway.store.ports import Conflict
 from gateway.store.sql import audit, outbox
@@ -105,7 +105,7 @@ def merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
     snapshot = replace(
         stored,
         operators=tuple(sorted(operators.values(), key=_by_id)),
-        trunks=_over(stored.trunks, file.trunks),
+        trunks=_over(stored.trunks, _with_secrets(stored.trunks, file.trunks)),
         ranges=_over(stored.ranges, file.ranges),
         purposes=purposes,
     )
@@ -117,6 +117,20 @@ def merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
 
 def _next_number(used: Iterable[int]) -> int:
     return max(used, default=0) + 1
+
+
+def _with_secrets(stored: Sequence[Trunk], rows: Sequence[Trunk]) -> list[Trunk]:
+    """Digest accounts that a file names without secrets keep the stored ones: these are not written into files."""
+    known = {(trunk.id, one.user, one.realm): one.secrets for trunk in stored for one in trunk.digest}
+    return [
+        replace(
+            row,
+            digest=tuple(
+                replace(one, secrets=one.secrets or known.get((row.id, one.user, one.realm), ())) for one in row.digest
+            ),
+        )
+        for row in rows
+    ]
 
 
 def _over(stored: tuple[R, ...], rows: Sequence[R]) -> tuple[R, ...]:

@@ -13,12 +13,15 @@ from typing import Any
 from gateway.control.importer.problems import Problems
 from gateway.control.importer.toml_lines import TomlLines
 from gateway.control.importer.values import TIME_FIX, parse_time
-from gateway.registry.model import NumberRange, Operator, PlanEntry, Trunk
+from gateway.registry.model import DIGEST_ALGORITHMS, DigestAccount, NumberRange, Operator, PlanEntry, Trunk
 from gateway.registry.numbering import PlanError, emergency_codes, load_plan_csv
 from gateway.shipped import shipped
 from gateway.store.sql.records import next_hop
 
 TABLES = ("plan", "purpose", "operator", "trunk", "range")
+DEFAULT_REALM = "callgate"
+"""Realm of digest accounts that name none."""
+
 _MISSING = object()
 
 
@@ -114,6 +117,13 @@ class _Table:
         self.wrong(key, found, "write a list of texts")
         return ()
 
+    def numbers(self, key: str) -> tuple[int, ...]:
+        found = self._take(key, list, [], "write a list of numbers")
+        if all(type(item) is int for item in found or ()):  # not a bool, which is an int in Python
+            return tuple(found or ())
+        self.wrong(key, found, "write a list of numbers")
+        return ()
+
     def tables(self, key: str) -> list[Any]:
         return list(self._take(key, list, [], "write a list") or ())
 
@@ -184,8 +194,9 @@ def _read_operator(table: _Table) -> Operator:
 
 
 def _read_trunk(table: _Table) -> Trunk:
+    digest = _read_digest(table)
     hops = []
-    for written in table.texts("next_hops"):
+    for written in table.texts("next_hops", [] if digest else None):
         hop = next_hop(written)
         if hop is None:
             fix = "write host:port, with /udp, /tcp, /tls or /udp+tcp behind it, e.g. 127.0.0.9:5060/tcp"
@@ -203,7 +214,7 @@ def _read_trunk(table: _Table) -> Trunk:
         id=table.text("id"),
         side=_one_of(table, "side", ("access", "core")),
         operator=table.text("operator", ""),
-        sources=table.texts("sources"),
+        sources=table.texts("sources", [] if digest else None),
         listeners=table.texts("listeners", []),
         next_hops=tuple(hops),
         trusted=table.flag("trusted", False),
@@ -212,7 +223,31 @@ def _read_trunk(table: _Table) -> Trunk:
         area=table.text("area", ""),
         emergency_cli=table.text("emergency_cli", ""),
         answers=tuple(answers),
+        needs_asserted=table.flag("needs_asserted", False),
+        ports=table.numbers("ports"),
+        transports=table.texts("transports", []),
+        tls_names=table.texts("tls_names", []),
+        digest=digest,
+        algorithms=table.texts("algorithms", list(DIGEST_ALGORITHMS)),
     )
+
+
+def _read_digest(table: _Table) -> tuple[DigestAccount, ...]:
+    accounts = []
+    for item in table.tables("digest"):
+        match item:
+            case {"user": str(user), **rest} if set(rest) <= {"realm", "secrets"}:
+                realm, secrets = rest.get("realm", DEFAULT_REALM), rest.get("secrets", {})
+                if isinstance(realm, str) and isinstance(secrets, dict) and all(map(_is_text, secrets.values())):
+                    accounts.append(DigestAccount(user, realm, tuple(secrets.items())))
+                    continue
+        # Not the value itself: somebody may have written a password there.
+        table.wrong("digest", "an account", 'write {user = "pbx-7"}, and give it a password by `callgate trunk secret`')
+    return tuple(accounts)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _read_range(table: _Table) -> NumberRange:

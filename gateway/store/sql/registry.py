@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.registry.model import NextHop, NumberRange, Operator, PlanEntry, Snapshot, Trunk
+from gateway.registry.model import DigestAccount, NextHop, NumberRange, Operator, PlanEntry, Snapshot, Trunk
 from gateway.store.sql import schema
 from gateway.store.sql.engine import driver
 from gateway.store.sql.records import next_hop, next_hop_text
@@ -142,6 +142,9 @@ async def upsert_trunks(connection: AsyncConnection, rows: Iterable[Trunk]) -> N
             "listeners": list(row.listeners), "next_hops": [next_hop_text(hop) for hop in row.next_hops],
             "trusted": row.trusted, "state": row.state, "country": row.country, "area": row.area,
             "emergency_cli": row.emergency_cli, "answers": [list(answer) for answer in row.answers],
+            "needs_asserted": row.needs_asserted, "ports": list(row.ports), "transports": list(row.transports),
+            "tls_names": list(row.tls_names), "algorithms": list(row.algorithms),
+            "digest": [[one.user, one.realm, [list(secret) for secret in one.secrets]] for one in row.digest],
         }
         for row in rows
     ]  # fmt: skip
@@ -182,6 +185,15 @@ def _trunk(row: Any) -> Trunk:
         area=row["area"],
         emergency_cli=row["emergency_cli"],
         answers=tuple((rule, int(status), phrase) for rule, status, phrase in row["answers"]),
+        needs_asserted=row["needs_asserted"],
+        ports=tuple(row["ports"]),
+        transports=tuple(row["transports"]),
+        tls_names=tuple(row["tls_names"]),
+        digest=tuple(
+            DigestAccount(user, realm, tuple((algorithm, sealed) for algorithm, sealed in secrets))
+            for user, realm, secrets in row["digest"]
+        ),
+        algorithms=tuple(row["algorithms"]),
     )
 
 

@@ -93,6 +93,13 @@ trunks = Table(
     Column("area", Text, nullable=False),
     Column("emergency_cli", Text, nullable=False),
     Column("answers", JSONB, nullable=False),
+    Column("needs_asserted", Boolean, nullable=False),
+    Column("ports", ARRAY(Integer), nullable=False),
+    Column("transports", ARRAY(Text), nullable=False),
+    Column("tls_names", ARRAY(Text), nullable=False),
+    # [user, realm, [[algorithm, sealed H(A1)], …]], …
+    Column("digest", JSONB, nullable=False),
+    Column("algorithms", ARRAY(Text), nullable=False),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
 )
 

@@ -14,6 +14,7 @@ from gateway.proxy.dialog import ROUTE_FORCED, Dialogs
 from gateway.proxy.logins import Logins, is_answer
 from gateway.proxy.peer import Source
 from gateway.proxy.ports import Counters, Gate, Refused, method_name
+from gateway.proxy.prober import Probed
 from gateway.proxy.transit import Transit
 from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, unsupported, validate
 from gateway.sip.errors import RemoteProtocolError
@@ -169,9 +170,11 @@ class ProxyCore:
         if host != source.reply.address[0] and source.peer.reach(host.encode(), 0) is None:
             self.counters.drop("response-of-another-peer")
             return
-        if client.user is not None and not forward.has_sender_via(response.headers):
-            self.counters.drop("response-for-us")  # §16.7 step 3
-            return
+        if not forward.has_sender_via(response.headers):
+            user = client.user
+            if user is not None and not isinstance(user, Probed):  # a probe's request began here
+                self.counters.drop("response-for-us")  # §16.7 step 3
+                return
         client.receive(response, now)
 
     def _request(self, request: Request, data: bytes, source: Source, now: float) -> None:

@@ -56,7 +56,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_journal_errors_total", "counter", "Journal writes that failed"),
     Metric("callgate_active_calls", "gauge", "Answered calls that have not ended"),
     Metric("callgate_transactions", "gauge", "SIP transactions in memory", ("kind",)),
-    Metric("callgate_peer_up", "gauge", "1 unless the peer is known to be down", ("trunk", "hop")),
+    Metric("callgate_peer_up", "gauge", "1 unless the peer is known to be down", ("trunk", "peer")),
+    Metric("callgate_peer_drained", "gauge", "1 if the peer was drained by hand: no new calls", ("trunk", "peer")),
     Metric("callgate_registry_version", "gauge", "Version of the registry in the worker's memory", (), "each"),
     Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
     Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
@@ -143,7 +144,7 @@ class WorkerStats:
     """
 
     __slots__ = (
-        "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "draining",
+        "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "drained", "draining",
         "dropped", "errors", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
         "journal_writable", "keys_match", "logins", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
         "registry_version",
@@ -191,7 +192,9 @@ class WorkerStats:
         self.transactions: dict[str, int] = {}
         """kind: `invite_server`, `server`, `invite_client`, `client`."""
         self.peers: dict[tuple[str, str], bool] = {}
-        """(trunk, `host:port`): False where it is known to be down."""
+        """(trunk, `host:port/transport`): False where it is known to be down."""
+        self.drained: dict[tuple[str, str], bool] = {}
+        """The same peers: True where they were drained by hand."""
         self.registry_version = 0
         self.dataset_epoch = 0
         self.redis_up = False
@@ -206,6 +209,7 @@ class WorkerStats:
             "callgate_call_outcomes_total": [(key, n) for key, n in self.outcomes.items()],
             "callgate_sip_messages_total": self._messages(),
             "callgate_peer_up": [(key, float(up)) for key, up in self.peers.items()],
+            "callgate_peer_drained": [(key, float(drained)) for key, drained in self.drained.items()],
         }
         for name, by_label in (
             ("callgate_lookup_failures_total", self.lookup_failures),

@@ -47,9 +47,11 @@ from gateway.transaction.timers import TimerValues
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
+from gateway.worker.locating import Locating
 from gateway.worker.login_table import LoginTable
 from gateway.worker.patience import HOLD_S, PatientLookup
-from gateway.worker.peers import PeerBook
+from gateway.worker.peers import Located, PeerBook
+from gateway.worker.probing import probed_hops, probing_of
 from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
 
@@ -153,6 +155,10 @@ class Worker:
         """What the journal held, until the other workers have told what they did with it."""
         self._greeted = False
         self.book: PeerBook | None = None
+        self.locating = Locating(
+            settings.dns, self.listeners, settings.located_file, self._relocated, self.faults.task
+        )
+        self.probing = probing_of(settings, index, loop, self.core.layer, self.edge.end_turn, self.faults.message)
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
         )
@@ -187,6 +193,8 @@ class Worker:
     async def drain(self) -> None:
         """No new calls; what is being set up may finish, bounded by `node.drain_s`; then everything is on disk."""
         self.gate.draining = self.core.draining = self.stats.draining = True
+        self.probing.stop()
+        self.locating.stop()
         deadline = monotonic() + self._settings.node.drain_s
         while monotonic() < deadline and self._in_progress():  # noqa: ASYNC110 - tables have no event
             await asyncio.sleep(0.05)
@@ -264,7 +272,8 @@ class Worker:
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
-        book = PeerBook(registry, self.listeners, self.book, self._login_table(registry))
+        logins = self._login_table(registry)
+        book = PeerBook(registry, self.listeners, self.book, logins, self.locating.located)
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
@@ -273,6 +282,8 @@ class Worker:
         if not self._listening:
             self._listening = True
             self.edge.start(self.core)
+        self.locating.follow(book.names)
+        self.probing.follow(probed_hops(book, self._settings))
         _log.info("registry in force", version=registry.version, pack=pack.label)
 
     def _login_table(self, registry: Registry) -> LoginTable:
@@ -280,6 +291,11 @@ class Worker:
         for trunk, user in table.unreadable:
             _log.error("digest secret was sealed with another key file (callgate trunk secret)", trunk=trunk, user=user)
         return table
+
+    def _relocated(self, located: Located) -> None:
+        if self.book is not None:
+            self.book.relocate(located)
+            self.probing.follow(probed_hops(self.book, self._settings))
 
     def _identify(
         self, listener: str, ip: str, port: int, transport: str, identities: tuple[str, ...]

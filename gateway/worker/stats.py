@@ -42,6 +42,6 @@ def refresh_stats(worker: Worker) -> None:
     stats.redis_up = worker.link.connected and not lookup.breaker_open
     stats.transactions = {"server": len(core.layer.servers), "client": len(core.layer.clients)}
     if worker.book is not None:
-        stats.peers = {
-            (peer.id, hop.destination.name): hop.up for peer in worker.book.peers.values() for hop in peer.hops
-        }
+        hops = [(peer.id, hop) for peer in worker.book.peers.values() for hop in peer.hops]
+        stats.peers = {(peer, hop.destination.name): hop.up for peer, hop in hops}
+        stats.drained = {(peer, hop.destination.name): hop.drained for peer, hop in hops}

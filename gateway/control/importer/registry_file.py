@@ -199,7 +199,7 @@ def _read_trunk(table: _Table) -> Trunk:
     for written in table.texts("next_hops", [] if digest else None):
         hop = next_hop(written)
         if hop is None:
-            table.wrong("next_hops", written, "write host:port or host:port/udp, e.g. 127.0.0.9:5060")
+            table.wrong("next_hops", written, "write host:port or host:port/udp, e.g. 127.0.0.9:5060; or a name")
         else:
             hops.append(hop)
     answers = []

@@ -5,13 +5,18 @@ from __future__ import annotations
 from gateway.registry.model import NextHop
 
 DEFAULT_PORT = 5060
+DEFAULT_TLS_PORT = 5061
+DRAINED = ";drained"
 
 
 def next_hop(text: str) -> NextHop | None:
-    """`host`, `host:port`, `[v6]:port`, each with an optional `/udp`, `/tcp` or `/tls`; None where it is
-    none."""
-    address, _, transport = text.strip().partition("/")
-    transport = transport.lower() or "udp"
+    """`host`, `host:port`, `[v6]:port`, each with an optional `sip:` before and `/udp`, `/tcp` or `/tls` behind it, and
+    `;drained` last of all. None where it is none.
+
+    A name without a port is left to SRV records, and one without a transport either to NAPTR records (RFC 3263 §4)."""
+    text = text.strip().removeprefix("sip:")
+    drained = text.endswith(DRAINED)
+    address, slash, transport = text.removesuffix(DRAINED).partition("/")
     if address.startswith("["):
         host, bracket, rest = address.partition("]")
         host += bracket
@@ -22,13 +27,21 @@ def next_hop(text: str) -> NextHop | None:
         host, _, port = address.partition(":")
     if not host or not (port == "" or (port.isascii() and port.isdigit() and len(port) <= 5)):
         return None
-    match transport:
-        case "udp" | "tcp" | "tls":
-            return NextHop(host.lower(), int(port) if port else DEFAULT_PORT, transport)
+    host, number = host.lower(), int(port) if port else 0
+    by_records = not port and NextHop(host).is_name
+    match transport.lower() if slash else "" if by_records else "udp":
+        case "udp" | "tcp" | "tls" as known:
+            if not number and not by_records:
+                number = DEFAULT_TLS_PORT if known == "tls" else DEFAULT_PORT
+            return NextHop(host, number, known, drained)
+        case "" if not slash:
+            return NextHop(host, number, "", drained)
         case _:
             return None
 
 
 def next_hop_text(hop: NextHop) -> str:
-    """`host:port/transport`: what `next_hop` reads."""
-    return f"{hop.host}:{hop.port}/{hop.transport}"
+    """`host:port/transport`: what `next_hop` reads. What DNS records say is left out."""
+    port = f":{hop.port}" if hop.port else ""
+    transport = f"/{hop.transport}" if hop.transport else ""
+    return f"{hop.host}{port}{transport}{DRAINED if hop.drained else ''}"

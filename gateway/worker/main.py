@@ -158,7 +158,7 @@ class Worker:
         self.locating = Locating(
             settings.dns, self.listeners, settings.located_file, self._relocated, self.faults.task
         )
-        self.probing = probing_of(settings, index, loop, self.core.layer, self.edge.end_turn, self.faults.message)
+        self.probing = probing_of(settings, index, loop, self.core.layer, self.edge, self.faults.message)
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
         )

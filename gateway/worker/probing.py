@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.net.edge import Edge
 from gateway.net.share import share_of
 from gateway.proxy.peer import Destination, Hop
 from gateway.proxy.probe import ProbeSettings
@@ -66,13 +67,13 @@ def probing_of(
     index: int,
     loop: asyncio.AbstractEventLoop,
     layer: TransactionLayer,
-    end_turn: Callable[[float], None],
+    edge: Edge,
     on_error: Callable[[BaseException], None],
 ) -> Probing:
-    """Worker 0 asks, the others read. `end_turn(now)`: what was queued is to leave."""
+    """Worker 0 asks, the others read."""
     if index > 0:
         return Reader(settings.peers_file, loop)
-    return Asker(settings, loop, layer, end_turn, on_error)
+    return Asker(settings, loop, layer, edge, on_error)
 
 
 class Asker:
@@ -83,14 +84,14 @@ class Asker:
         settings: Settings,
         loop: asyncio.AbstractEventLoop,
         layer: TransactionLayer,
-        end_turn: Callable[[float], None],
+        edge: Edge,
         on_error: Callable[[BaseException], None],
     ) -> None:
         probe = settings.probe
         times = ProbeSettings(probe.interval_ms / 1000, probe.timeout_ms / 1000, probe.down_after, probe.up_after)
         workers = settings.node.workers
         self._loop = loop
-        self._end_turn = end_turn
+        self._edge = edge
         self._on_error = on_error
         self._file = settings.peers_file
         self._timer: asyncio.TimerHandle | None = None
@@ -124,11 +125,14 @@ class Asker:
 
     def _due(self) -> None:
         now = monotonic()
+        if not self._edge.reading:  # nothing that is asked now would be heard
+            self._timer = self._loop.call_later(READ_EVERY_S, self._due)
+            return
         try:
             self._prober.tick(now)
         except Exception as error:  # calls go on, and so do the other probes
             self._on_error(error)
-        self._end_turn(now)
+        self._edge.end_turn(now)
         self._arm()
 
     def _changed(self, destination: Destination, up: bool) -> None:

@@ -29,6 +29,7 @@ from gateway.net.udp import UdpListener
 from gateway.proxy.cookie import CookieRing
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.logins import Logins
+from gateway.proxy.overload import Overload, OverloadSettings
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
@@ -146,7 +147,9 @@ class Worker:
             sent_bys,
             timers.cookie_hours * 3600,
             Logins(token_bytes(32)),
+            Overload(overload_settings(settings), monotonic()),
         )
+        self._sheds = settings.overload.enabled
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
             self.handover.in_setup = self.core.dialogs.decisions.in_setup
@@ -305,6 +308,8 @@ class Worker:
     # -- turns -----------------------------------------------------------------------------------------------------
 
     def _before_send(self, now: float) -> None:
+        if self._sheds:
+            self.core.overload.observe(now, self.edge.lag.at(now), self.gate.parked)
         self.keeper.before_send(now)
 
     def _when_safe(self, act: Callable[[OSError | None], None]) -> None:
@@ -349,6 +354,17 @@ class Worker:
             _log.error("redis does not answer in time; calls that need it are refused at once with 503")
         else:
             _log.warning("redis answers in time again")
+
+
+def overload_settings(settings: Settings) -> OverloadSettings:
+    """The settings as the proxy takes them."""
+    given = settings.overload
+    return OverloadSettings(
+        delay_s=given.delay_ms / 1000,
+        max_delay_s=given.max_delay_ms / 1000,
+        waiting=given.waiting,
+        retry_after_s=given.retry_after_s,
+    )
 
 
 def own_hosts(settings: Settings) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def refresh_stats(worker: Worker) -> None:
     stats.journal_bytes = worker.journal.bytes_written
     stats.journal_writable = worker.journal.trouble == ""
     stats.keys_match = worker.watcher.key_reason == ""
+    overload = core.overload
+    stats.shed, stats.shedding = overload.shed, overload.shedding
+    stats.delay = edge.lag.at(monotonic())
     stats.active_calls = worker.keeper.active
     stats.dataset_epoch = lookup.epoch
     stats.redis_up = worker.link.connected and not lookup.breaker_open

@@ -67,8 +67,8 @@ class Lag:
         return data, address
 
     def emptied(self, sock: socket.socket, now: float) -> None:
-        """This socket was read to its end: nothing stands in it. A burst that came while the process did not run, and is
-        worked off when it does, is no overload."""
+        """This socket was read to its end: nothing stands in it. A burst that came while the process did not run, and
+        is worked off when it does, is no overload."""
         if self._delay > 0.0:
             self._saw(sock, 0.0, now)
 

@@ -42,11 +42,10 @@ async def test_a_hop_that_swallows_is_passed_by_marked_down_and_comes_back(tmp_p
                 placed, seconds = await one_call(phone, gateway)
                 assert placed.status == 200 and seconds < 0.2
             assert invites(first) == 1 and invites(second) == 7
-            if workers == 1:
-                os.kill(gateway.worker_pid(), signal.SIGKILL)
-                await asyncio.to_thread(gateway.wait_ready)
-                placed, seconds = await one_call(phone, gateway)
-                assert placed.status == 200 and seconds < 2.0, "a worker that was killed knows what is down"
+            os.kill(gateway.worker_pid(), signal.SIGKILL)
+            await asyncio.to_thread(gateway.wait_ready)
+            placed, seconds = await one_call(phone, gateway)
+            assert placed.status == 200 and seconds < 3.5, "a worker that was killed knows what is down"
             first.deaf = False
             back = await until(lambda: metric(gateway, "callgate_peer_up", FIRST) == 1)
             assert back < 10.0

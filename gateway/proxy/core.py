@@ -55,8 +55,8 @@ class ProxyCore:
         logins: Logins | None = None,
         overload: Overload | None = None,
     ) -> None:
-        """`logins`: of strangers; None where no trunk is known by digest. `overload`: fed by the shell; without one only
-        full tables refuse calls."""
+        """`logins`: of strangers; None where no trunk is known by digest. `overload`: fed by the shell; without one
+        only full tables refuse calls."""
         self.layer = layer
         self.gate = gate
         self.dialogs = Dialogs(ring, own, cookie_lifetime)

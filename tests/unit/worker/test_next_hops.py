@@ -103,8 +103,8 @@ def test_a_name_leads_nowhere_until_it_was_found(listener: UdpListener) -> None:
 
 def test_a_drained_name_drains_all_it_leads_to(listener: UdpListener) -> None:
     drained = replace(NAMED, next_hops=(replace(NAMED.next_hops[0], drained=True), NAMED.next_hops[1]))
-    located = {GW: (Target("udp", "127.0.0.11", 5062), Target("udp", "::1", 5062))}
-    assert hops(book(listener, drained, located=located)) == [
+    places = {GW: (Target("udp", "127.0.0.11", 5062), Target("udp", "::1", 5062))}
+    assert hops(book(listener, drained, places=places)) == [
         ("127.0.0.11:5062/udp", True, True), ("127.0.0.9:5070/udp", True, False),
     ]  # fmt: skip
 

@@ -65,8 +65,9 @@ def run_gateway(settings: Settings, typed: Callable[[str], str] = "callgate {}".
         sys.stderr.write(f"callgate: {_no_state(settings, error)}\n")
         return 1
     try:
-        with suppress(OSError):  # counters are since the start
-            settings.counters_file.unlink()
+        for since_start in (settings.counters_file, settings.peers_file):
+            with suppress(OSError):
+                since_start.unlink()
         _check_ports(settings)
         _check_certificates(settings)
         groups = _bind(settings) if settings.node.workers > 1 else []

@@ -141,6 +141,42 @@ class Timers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """OPTIONS to the next hops, so that calls skip those that are down."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    enabled: Annotated[bool, "true or false (every next hop is taken for up)"] = True
+    single_hops: Annotated[bool, "true, or false: no probes where calls have no other next hop to go to"] = True
+    skip_trunks: Annotated[tuple[str, ...], "ids of trunks that are not probed"] = ()
+    interval_ms: Annotated[int, Ge(100), Le(600_000), "milliseconds between two probes of a next hop"] = 2_000
+    timeout_ms: Annotated[int, Ge(50), Le(32_000), "milliseconds an answer may take, below interval_ms"] = 1_400
+    down_after: Annotated[int, Ge(1), Le(100), "missed probes in a row that take a next hop down"] = 2
+    up_after: Annotated[int, Ge(1), Le(100), "answered probes in a row that bring it up again"] = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """Name servers for next hops that are names (RFC 3263)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    nameservers: Annotated[tuple[str, ...], "IP addresses of name servers; empty = those of /etc/resolv.conf"] = ()
+    port: Port = 53
+    timeout_ms: Annotated[int, Ge(50), Le(30_000), "milliseconds one look-up may take, all its attempts"] = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overload:
+    """When new calls are shed (503 + Retry-After). Emergency calls and calls that are up are not."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    enabled: Annotated[bool, "true or false (only full tables refuse calls)"] = True
+    delay_ms: Annotated[int, Ge(1), Le(10_000), "milliseconds messages may wait to be read, for 100 ms on end"] = 20
+    max_delay_ms: Annotated[int, Ge(1), Le(60_000), "milliseconds after which no new call is taken while shedding"] = 60
+    waiting: Annotated[int, Ge(1), Le(10_000), "calls that may wait for the store before others are shed"] = 2_000
+    retry_after_s: Annotated[int, Ge(1), Le(3_600), "least seconds in Retry-After; up to 2 more are added"] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """Secrets of the deployment."""
 
@@ -183,6 +219,9 @@ class Settings:
     gate: Gate = field(default_factory=Gate)
     journal: Journal = field(default_factory=Journal)
     timers: Timers = field(default_factory=Timers)
+    probe: Probe = field(default_factory=Probe)
+    dns: Dns = field(default_factory=Dns)
+    overload: Overload = field(default_factory=Overload)
     keys: Keys = field(default_factory=Keys)
     example: Example = field(default_factory=Example)
     log: Log = field(default_factory=Log)
@@ -230,6 +269,16 @@ class Settings:
     def counters_file(self) -> Path:
         """What control remembers of counters that began anew (`telemetry.collector`)."""
         return self.run_dir / "counters.json"
+
+    @property
+    def peers_file(self) -> Path:
+        """Next hops that are down, as the worker that probes has found (`worker.probing`)."""
+        return self.run_dir / "peers-down.json"
+
+    @property
+    def located_file(self) -> Path:
+        """Where the names among the next hops led last (`worker.locating`)."""
+        return self.state_dir / "next-hops.json"
 
     def to_json(self) -> bytes:
         """For a child process; `from_json` is the inverse."""

@@ -56,6 +56,20 @@ def contradictions(settings: Settings) -> list[str]:
             f"timers.cookie_hours = {timers.cookie_hours}: less than timers.max_call_hours, so that "
             f"a long call could be changed no more; fix: give {timers.max_call_hours} or more"
         )
+    probe = settings.probe
+    if probe.timeout_ms >= probe.interval_ms:
+        found.append(
+            f"probe.timeout_ms = {probe.timeout_ms}: not below probe.interval_ms, so that probes would overlap; "
+            f"fix: give less than {probe.interval_ms}"
+        )
+    for number, server in enumerate(settings.dns.nameservers, 1):
+        found.extend(_bad_address(f"dns.nameservers[{number}]", server))
+    overload = settings.overload
+    if overload.max_delay_ms < overload.delay_ms:
+        found.append(
+            f"overload.max_delay_ms = {overload.max_delay_ms}: less than overload.delay_ms; "
+            f"fix: give {overload.delay_ms} or more"
+        )
     directory = settings.example.directory
     if directory and not Path(directory).is_dir():
         found.append(f"example.directory = {directory!r}: no such directory; fix: correct it, or leave it empty")

@@ -141,7 +141,8 @@ def _overlay(tree: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
             continue
         part = tree.setdefault(section, {})
         if isinstance(part, dict):
-            part[key] = value
+            is_list = typing.get_origin(typing.get_type_hints(kind)[key]) is tuple
+            part[key] = [item for item in value.split(",") if item] if is_list else value
     return problems
 
 

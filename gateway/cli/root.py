@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import calls, changes, evidence, explain, imports, replay, run, trunks
+from gateway.cli import calls, changes, evidence, explain, imports, peer, replay, run, trunks
 
 app = typer.Typer(
     name="callgate",
@@ -40,5 +40,5 @@ def callgate(
     """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
 
 
-for module in (run, imports, changes, trunks, calls, evidence, explain, replay):
+for module in (run, imports, changes, trunks, peer, calls, evidence, explain, replay):
     module.register(app)

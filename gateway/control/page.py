@@ -30,11 +30,12 @@ def status_page(settings: Settings, report: Report, hub: StatsHub) -> str:
         [(escape(name), _state(part.ok), escape(part.detail)) for name, part in sorted(report.parts.items())],
     )
     calls = _samples(hub, "callgate_calls_total", ("trunk", "direction", "verdict", "rule"))
+    drained = {labels for labels, value in hub.samples(NAMES["callgate_peer_drained"]) if value > 0}
     peers = _table(
         ("trunk", "peer", "state"),
         [
-            (escape(labels[0]), escape(labels[1]), "not probed" if up > 0 else _state(False))
-            for labels, up in hub.samples(NAMES["callgate_peer_up"])
+            (escape(peer[0]), escape(peer[1]), "drained" if peer in drained else "in use" if up > 0 else _state(False))
+            for peer, up in hub.samples(NAMES["callgate_peer_up"])
         ],
     )
     active = sum(value for _, value in hub.samples(NAMES["callgate_active_calls"]))

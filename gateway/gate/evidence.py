@@ -17,6 +17,9 @@ from gateway.store.ports import Journal
 FLOOD_LIMIT = 1_000
 """Refusals of one source by one rule in one second that are recorded one by one; the rest become one record."""
 
+SHED_LIMIT = 20
+"""The same for `overload`: a record of its own costs as much as all the rest of such a refusal."""
+
 MAX_FLOOD_KEYS = 2_000
 """(source, rule) pairs counted per second; peers are few, so more than this is an attack and shares one record."""
 
@@ -106,7 +109,7 @@ class Evidence:
             key = ("", rule)
         count = self._counts.get(key, 0) + 1
         self._counts[key] = count
-        if count <= FLOOD_LIMIT:
+        if count <= flood_limit(rule):
             return False
         self._flooded[key] = (trunk, status)
         return True
@@ -125,7 +128,7 @@ class Evidence:
 
     def _fold(self, second: int) -> None:
         for key, (trunk, status) in self._flooded.items():
-            count = self._counts[key] - FLOOD_LIMIT
+            count = self._counts[key] - flood_limit(key[1])
             record = FloodRecord(self._second * 1_000_000, key[0], trunk, key[1], status, count)
             self.keep(self.encode(record))
         self._flooded.clear()
@@ -164,3 +167,8 @@ class Evidence:
         self._fold(int(at))
         self._retry_at = 0.0
         return self.commit(at)
+
+
+def flood_limit(rule: str) -> int:
+    """Refusals by this rule in one second that get a record each."""
+    return SHED_LIMIT if rule == "overload" else FLOOD_LIMIT

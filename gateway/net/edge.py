@@ -14,6 +14,7 @@ from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
 
 from gateway.net.handover import Handover
+from gateway.net.lag import Lag
 from gateway.net.links import Links
 from gateway.net.parcels import Parcel
 from gateway.net.stream_edge import StreamEdge
@@ -80,8 +81,8 @@ class Edge:
         self.received = 0
         self.reading = False
         """True once datagrams are read."""
-        self.last_turn = 0.0
-        """Monotonic time of the last turn, for the loop-lag check."""
+        self.lag = Lag()
+        """How long messages wait before they are read."""
 
     def start(self, core: ProxyCore) -> None:
         """Begin to read."""
@@ -149,13 +150,19 @@ class Edge:
         self._in_turn = True
         now = monotonic()
         receive = sock.recvfrom
+        sampled = self.lag.due(sock, now)
         sources = self._sources
         name = listener.name
         give = self._links.handover.give if self._links is not None else None
         for _ in range(BURST):
             try:
-                data, address = receive(MAX_DATAGRAM)
+                if sampled:
+                    sampled = False
+                    data, address = self.lag.receive(sock, MAX_DATAGRAM, now)
+                else:
+                    data, address = receive(MAX_DATAGRAM)
             except (BlockingIOError, InterruptedError):
+                self.lag.emptied(sock, now)
                 break
             except OSError:
                 self.send_errors += 1  # an ICMP error of an earlier datagram
@@ -204,7 +211,6 @@ class Edge:
 
     def end_turn(self, now: float) -> None:
         """Write the evidence, send what is to be sent, set the timer."""
-        self.last_turn = now
         if self._links is not None:
             self._take(self._links.flush(now), now)
         try:
@@ -261,12 +267,13 @@ class Edge:
 
     def _timers_due(self) -> None:
         self._timer = None
-        self._armed = NEVER
+        armed, self._armed = self._armed, NEVER
         core = self._core
         if core is None:
             return
         self._in_turn = True
         now = monotonic()
+        self.lag.timer(now - armed - TICK, now)
         core.epoch_offset = time() - now  # follows a clock that was set
         try:
             core.expire(now)

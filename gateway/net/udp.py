@@ -6,6 +6,7 @@ import socket
 from collections import deque
 from collections.abc import Sequence
 
+from gateway.net.lag import stamp_arrivals
 from gateway.proxy.peer import Destination
 
 RECEIVE_BUFFER = 4 * 1024 * 1024
@@ -25,6 +26,7 @@ def bind_udp(address: str, port: int, shared: bool) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if shared:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stamp_arrivals(made)
         made.bind((address, port))
     except OSError:
         made.close()

@@ -99,7 +99,9 @@ class Call:
 
     # -- the gate's word -------------------------------------------------------------------------------------------
 
-    def admit(self, target: bytes, screened: Screened, peers: tuple[Peer, ...], now: float) -> None:
+    def admit(
+        self, target: bytes, screened: Screened, peers: tuple[Peer, ...], now: float, emergency: bool = False
+    ) -> None:
         """Forward. `target`: user part of the Request-URI that leaves; its host is each hop's own. `screened`: headers
         (own Routes gone) and body; `peers` in order of preference."""
         if self.state != PARKED:
@@ -114,9 +116,12 @@ class Call:
         self.below = record_route.values(self.headers)
         self.body = screened.body
         self.core.dialogs.decisions.forwarded(self.ids.decision)
-        hops = [(peer, hop.destination) for peer in peers for hop in peer.hops if hop.up]
-        # Down hops are skipped; when all are down the first is tried all the same: a probe can be wrong.
-        self._hops = hops or [(peer, hop.destination) for peer in peers for hop in peer.hops][:1]
+        hops = [(peer, hop.destination) for peer in peers for hop in peer.hops if hop.up and not hop.drained]
+        if not hops:
+            # All down: they are tried all the same, for a probe can be wrong, a hop may take calls and no OPTIONS, and
+            # nothing is lost by asking. What was drained by hand stays so, except for an emergency call.
+            hops = [(peer, hop.destination) for peer in peers for hop in peer.hops if not hop.drained or emergency]
+        self._hops = hops
         self.state = TRYING
         self._try_next(now)
 

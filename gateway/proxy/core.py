@@ -12,8 +12,10 @@ from gateway.proxy.call import Call
 from gateway.proxy.cookie import CookieRing, short_hash
 from gateway.proxy.dialog import ROUTE_FORCED, Dialogs
 from gateway.proxy.logins import Logins, is_answer
+from gateway.proxy.overload import Overload, OverloadSettings
 from gateway.proxy.peer import Source
 from gateway.proxy.ports import Counters, Gate, Refused, method_name
+from gateway.proxy.prober import Probed
 from gateway.proxy.transit import Transit
 from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, unsupported, validate
 from gateway.sip.errors import RemoteProtocolError
@@ -38,6 +40,7 @@ class ProxyCore:
         "gate",
         "layer",
         "logins",
+        "overload",
     )
 
     def __init__(
@@ -50,13 +53,16 @@ class ProxyCore:
         sent_bys: tuple[bytes, ...],
         cookie_lifetime: float = 86_400.0,
         logins: Logins | None = None,
+        overload: Overload | None = None,
     ) -> None:
-        """`logins`: of strangers; None where no trunk is known by digest."""
+        """`logins`: of strangers; None where no trunk is known by digest. `overload`: fed by the shell; without one
+        only full tables refuse calls."""
         self.layer = layer
         self.gate = gate
         self.dialogs = Dialogs(ring, own, cookie_lifetime)
         self.counters = Counters()
         self.draining = False
+        self.overload = overload or Overload(OverloadSettings(), 0.0)
         self.epoch_offset = 0.0
         """Epoch seconds = `now` + this; the shell keeps it true."""
         self._secret = secret
@@ -171,9 +177,11 @@ class ProxyCore:
         if host != source.reply.address[0] and source.peer.reach(host.encode(), 0, b"") is None:
             self.counters.drop("response-of-another-peer")
             return
-        if client.user is not None and not forward.has_sender_via(response.headers):
-            self.counters.drop("response-for-us")  # §16.7 step 3
-            return
+        if not forward.has_sender_via(response.headers):
+            user = client.user
+            if user is not None and not isinstance(user, Probed):  # a probe's request began here
+                self.counters.drop("response-for-us")  # §16.7 step 3
+                return
         client.receive(response, now)
 
     def _request(self, request: Request, data: bytes, source: Source, now: float) -> None:
@@ -201,8 +209,13 @@ class ProxyCore:
             self._refuse(request, data, source, key, "method", method_name(method).decode())
 
     def _invite(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
-        if self.layer.full() and not self.gate.is_emergency(request, source.peer):
-            self._refuse(request, data, source, key, "overload", "transactions")
+        overload = self.overload
+        full = self.layer.full()
+        emergency = (full or overload.pressed) and self.gate.is_emergency(request, source.peer)
+        wait = overload.full() if full and not emergency else overload.admit(emergency)
+        if wait:
+            # No transaction, so nothing is kept of it.
+            self._refuse(request, data, source, key, "overload", "transactions" if full else "delay", wait)
             return
         loop = loop_hash(request, source.peer.key)
         ids = derive(self._secret, key, request, loop, data)
@@ -298,9 +311,15 @@ class ProxyCore:
 
     # -- answers made without a transaction ------------------------------------------------------------------------
 
-    def _refuse(self, request: Request, data: bytes, source: Source, key: bytes, rule: str, detail: str) -> None:
+    def _refuse(
+        self, request: Request, data: bytes, source: Source, key: bytes, rule: str, detail: str, wait: int = 0
+    ) -> None:
+        """`wait`: seconds of Retry-After; 0: as the rule has it."""
         ids = derive(self._secret, key, request, b"", data)
         refused = self.gate.refused(rule, detail, request, source, ids.decision)
+        if wait:
+            refused.headers = [header for header in refused.headers if header[0] != b"Retry-After"]
+            refused.headers.append((b"Retry-After", b"%d" % wait))
         if rule == "method":
             refused.headers.append((b"Allow", ALLOW))
         self._answer(request, source, ids, refused)

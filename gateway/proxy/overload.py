@@ -32,6 +32,9 @@ STEP_UP = 0.02
 CALM_PERIODS = 10
 """Good periods at a whole share before shedding ends."""
 
+NOTHING = 1e9
+"""Delay that stands for "not observed"."""
+
 MAX_MISSED = 20
 """Periods caught up with after a time without any turn."""
 
@@ -76,8 +79,8 @@ class Overload:
     def __init__(self, settings: OverloadSettings, now: float) -> None:
         self._settings = settings
         self._next = now + PERIOD_S
-        self._least = -1.0
-        """Least delay of this period; -1 while nothing was observed."""
+        self._least = NOTHING
+        """Least delay of this period."""
         self._delay = 0.0
         """The last one."""
         self._most_waiting = 0
@@ -93,10 +96,15 @@ class Overload:
         self.admitted = 0
         self.shed = 0
 
+    @property
+    def pressed(self) -> bool:
+        """True while `admit` may refuse a call: only then is it worth asking whether one is an emergency call."""
+        return self.shedding or self._waiting >= self._settings.max_waiting
+
     def observe(self, now: float, delay_s: float, waiting: int) -> None:
         """What a turn of the loop saw: the delay of what was read in it, and the calls parked after it. Also to be
         called by a timer when nothing comes, so that an idle gateway stops shedding."""
-        if self._least < 0.0 or delay_s < self._least:
+        if delay_s < self._least:
             self._least = delay_s
         self._delay = delay_s
         self._waiting = waiting
@@ -121,6 +129,10 @@ class Overload:
                 self._credit -= 1.0
                 self.admitted += 1
                 return 0
+        return self.full()
+
+    def full(self) -> int:
+        """Something else leaves no room for this call: the seconds for Retry-After."""
         self.shed += 1
         self._turn = (self._turn + 1) % 3
         return self._settings.retry_after_s + self._turn
@@ -145,6 +157,6 @@ class Overload:
                     self.shedding = False
                     self._calm = 0
                     self._credit = 0.0
-        self._least = -1.0
+        self._least = NOTHING
         self._most_waiting = self._waiting
         self._next = now + PERIOD_S

@@ -39,13 +39,15 @@ class Destination:
 
 
 class Hop:
-    """A next hop of a peer. `up` is kept by the probe."""
+    """A next hop of a peer. `up` is kept by the probe, `drained` by hand."""
 
-    __slots__ = ("destination", "up")
+    __slots__ = ("destination", "drained", "up")
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, drained: bool = False) -> None:
         self.destination = destination
         self.up = True
+        self.drained = drained
+        """It gets no new calls, whatever the probe says."""
 
 
 Reach = Callable[[bytes, int, bytes], "Destination | None"]
@@ -72,9 +74,6 @@ class Peer:
         self.code = code
         """Four bytes that stand for the trunk in cookies."""
         self.access = access
-        self.hops = hops
-        self.hop_addresses = frozenset(hop.destination.host_port.lower() for hop in hops)
-        """host:port of each next hop, as in a URI."""
         self.reach = reach
         self.trunk = trunk
         """The registry's trunk; opaque here."""
@@ -84,6 +83,13 @@ class Peer:
         """Of a digest trunk, the one address (`located.pack_address`) this peer stands for; else empty."""
         self.unproven = False
         """A stranger who may log in (`logins.Unproven`)."""
+        self.lead_to(hops)
+
+    def lead_to(self, hops: tuple[Hop, ...]) -> None:
+        """Its next hops, from now on: a name in the configuration may lead elsewhere by and by."""
+        self.hops = hops
+        self.hop_addresses = frozenset(hop.destination.host_port.lower() for hop in hops)
+        """host:port of each next hop, as in a URI."""
 
 
 class Source:

@@ -1,8 +1,7 @@
 """Is a next hop there? OPTIONS probes of one hop as a state machine, and the OPTIONS itself (RFC 3261 §11).
 
 Pure: the caller sends when `next_at` is reached, tells what came of it, and injects the jitter. A hop is *down* after
-`down_after` probes in a row were missed, and *up* again after `up_after` were answered in a row; what it drains is up
-or down by its probes like any other, but gets no calls.
+`down_after` probes in a row were missed, and *up* again after `up_after` were answered in a row.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class ProbeSettings:
 class Probe:
     """One next hop's probing. `jitter` arguments: a random number, 0 ≤ jitter < 1."""
 
-    __slots__ = ("_answers", "_misses", "_settings", "changes", "drained", "next_at", "sent_at", "sequence", "up")
+    __slots__ = ("_answers", "_misses", "_settings", "changes", "next_at", "sent_at", "sequence", "up")
 
     def __init__(self, settings: ProbeSettings, now: float, jitter: float) -> None:
         """The first probes of many hops are spread over one interval."""
@@ -46,8 +45,6 @@ class Probe:
         self._answers = 0
         self.up = True
         """A hop is taken for up until probes say otherwise: a restart must not stop calls."""
-        self.drained = False
-        """Set by hand: no new calls, whatever the probes say."""
         self.changes = 0
         """How often `up` changed."""
         self.sequence = 0
@@ -56,16 +53,6 @@ class Probe:
         """When the probe under way was sent; -1 when none is."""
         self.next_at = now + settings.interval_s * jitter
         """When `tick` has something to do."""
-
-    @property
-    def usable(self) -> bool:
-        """True when new calls may go there."""
-        return self.up and not self.drained
-
-    @property
-    def state(self) -> str:
-        """`up`, `down` or `drained`, for metrics and the API."""
-        return "drained" if self.drained else "up" if self.up else "down"
 
     def tick(self, now: float, jitter: float) -> bool:
         """Call at `next_at` or later. True: send a probe with number `sequence` now. False: a probe went unanswered, or

@@ -16,11 +16,14 @@ from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import NEVER
 from gateway.transaction.transactions import ClientTransaction
 
+MAX_CALL_IDS = 4_096
+"""Call-IDs tried for one that this worker is given the answers of: one in as many as there are workers is."""
+
 MAX_HOPS = 4_096
 """Hops that are probed: 2,000 probes/s at the usual interval."""
 
 
-class _Target:
+class Probed:
     """One destination: its probe, the hops that follow it, and the user of its transactions (`ClientUser`)."""
 
     __slots__ = ("call_id", "client", "destination", "hops", "probe", "prober", "tag")
@@ -30,16 +33,25 @@ class _Target:
         self.destination = destination
         self.probe = probe
         self.hops: list[Hop] = []
-        digest = prober.digest(destination.name.encode())
-        self.tag = digest[:16]
-        self.call_id = digest[16:] + b"@probe"
+        self.tag = self.call_id = b""
+        for number in range(MAX_CALL_IDS):
+            digest = prober.digest(destination.name.encode(), b"%d" % number)
+            self.tag, self.call_id = digest[:16], digest[16:] + b"@probe"
+            if prober.owns(self.call_id):
+                break
         self.client: ClientTransaction | None = None
         """The transaction of the probe under way."""
 
     def show(self) -> None:
         """Let the hops know."""
         for hop in self.hops:
-            hop.up = self.probe.usable
+            hop.up = self.probe.up
+
+    def forget(self) -> None:
+        """Leave nothing of the probe under way: its transaction would wait for 32 s, and its answer would be late."""
+        client, self.client = self.client, None
+        if client is not None:
+            client.layer.forget_client(client)
 
     def done(self, client: ClientTransaction, status: int, now: float) -> None:
         if client is not self.client:
@@ -68,7 +80,7 @@ class _Target:
 class Prober:
     """All probes of one worker."""
 
-    __slots__ = ("_layer", "_on_change", "_secret", "_settings", "_targets", "jitter")
+    __slots__ = ("_layer", "_on_change", "_secret", "_settings", "_targets", "jitter", "owns")
 
     def __init__(
         self,
@@ -77,15 +89,18 @@ class Prober:
         secret: bytes,
         jitter: Callable[[], float],
         on_change: Callable[[Destination, bool], None],
+        owns: Callable[[bytes], bool] = lambda call_id: True,
     ) -> None:
         """`secret`: of this process, from which branches are derived; `jitter()`: a random number, 0 ≤ jitter < 1.
-        `on_change(destination, up)` hears of hops that went down or came up."""
+        `on_change(destination, up)` hears of hops that went down or came up. `owns(call_id)`: do messages with this
+        Call-ID come to this worker?"""
         self._layer = layer
         self._settings = settings
         self._secret = secret
         self._on_change = on_change
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, Probed] = {}
         self.jitter = jitter
+        self.owns = owns
 
     def follow(self, hops: Iterable[Hop], now: float) -> None:
         """Probe these hops and no others: a new registry version. The state of a destination that stays is kept."""
@@ -96,13 +111,16 @@ class Prober:
             if target is None:
                 if len(self._targets) >= MAX_HOPS:
                     continue  # it is taken for up, as without probing
-                target = _Target(self, hop.destination, Probe(self._settings, now, self.jitter()))
+                target = Probed(self, hop.destination, Probe(self._settings, now, self.jitter()))
                 target.probe.up = hop.up
             if name not in self._targets:
                 self._targets[name] = target
                 target.destination = hop.destination
                 target.hops = []
             target.hops.append(hop)
+        for name, gone in before.items():
+            if name not in self._targets:
+                gone.forget()
         for target in self._targets.values():
             target.show()
 
@@ -121,26 +139,21 @@ class Prober:
             if probe.tick(now, self.jitter()):
                 self._send(target, now)
             else:
-                if target.client is not None:
-                    target.client.stop_resending()
-                    target.client = None
+                target.forget()
                 if probe.up != was:
                     self.changed(target)
 
-    def drain(self, name: str, drained: bool) -> bool:
-        """Take a destination (`Destination.name`) out of use by hand, or back; False where it is not probed."""
-        target = self._targets.get(name)
-        if target is None:
-            return False
-        target.probe.drained = drained
-        target.show()
-        return True
+    def stop(self) -> None:
+        """Nobody waits for the answers under way: a gateway that drains has no reason to wait for them."""
+        for target in self._targets.values():
+            target.forget()
+        self._targets = {}
 
-    def states(self) -> dict[str, str]:
-        """Destination name to `up`, `down` or `drained`, for metrics and the API."""
-        return {name: target.probe.state for name, target in self._targets.items()}
+    def down(self) -> list[str]:
+        """`Destination.name` of those that are down."""
+        return [name for name, target in self._targets.items() if not target.probe.up]
 
-    def changed(self, target: _Target) -> None:
+    def changed(self, target: Probed) -> None:
         """A probe's verdict has changed."""
         target.show()
         self._on_change(target.destination, target.probe.up)
@@ -149,7 +162,7 @@ class Prober:
         """32 hex digits that nobody else can guess."""
         return blake2b(b"\0".join(parts), digest_size=16, key=self._secret, person=b"cg-probe").hexdigest().encode()
 
-    def _send(self, target: _Target, now: float) -> None:
+    def _send(self, target: Probed, now: float) -> None:
         sequence = target.probe.sequence
         branch = MAGIC_COOKIE + self.digest(target.call_id, b"%d" % sequence)
         data = write_options(target.destination, branch, target.call_id, target.tag, sequence)

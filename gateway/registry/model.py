@@ -7,6 +7,7 @@ are canonical strings (`+8657112340001` or a short code such as `95588`, see `nu
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Literal
 
 DIGEST_ALGORITHMS = ("SHA-256", "SHA-512-256")
@@ -31,15 +32,37 @@ class Operator:
     state: Literal["active", "suspended"] = "active"
 
 
+Place = tuple[str, int, str]
+"""Host, port and transport of a next hop as they are configured."""
+
+
 @dataclass(frozen=True, slots=True)
 class NextHop:
-    """One address a trunk is reached at, tried in the order given."""
+    """One address a trunk is reached at, tried in the order given; or a name that leads to some (RFC 3263)."""
 
     host: str
     port: int = 5060
-    transport: Literal["udp", "tcp", "tls"] = "udp"
+    """0 after a name alone: SRV records say the port."""
+    transport: Literal["udp", "tcp", "tls", ""] = "udp"
+    """Empty after a name alone: NAPTR and SRV records say it."""
     large: bool = False
     """UDP: takes requests that are too large for a datagram over TCP, at the same port (RFC 3261 §18.1.1)."""
+    drained: bool = False
+    """Taken out of use by hand (`callgate peer drain`): it gets no new call."""
+
+    @property
+    def place(self) -> Place:
+        """What stays the same when it is drained."""
+        return (self.host, self.port, self.transport)
+
+    @property
+    def is_name(self) -> bool:
+        """False for an IP address."""
+        try:
+            ip_address(self.host.strip("[]"))
+        except ValueError:
+            return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

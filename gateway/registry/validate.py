@@ -95,11 +95,13 @@ def _trunk(trunk: Trunk, operators: dict[str, Operator], plan: NumberingPlan) ->
     if not trunk.next_hops and not trunk.digest:
         problems.append(f"{where}.next_hops: empty: list the addresses it is reached at, e.g. 127.0.0.9:5060")
     for hop in trunk.next_hops:
-        if not 1 <= hop.port <= 65_535:
+        if not 1 <= hop.port <= 65_535 and (hop.port or not hop.is_name):
             problems.append(f"{where}.next_hops: port {hop.port}: write a port 1-65535")
         if not host(hop.host):
             problems.append(f"{where}.next_hops: {hop.host!r}: write an IP address or a host name")
-        problems += one_of(f"{where}.next_hops transport", hop.transport, TRANSPORTS)
+        if hop.transport or not hop.is_name or hop.port:
+            problems += one_of(f"{where}.next_hops transport", hop.transport, TRANSPORTS)
+    problems += twice(f"{where}.next_hops", (f"{hop.host}:{hop.port}/{hop.transport}" for hop in trunk.next_hops))
     if not digits(trunk.country):
         problems.append(f"{where}.country: {trunk.country!r}: write a country code in digits, e.g. 86")
     if trunk.area and not (digits(trunk.area) and (trunk.country != plan.country or plan.is_area(trunk.area))):

@@ -121,7 +121,7 @@ class StatsHub:
                 continue
             for labels, value in snapshot.samples.get(name.name, ()):
                 merged[labels] = merged.get(labels, 0.0) + value
-        if name.name == "callgate_peer_up":
+        if name.name in ("callgate_peer_up", "callgate_peer_drained"):
             merged = {labels: min(value, 1.0) for labels, value in merged.items()}
         return sorted(merged.items())
 

@@ -60,9 +60,13 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_journal_records_total", "counter", "Evidence records written to the journal"),
     Metric("callgate_journal_bytes_total", "counter", "Bytes written to the journal"),
     Metric("callgate_journal_errors_total", "counter", "Journal writes that failed"),
+    Metric("callgate_calls_shed_total", "counter", "New calls refused with 503 because of overload"),
+    Metric("callgate_shedding", "gauge", "1 while new calls are shed", (), "each"),
+    Metric("callgate_delay_seconds", "gauge", "How long messages wait before they are read", (), "each"),
     Metric("callgate_active_calls", "gauge", "Answered calls that have not ended"),
     Metric("callgate_transactions", "gauge", "SIP transactions in memory", ("kind",)),
-    Metric("callgate_peer_up", "gauge", "1 unless the peer is known to be down", ("trunk", "hop")),
+    Metric("callgate_peer_up", "gauge", "1 unless the peer is known to be down", ("trunk", "peer")),
+    Metric("callgate_peer_drained", "gauge", "1 if the peer was drained by hand: no new calls", ("trunk", "peer")),
     Metric("callgate_registry_version", "gauge", "Version of the registry in the worker's memory", (), "each"),
     Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
     Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
@@ -149,12 +153,12 @@ class WorkerStats:
     """
 
     __slots__ = (
-        "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "draining",
+        "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "delay", "drained", "draining",
         "dropped", "errors", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
         "journal_writable", "keys_match", "logins", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
         "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
-        "retransmissions", "rule_errors", "shadow", "started", "streams", "transactions",
+        "retransmissions", "rule_errors", "shadow", "shed", "shedding", "started", "streams", "transactions",
     )  # fmt: skip
 
     def __init__(self, index: int) -> None:
@@ -195,11 +199,16 @@ class WorkerStats:
         self.journal_errors = 0
         self.journal_writable = True
         self.keys_match = True
+        self.shed = 0
+        self.shedding = False
+        self.delay = 0.0
         self.active_calls = 0
         self.transactions: dict[str, int] = {}
         """kind: `invite_server`, `server`, `invite_client`, `client`."""
         self.peers: dict[tuple[str, str], bool] = {}
-        """(trunk, `host:port`): False where it is known to be down."""
+        """(trunk, `host:port/transport`): False where it is known to be down."""
+        self.drained: dict[tuple[str, str], bool] = {}
+        """The same peers: True where they were drained by hand."""
         self.registry_version = 0
         self.dataset_epoch = 0
         self.redis_up = False
@@ -215,6 +224,7 @@ class WorkerStats:
             "callgate_sip_messages_total": self._messages(),
             "callgate_peer_up": [(key, float(up)) for key, up in self.peers.items()],
             **self.streams,
+            "callgate_peer_drained": [(key, float(drained)) for key, drained in self.drained.items()],
         }
         for name, by_label in (
             ("callgate_lookup_failures_total", self.lookup_failures),
@@ -233,6 +243,9 @@ class WorkerStats:
             ("callgate_journal_records_total", self.journal_records),
             ("callgate_journal_bytes_total", self.journal_bytes),
             ("callgate_journal_errors_total", self.journal_errors),
+            ("callgate_calls_shed_total", self.shed),
+            ("callgate_shedding", self.shedding),
+            ("callgate_delay_seconds", self.delay),
             ("callgate_active_calls", self.active_calls),
             ("callgate_registry_version", self.registry_version),
             ("callgate_dataset_epoch", self.dataset_epoch),

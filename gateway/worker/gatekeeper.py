@@ -129,7 +129,8 @@ class Gatekeeper:
         if registry is None or book is None:
             return
         peers = tuple(peer for trunk in attempt.routes if (peer := book.peers.get(trunk.id)) is not None)
-        call.admit(attempt.target, outgoing(attempt, self._host, registry), peers, now)
+        headers = outgoing(attempt, self._host, registry)
+        call.admit(attempt.target, headers, peers, now, bool(attempt.emergency))
 
     def _refused(self, answer: Answer, rule: str, decision: str, request: Request) -> Refused:
         headers = refusal_headers(answer, rule, decision, self._host, request.uri)

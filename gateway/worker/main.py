@@ -30,6 +30,7 @@ from gateway.net.udp import UdpListener
 from gateway.proxy.cookie import CookieRing
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.logins import Logins
+from gateway.proxy.overload import Overload, OverloadSettings
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
@@ -48,9 +49,11 @@ from gateway.transaction.timers import TimerValues
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
+from gateway.worker.locating import Locating
 from gateway.worker.login_table import LoginTable
 from gateway.worker.patience import HOLD_S, PatientLookup
-from gateway.worker.peers import AnyListener, PeerBook
+from gateway.worker.peers import AnyListener, Located, PeerBook
+from gateway.worker.probing import probed_hops, probing_of
 from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
 from gateway.worker.streams import listen_streams
@@ -151,7 +154,9 @@ class Worker:
             sent_bys,
             timers.cookie_hours * 3600,
             Logins(token_bytes(32)),
+            Overload(overload_settings(settings), monotonic()),
         )
+        self._sheds = settings.overload.enabled
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
             self.handover.in_setup = self.core.dialogs.decisions.in_setup
@@ -160,6 +165,9 @@ class Worker:
         """What the journal held, until the other workers have told what they did with it."""
         self._greeted = False
         self.book: PeerBook | None = None
+        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
+        self.locating = Locating(settings.dns, listeners, settings.located_file, self._relocated, self.faults.task)
+        self.probing = probing_of(settings, index, loop, self.core.layer, self.edge, self.faults.message)
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
         )
@@ -195,6 +203,8 @@ class Worker:
         """No new calls; what is being set up may finish, bounded by `node.drain_s`; then everything is on disk."""
         self.gate.draining = self.core.draining = self.stats.draining = True
         self.streams.stop_accepting()
+        self.probing.stop()
+        self.locating.stop()
         deadline = monotonic() + self._settings.node.drain_s
         while monotonic() < deadline and self._in_progress():  # noqa: ASYNC110 - tables have no event
             await asyncio.sleep(0.05)
@@ -274,7 +284,8 @@ class Worker:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
         listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
-        book = PeerBook(registry, listeners, self.book, self._login_table(registry))
+        logins = self._login_table(registry)
+        book = PeerBook(registry, listeners, self.book, logins, self.locating.located)
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
@@ -283,6 +294,8 @@ class Worker:
         if not self._listening:
             self._listening = True
             self.edge.start(self.core)
+        self.locating.follow(book.names)
+        self.probing.follow(probed_hops(book, self._settings))
         _log.info("registry in force", version=registry.version, pack=pack.label)
 
     def _login_table(self, registry: Registry) -> LoginTable:
@@ -290,6 +303,11 @@ class Worker:
         for trunk, user in table.unreadable:
             _log.error("digest secret was sealed with another key file (callgate trunk secret)", trunk=trunk, user=user)
         return table
+
+    def _relocated(self, located: Located) -> None:
+        if self.book is not None:
+            self.book.relocate(located)
+            self.probing.follow(probed_hops(self.book, self._settings))
 
     def _identify(
         self, listener: str, ip: str, port: int, transport: str, identities: tuple[str, ...]
@@ -302,6 +320,8 @@ class Worker:
     # -- turns -----------------------------------------------------------------------------------------------------
 
     def _before_send(self, now: float) -> None:
+        if self._sheds:
+            self.core.overload.observe(now, self.edge.lag.at(now), self.gate.parked)
         self.keeper.before_send(now)
 
     def _when_safe(self, act: Callable[[OSError | None], None]) -> None:
@@ -346,6 +366,17 @@ class Worker:
             _log.error("redis does not answer in time; calls that need it are refused at once with 503")
         else:
             _log.warning("redis answers in time again")
+
+
+def overload_settings(settings: Settings) -> OverloadSettings:
+    """The settings as the proxy takes them."""
+    given = settings.overload
+    return OverloadSettings(
+        delay_s=given.delay_ms / 1000,
+        max_delay_s=given.max_delay_ms / 1000,
+        waiting=given.waiting,
+        retry_after_s=given.retry_after_s,
+    )
 
 
 def own_hosts(settings: Settings) -> list[bytes]:

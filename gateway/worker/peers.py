@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from ipaddress import ip_address
 
@@ -10,8 +10,8 @@ from gateway.net.stream import StreamListener
 from gateway.net.udp import UdpListener
 from gateway.proxy.located import ADDRESS_LENGTH, located, near_end, pack_address, unpack_address
 from gateway.proxy.peer import Destination, Hop, Peer, Source
-from gateway.proxy.selection import DEFAULT_PORTS
-from gateway.registry.model import NextHop, Trunk
+from gateway.proxy.selection import DEFAULT_PORTS, Target
+from gateway.registry.model import NextHop, Place, Trunk
 from gateway.registry.registry import Registry
 from gateway.worker.login_table import LoginTable, may_log_in
 
@@ -30,6 +30,10 @@ def trunk_code(trunk_id: str) -> bytes:
     return blake2b(trunk_id.encode(), digest_size=4, person=b"cg-trunk").digest()
 
 
+Located = Mapping[Place, tuple[Target, ...]]
+"""Where the names among the next hops lead; a name that is missing leads nowhere yet."""
+
+
 class PeerBook:
     """All peers of one registry version."""
 
@@ -39,12 +43,15 @@ class PeerBook:
         listeners: Sequence[AnyListener],
         before: PeerBook | None = None,
         logins: LoginTable | None = None,
+        places: Located | None = None,
     ) -> None:
-        """`before`: the book of the version before, whose next hops' states are kept. `logins`: of strangers."""
+        """`before`: the book of the version before, whose next hops' states are kept. `logins`: of strangers.
+        `places`: where names lead."""
         self._logins = logins
         self._near = {near_end(listener.destination("127.0.0.1", 5060)): listener for listener in listeners}
         self._located: dict[tuple[str, bytes], Peer] = {}
         self._registry = registry
+        self._places = places or {}
         self._listeners = tuple(listeners)
         self._reached: dict[tuple[str, bytes, int, bytes], Destination | None] = {}
         self.peers: dict[str, Peer] = {}
@@ -109,27 +116,57 @@ class PeerBook:
         """The peers of a route."""
         return tuple(self.peers[trunk.id] for trunk in trunks)
 
+    @property
+    def names(self) -> frozenset[Place]:
+        """Next hops that are names."""
+        return frozenset(hop.place for trunk in self._registry.trunks for hop in trunk.next_hops if hop.is_name)
+
+    def relocate(self, places: Located) -> None:
+        """Names lead elsewhere now, or to the same addresses in another order."""
+        self._places = places
+        self._reached.clear()
+        for trunk in self._registry.trunks:
+            if any(hop.is_name for hop in trunk.next_hops):
+                peer = self.peers[trunk.id]
+                peer.lead_to(self._hops(trunk, peer))
+
     def _peer(self, trunk: Trunk, before: PeerBook | None) -> Peer:
         known = before.peers.get(trunk.id) if before is not None else None
-        states = {hop.destination.name: hop.up for hop in known.hops} if known is not None else {}
-        hops: list[Hop] = []
-        for next_hop in trunk.next_hops:
-            listener = self._listener(trunk, next_hop.host, next_hop.transport)
-            if listener is None:
-                continue
-            destination = listener.destination(next_hop.host.strip("[]"), next_hop.port)
-            if next_hop.large:
-                destination = self._with_large(destination, trunk, next_hop)
-            hop = Hop(destination)
-            hop.up = states.get(hop.destination.name, True)
-            hops.append(hop)
 
         def reach(host: bytes, port: int, transport: bytes) -> Destination | None:
             return self._reach(trunk, host, port, transport)
 
-        peer = Peer(trunk.id, trunk_code(trunk.id), trunk.is_access, tuple(hops), reach, trunk)
+        peer = Peer(trunk.id, trunk_code(trunk.id), trunk.is_access, self._hops(trunk, known), reach, trunk)
         peer.digest = bool(trunk.digest)
         return peer
+
+    def _hops(self, trunk: Trunk, before: Peer | None) -> tuple[Hop, ...]:
+        states = {hop.destination.name: hop.up for hop in before.hops} if before is not None else {}
+        hops: dict[str, Hop] = {}
+        for next_hop in trunk.next_hops:
+            for target in self._targets(next_hop):
+                destination = self._destination(trunk, next_hop, target)
+                if destination is None:
+                    continue
+                hop = Hop(destination, next_hop.drained)
+                hop.up = states.get(hop.destination.name, True)
+                hops.setdefault(hop.destination.name, hop)
+        return tuple(hops.values())
+
+    def _destination(self, trunk: Trunk, hop: NextHop, target: Target) -> Destination | None:
+        """Where `target` of the next hop `hop` is reached; None where no listener can."""
+        listener = self._listener(trunk, target.address, target.transport)
+        if listener is None:
+            return None
+        if isinstance(listener, StreamListener) and hop.is_name:  # RFC 5922 §4: the certificate is the name's
+            return listener.destination(target.address, target.port, hop.host)
+        destination = listener.destination(target.address, target.port)
+        return self._with_large(destination, trunk, target.address) if hop.large else destination
+
+    def _targets(self, hop: NextHop) -> tuple[Target, ...]:
+        if hop.is_name:
+            return self._places.get(hop.place, ())
+        return (Target(hop.transport or "udp", hop.host.strip("[]"), hop.port),)
 
     def _listener(self, trunk: Trunk, host: str, transport: str) -> AnyListener | None:
         """The listener to reach `host` by: of the trunk's own, of the transport and of the host's address family."""
@@ -140,9 +177,9 @@ class PeerBook:
                 return listener
         return None
 
-    def _with_large(self, plain: Destination, trunk: Trunk, next_hop: NextHop) -> Destination:
+    def _with_large(self, plain: Destination, trunk: Trunk, host: str) -> Destination:
         """A UDP hop that takes requests over TCP where they are too large: of this trunk alone."""
-        listener = self._listener(trunk, next_hop.host, "tcp")
+        listener = self._listener(trunk, host, "tcp")
         if listener is None:
             return plain
         made = Destination(plain.listener, plain.address, b"UDP", plain.sent_by, False)
@@ -165,12 +202,19 @@ class PeerBook:
         return found
 
     def _find(self, trunk: Trunk, host: str, port: int, transport: str) -> Destination | None:
+        for hop in trunk.next_hops:
+            if hop.host == host.lower() and hop.is_name:
+                # The trunk's own name. No call waits for the DNS: it stands for the first address it leads to.
+                for target in self._targets(hop):
+                    if port in (0, hop.port or target.port, target.port) and transport in ("", target.transport):
+                        return self._destination(trunk, hop, target)
+                return None
         if not transport:
             transport = _usual_transport(trunk, host, port)
         listener = self._listener(trunk, host, transport)
         if listener is None:
             return None
-        if not any(host == hop.host.strip("[]") for hop in trunk.next_hops):
+        if not any(host == target.address for hop in trunk.next_hops for target in self._targets(hop)):
             try:
                 ip_address(host)
             except ValueError:
@@ -190,4 +234,4 @@ def _usual_transport(trunk: Trunk, host: str, port: int) -> str:
     for hop in same_host:
         if hop.port == port:
             return hop.transport
-    return next((hop.transport for hop in (*same_host, *trunk.next_hops)), "udp")
+    return next((hop.transport for hop in (*same_host, *trunk.next_hops) if hop.transport), "udp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from gateway.worker.streams import stream_samples
@@ -40,11 +41,14 @@ def refresh_stats(worker: Worker) -> None:
     stats.journal_bytes = worker.journal.bytes_written
     stats.journal_writable = worker.journal.trouble == ""
     stats.keys_match = worker.watcher.key_reason == ""
+    overload = core.overload
+    stats.shed, stats.shedding = overload.shed, overload.shedding
+    stats.delay = edge.lag.at(monotonic())
     stats.active_calls = worker.keeper.active
     stats.dataset_epoch = lookup.epoch
     stats.redis_up = worker.link.connected and not lookup.breaker_open
     stats.transactions = {"server": len(core.layer.servers), "client": len(core.layer.clients)}
     if worker.book is not None:
-        stats.peers = {
-            (peer.id, hop.destination.name): hop.up for peer in worker.book.peers.values() for hop in peer.hops
-        }
+        hops = [(peer.id, hop) for peer in worker.book.peers.values() for hop in peer.hops]
+        stats.peers = {(peer, hop.destination.name): hop.up for peer, hop in hops}
+        stats.drained = {(peer, hop.destination.name): hop.drained for peer, hop in hops}

@@ -171,7 +171,6 @@ async def test_wake_ends_one_turn_however_often_it_is_called(net: Net) -> None:
     await until(lambda: net.log)
     await asyncio.sleep(0)
     assert (phone.recv(100), net.log) == (b"hello", ["before"])
-    assert net.edge.last_turn == pytest.approx(monotonic(), abs=5)
 
 
 async def test_wake_inside_a_turn_needs_no_other(net: Net) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from gateway.net.share import share_of
 from gateway.proxy import prober as module
 from gateway.proxy.peer import Destination, Hop
 from gateway.proxy.probe import ProbeSettings
@@ -83,7 +86,7 @@ def test_one_of_two_goes_silent_and_comes_back(world: World) -> None:
     assert (port, up) == (5060, False)
     assert 20.0 < at < 25.0
     assert [hop.up for hop in hops] == [False, True]
-    assert world.prober.states() == {"127.0.0.9:5060/udp": "down", "127.0.0.9:5070/udp": "up"}
+    assert world.prober.down() == ["127.0.0.9:5060/udp"]
     world.silent.clear()
     world.run(60.0)
     assert world.changes[1][1:] == (5060, True)
@@ -104,7 +107,7 @@ def test_a_missed_probe_is_not_sent_again_and_its_late_answer_does_not_count(wor
     for _, _, message in list(world.sent):
         world.hear(world.answer(message))
     assert len(world.changes) == before == 1
-    assert world.prober.states() == {"127.0.0.9:5060/udp": "down"}
+    assert world.prober.down() == ["127.0.0.9:5060/udp"]
     world.silent.clear()
     world.run(200.0)
     assert len(world.layer.clients) < 10, "ended transactions are forgotten"
@@ -147,7 +150,7 @@ def test_a_new_registry_version_keeps_the_state_and_shares_probes(world: World) 
     assert {id(where) for at, where, _ in world.sent if at > 12 and where.address[1] == 5060} == {id(same.destination)}
     world.prober.follow([], 30.0)
     assert world.prober.next_at == NEVER
-    assert world.prober.states() == {}
+    assert world.prober.down() == []
 
 
 def test_a_hop_known_to_be_down_starts_down(world: World) -> None:
@@ -159,19 +162,37 @@ def test_a_hop_known_to_be_down_starts_down(world: World) -> None:
     assert hop.up
 
 
-def test_drain_by_hand(world: World) -> None:
-    hop = Hop(destination(5060))
-    world.prober.follow([hop], 0.0)
-    assert world.prober.drain("127.0.0.9:5060/udp", True)
-    assert not world.prober.drain("127.0.0.9:5061/udp", True)
-    world.run(10.0)
-    assert not hop.up
-    assert world.prober.states() == {"127.0.0.9:5060/udp": "drained"}
-    again = Hop(destination(5060))
-    world.prober.follow([again], 10.0)
-    assert not again.up, "a new registry version does not end it"
-    assert world.prober.drain("127.0.0.9:5060/udp", False)
-    assert again.up
+def test_stopping_leaves_no_transaction(world: World) -> None:
+    world.prober.follow([Hop(destination(5060))], 0.0)
+    world.silent.add(5060)
+    world.run(1.5)
+    assert len(world.layer.clients) == 1
+    world.prober.stop()
+    assert not world.layer.clients
+    assert world.layer.kept == 0
+    assert world.prober.next_at == NEVER
+
+
+def test_a_hop_that_is_followed_no_more_leaves_no_transaction(world: World) -> None:
+    world.prober.follow([Hop(destination(5060))], 0.0)
+    world.silent.add(5060)
+    world.run(1.5)
+    world.prober.follow([Hop(destination(5070))], 1.5)
+    assert not world.layer.clients
+    world.run(60.0)
+    assert [where.address[1] for at, where, _ in world.sent if at > 1.5] == [5070] * 29
+
+
+def test_the_answers_come_to_the_worker_that_asks(world: World) -> None:
+    for count in (2, 5, 64):
+        owns = partial(lambda call_id, count: share_of(call_id, count) == 0, count=count)
+        prober = Prober(world.layer, ProbeSettings(), b"secret", lambda: 0.5, world._changed, owns)
+        prober.follow([Hop(destination(5060 + number)) for number in range(8)], 0.0)
+        prober.tick(2.0)
+    found = {message.call_id for _, _, message in world.sent}
+    assert len(world.sent) == 24
+    assert all(share_of(call_id, 2) == 0 for call_id in found if call_id in {m.call_id for _, _, m in world.sent[:8]})
+    assert all(share_of(message.call_id, 64) == 0 for _, _, message in world.sent[16:])
 
 
 def test_hops_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,5 +200,5 @@ def test_hops_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None
     hops = [Hop(destination(5060 + number)) for number in range(5)]
     world.prober.follow(hops, 0.0)
     world.run(10.0)
-    assert len(world.prober.states()) == 3
+    assert len({where.address for _, where, _ in world.sent}) == 3
     assert all(hop.up for hop in hops)

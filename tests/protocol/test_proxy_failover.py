@@ -143,8 +143,24 @@ def test_hops_that_are_down_are_skipped_unless_all_are(play2: Playbook) -> None:
     second.up = False
     play2.caller(invite(branch=b"z9hG4bK-2", cseq=2))
     play2.expect("100 >caller", "INVITE >carrier")
+    play2.advance(4.0)
+    play2.expect(*["INVITE >carrier"] * 3, "INVITE >carrier2")
     play2.advance(32.0)
-    play2.expect(*["INVITE >carrier"] * 6, "408 >caller")
+    play2.expect(*["INVITE >carrier2"] * 6, "408 >caller")
+    play2.caller(ack(b"z9hG4bK-2"))
+
+
+def test_a_drained_hop_gets_no_new_call_even_if_it_is_the_last(play2: Playbook) -> None:
+    first, second = play2.core_peer.hops
+    first.drained = True
+    play2.caller(invite())
+    sent = play2.last("100 >caller", "INVITE >carrier2")
+    play2.carrier2(answer(sent, 486))
+    play2.expect("ACK >carrier2", "486 >caller")
+    play2.caller(ack())
+    second.drained = True
+    play2.caller(invite(branch=b"z9hG4bK-2", cseq=2))
+    play2.expect("100 >caller", "500 >caller")
     play2.caller(ack(b"z9hG4bK-2"))
 
 

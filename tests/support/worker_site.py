@@ -18,7 +18,7 @@ from gateway.gate.records import Record
 from gateway.keys import Keys
 from gateway.registry.model import NextHop, Snapshot
 from gateway.registry.plan_csv import emergency_codes, load_plan_csv
-from gateway.settings import Journal, Listener, Node, Redis, Settings, make_run_dir
+from gateway.settings import Journal, Listener, Node, Probe, Redis, Settings, make_run_dir
 from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse
 from gateway.store.journal.reader import JournalReader, Position
@@ -81,6 +81,7 @@ class Site:
             listener=(Listener(name="main", address="127.0.0.1", port=self.port),),
             redis=Redis(url=redis_url),
             journal=journal or Journal(interval_ms=1),
+            probe=Probe(single_hops=False),  # a phone gets what it is asked about, and nothing else
         )
 
     def snapshot(self, version: int = 1, pack: str = EXAMPLE) -> Snapshot:

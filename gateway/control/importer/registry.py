@@ -105,7 +105,10 @@ def merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
     snapshot = replace(
         stored,
         operators=tuple(sorted(operators.values(), key=_by_id)),
-        trunks=_over(stored.trunks, _with_secrets(stored.trunks, file.trunks)),
+        trunks=_over(
+            stored.trunks,
+            [_as_drained(row, stored.trunks) for row in _with_secrets(stored.trunks, file.trunks)],
+        ),
         ranges=_over(stored.ranges, file.ranges),
         purposes=purposes,
     )
@@ -136,6 +139,15 @@ def _with_secrets(stored: Sequence[Trunk], rows: Sequence[Trunk]) -> list[Trunk]
 def _over(stored: tuple[R, ...], rows: Sequence[R]) -> tuple[R, ...]:
     merged = {row.id: row for row in stored} | {row.id: row for row in rows}
     return tuple(sorted(merged.values(), key=_by_id))
+
+
+def _as_drained(row: Trunk, stored: Sequence[Trunk]) -> Trunk:
+    """A file that is imported again does not put a hop back into use that was drained by hand."""
+    drained = {hop.place for trunk in stored if trunk.id == row.id for hop in trunk.next_hops if hop.drained}
+    if not drained:
+        return row
+    hops = tuple(replace(hop, drained=True) if hop.place in drained else hop for hop in row.next_hops)
+    return replace(row, next_hops=hops)
 
 
 def _by_id(row: _HasId) -> str:

@@ -199,7 +199,7 @@ def _read_trunk(table: _Table) -> Trunk:
     for written in table.texts("next_hops", [] if digest else None):
         hop = next_hop(written)
         if hop is None:
-            fix = "write host:port, with /udp, /tcp, /tls or /udp+tcp behind it, e.g. 127.0.0.9:5060/tcp"
+            fix = "write host:port, with /udp, /tcp, /tls or /udp+tcp behind it, e.g. 127.0.0.9:5060/tcp; or a name"
             table.wrong("next_hops", written, fix)
         else:
             hops.append(hop)

@@ -19,11 +19,11 @@ EXPECTED = {
     "run", "worker", "ship", "control", "check-config", "import registry", "import pack", "import consents",
     "import refusals", "export registry", "export pack", "consent grant", "consent revoke", "refusal add",
     "refusal withdraw", "token create", "token revoke", "explain", "replay", "calls", "evidence verify",
-    "evidence set-aside", "demo", "trunk secret",
+    "evidence set-aside", "demo", "trunk secret", "peer drain", "peer undrain", "peer list",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
-    "replay", "calls", "evidence", "demo", "trunk",
+    "replay", "calls", "evidence", "demo", "trunk", "peer",
 )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ async def test_the_page_escapes_what_it_shows(client: httpx.AsyncClient) -> None
     assert "&lt;b&gt;carrier&lt;/b&gt;" in page
     assert "consent-missing" in page
     assert "<script" not in page
-    assert "not probed" in page
+    assert "<td>in use</td>" in page
 
 
 async def test_what_the_page_links_is_there_and_nothing_is_loaded_from_elsewhere(client: httpx.AsyncClient) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from binascii import hexlify
 from hashlib import blake2b
+from typing import Final
 
 from gateway.sip.message import Request
 from gateway.transaction.keys import MAGIC_COOKIE
 
-DECISION_LENGTH = 16
+DECISION_LENGTH: Final = 16
 """Bytes of a decision id."""
 
 
@@ -30,7 +31,7 @@ class Identifiers:
         """To tag of responses made here."""
 
 
-_keyed: dict[bytes, blake2b] = {}
+_keyed: Final[dict[bytes, blake2b]] = {}
 """The hash with each secret in it, of which a process has one: a copy costs half of what a new one does."""
 
 

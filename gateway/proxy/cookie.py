@@ -20,32 +20,33 @@ import struct
 from binascii import a2b_base64, b2a_base64
 from hashlib import blake2b
 from hmac import compare_digest
+from typing import Final
 
-CALLEE = 0
+CALLEE: Final = 0
 """Made for the callee: travels in the forwarded request."""
-CALLER = 1
+CALLER: Final = 1
 """Made for the caller: travels in the responses."""
 
-NO_HASH = bytes(6)
-COOKIE_LENGTH = 112
+NO_HASH: Final = bytes(6)
+COOKIE_LENGTH: Final = 112
 """Characters of an encoded cookie."""
-BOUND_LENGTH = 144
+BOUND_LENGTH: Final = 144
 """Characters of one that binds an address."""
-PARAMETER = b"cg"
+PARAMETER: Final = b"cg"
 """Name of the Record-Route URI parameter that carries a cookie."""
 
-MAX_REMEMBERED_HASHES = 4_096
+MAX_REMEMBERED_HASHES: Final = 4_096
 """Short hashes kept, about 1 MB: hosts come back in every call, a Contact in its later requests. Full: forget all."""
 
-MAX_REMEMBERED_LENGTH = 300
+MAX_REMEMBERED_LENGTH: Final = 300
 """Octets of a value whose hash is kept; longer ones are hashed each time."""
 
-_BODY = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
-_MAC_LENGTH = 12
-_TEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_BODY: Final = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
+_MAC_LENGTH: Final = 12
+_TEXT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # base64url (RFC 4648 §5); 84 and 108 octets need no padding.
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class Cookie:
@@ -182,4 +183,4 @@ def short_hash(value: bytes) -> bytes:
     return found
 
 
-_hashes: dict[bytes, bytes] = {}
+_hashes: Final[dict[bytes, bytes]] = {}

@@ -6,6 +6,8 @@ Whatever differs from it is held against a list of what is harmless: anything th
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.proxy.cookie import NO_HASH, Cookie, short_hash
 from gateway.proxy.peer import Destination, Peer
 from gateway.proxy.record_route import below_ours
@@ -15,14 +17,14 @@ from gateway.sip.message import Request
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.uri import Uri, parse_uri, unescape
 
-MAX_HARMLESS_DIGITS = 2
+MAX_HARMLESS_DIGITS: Final = 2
 """Digits that a user part may hold without being taken for a number: the shortest service numbers have three."""
 
-CONFIRMING = frozenset((b"ACK", b"BYE", b"PRACK"))
+CONFIRMING: Final = frozenset((b"ACK", b"BYE", b"PRACK"))
 """Methods that start nothing."""
 
-_DIGITS = b"0123456789"
-_HARMLESS_PARAMS = frozenset((b"transport", b"ob", b"gr"))
+_DIGITS: Final = b"0123456789"
+_HARMLESS_PARAMS: Final = frozenset((b"transport", b"ob", b"gr"))
 """URI parameters (RFC 3261 §19.1.1, RFC 5626, RFC 5627) that choose no callee."""
 
 

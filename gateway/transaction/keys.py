@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.sip.message import Request
 
-MAGIC_COOKIE = b"z9hG4bK"
+MAGIC_COOKIE: Final = b"z9hG4bK"
 
 
 def server_key(request: Request, trunk: bytes) -> bytes:

@@ -54,7 +54,7 @@ from gateway.sip.names import (
     VIA,
     resolve_name,
 )
-from gateway.sip.uri import Uri, parse_uri
+from gateway.sip.uri import read_uri
 from gateway.sip.via import Via, parse_via
 
 # What a line is to the proxy: bits, so that one integer holds what a message has.
@@ -111,12 +111,11 @@ class Line:
 class _Remembered:
     """The lines seen last."""
 
-    __slots__ = ("old", "targets", "young")
+    __slots__ = ("old", "young")
 
     def __init__(self) -> None:
         self.young: dict[bytes, Line] = {}
         self.old: dict[bytes, Line] = {}
-        self.targets: dict[bytes, Uri] = {}
 
     def line(self, line: bytes) -> Line | None:
         """A line that is not in the younger half; None where the slow road must be taken."""
@@ -131,20 +130,6 @@ class _Remembered:
                 self.young = {}
             self.young[line] = known
         return known
-
-    def target(self, uri: bytes) -> Uri | None:
-        """A Request-URI that is not in `targets`: ACK, BYE and re-INVITE have the same one."""
-        try:
-            target = parse_uri(uri)
-        except RemoteProtocolError:
-            return None
-        if target.headers:
-            return None
-        if len(uri) <= MAX_MEMO_KEY:
-            if len(self.targets) >= MAX_MEMO:
-                self.targets.clear()
-            self.targets[uri] = target
-        return target
 
 
 _remembered: Final = _Remembered()
@@ -224,8 +209,11 @@ def read_everyday(data: bytes) -> Request | Response | None:
     if len(words) != 3 or words[2] != b"SIP/2.0" or cseq.word != method:
         return None
     uri = words[1]
-    target = remembered.targets.get(uri) or remembered.target(uri)
-    if target is None:
+    try:
+        target = read_uri(uri)
+    except RemoteProtocolError:
+        return None
+    if target.headers:
         return None
     return Request(method, uri, target, headers, body, via, from_, to, call_id, cseq.number, max_forwards, lines)
 

@@ -27,7 +27,7 @@ from gateway.sip.chars import (
     USER,
 )
 from gateway.sip.errors import RemoteProtocolError, bad
-from gateway.sip.limits import MAX_MEMO, MAX_PARAMS
+from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY, MAX_PARAMS
 from gateway.sip.value import Value
 
 _SIGNIFICANT: Final = (b"maddr", b"method", b"transport", b"ttl", b"user")
@@ -80,6 +80,21 @@ class Uri(Value):
     def has_param(self, name: bytes) -> bool:
         """Is there such a URI parameter?"""
         return self.param(name) is not None
+
+
+_uris: Final[dict[bytes, Uri]] = {}
+
+
+def read_uri(raw: bytes) -> Uri:
+    """`parse_uri`, remembered: a Contact comes back as the Request-URI of ACK and BYE. Nobody may change the result."""
+    known = _uris.get(raw)
+    if known is None:
+        known = parse_uri(raw)
+        if len(raw) <= MAX_MEMO_KEY:
+            if len(_uris) >= MAX_MEMO:
+                _uris.clear()
+            _uris[raw] = known
+    return known
 
 
 def parse_uri(raw: bytes) -> Uri:

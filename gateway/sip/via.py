@@ -55,10 +55,10 @@ class Via(Value):
 
     def to_bytes(self) -> bytes:
         """The element as it goes on the wire."""
-        sent_by = self.host if not self.port else b"%b:%d" % (self.host, self.port)
-        if self.params:
-            return b"SIP/2.0/%b %b;%b" % (self.transport, sent_by, self.params)
-        return b"SIP/2.0/%b %b" % (self.transport, sent_by)
+        text = b"SIP/2.0/" + self.transport + b" " + self.host
+        if self.port:
+            text += b":%d" % self.port
+        return text + b";" + self.params if self.params else text
 
     def stamped(self, address: bytes, port: int) -> bytes:
         """The element with what the transport saw: `address`, `port` are the source of the request.

@@ -85,6 +85,9 @@ _NO_VIA: Final = Via(b"", b"", 0, b"", b"", b"", None)
 _NOBODY: Final = NameAddr(b"", b"", b"", b"")
 
 
+_SPACE: Final = 0x20
+
+
 @final
 class Line:
     """What one header line says. Shared by the messages that have it: nobody changes it."""
@@ -243,7 +246,8 @@ def _read_line(line: bytes) -> Line | None:
         name = SPELLINGS.get(raw) or resolve_name(raw)
         if not name:  # a fold
             return None
-        read = Line(name, value, line == name + b": " + value)
+        verbatim = rest[0] == _SPACE and len(rest) == len(value) + 1 and raw == name
+        read = Line(name, value, verbatim)
         return read if _read_value(read, name, value) else None
     except RemoteProtocolError:
         return None

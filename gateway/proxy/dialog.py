@@ -25,7 +25,7 @@ OLD_COOKIE_METHODS: Final = frozenset((b"ACK", b"BYE", b"CANCEL", b"PRACK"))
 REFRESHES: Final = frozenset((b"INVITE", b"UPDATE"))
 """What a cookie passes only while its call may be up: these could begin a call anew, or move it."""
 
-MAX_REMEMBERED_URIS: Final = 4096
+MAX_REMEMBERED_URIS = 4096
 """Canonical hashes kept of recently seen URIs; a call's From and To come back in each of its messages."""
 
 MAX_REMEMBERED_LENGTH: Final = 300

@@ -20,7 +20,7 @@ from typing import Final
 LIFETIME_S: Final = 60.0
 """How long a nonce serves. A client that lost it pays one round trip."""
 
-MAX_NONCES: Final = 20_000
+MAX_NONCES = 20_000
 """Nonces in use that counts are kept of. Full: the oldest goes, and with it every nonce made before it."""
 
 WINDOW: Final = 64

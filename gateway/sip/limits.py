@@ -57,7 +57,7 @@ MAX_CSEQ: Final = 2**32 - 1
 MAX_HOPS: Final = 255
 """Largest Max-Forwards (RFC 3261 §20.22)."""
 
-MAX_MEMO: Final = 4_096
+MAX_MEMO = 4_096
 """Remembered texts of one kind and their reading, about 1 MB: `host:port`, sent-by, From and To. The peers of a gateway
 are far fewer, and so are its calls in set-up. Full: forget all."""
 

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from gateway.proxy.nonces import Nonces
 from gateway.sip.digest import ALGORITHMS, Credentials, challenge, is_for, is_right, parse_credentials
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Headers, Request
 
-MAX_CREDENTIALS_HEADERS = 8
+MAX_CREDENTIALS_HEADERS: Final = 8
 """Values looked at in one request: one per proxy on the way, and per algorithm."""
 
-_NOBODY = dict.fromkeys(ALGORITHMS, b"0" * 64)
+_NOBODY: Final = dict.fromkeys(ALGORITHMS, b"0" * 64)
 """Compared with where there is no such user, so that the time of the answer does not tell."""
 
 

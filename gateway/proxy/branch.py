@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from binascii import hexlify
 from hashlib import blake2b
+from typing import Final
 
 from gateway.sip.message import Request
+from gateway.sip.writer import decimal
 from gateway.transaction.keys import MAGIC_COOKIE
 
-DECISION_LENGTH = 16
+DECISION_LENGTH: Final = 16
 """Bytes of a decision id."""
 
 
@@ -30,7 +32,7 @@ class Identifiers:
         """To tag of responses made here."""
 
 
-_keyed: dict[bytes, blake2b] = {}
+_keyed: Final[dict[bytes, blake2b]] = {}
 """The hash with each secret in it, of which a process has one: a copy costs half of what a new one does."""
 
 
@@ -38,7 +40,7 @@ def derive(secret: bytes, key: bytes, request: Request, loop: bytes, data: bytes
     """Identifiers of a request. `loop` is its `loop_hash`, or empty where no loop check is made; `data` the message as
     received, or a word for a kind of message that is passed on statelessly (ACK)."""
     # None of the parts but the last can hold a NUL: the parser refuses it.
-    material = b"\0".join((key, request.call_id, request.from_.tag, request.to.tag, b"%d" % request.cseq, data))
+    material = b"\0".join((key, request.call_id, request.from_.tag, request.to.tag, decimal(request.cseq), data))
     keyed = _keyed.get(secret)
     if keyed is None:
         keyed = _keyed[secret] = blake2b(digest_size=36, key=secret, person=b"cg-branch")
@@ -73,7 +75,7 @@ def loop_hash(request: Request, trunk: bytes) -> bytes:
             request.to.uri,
             request.to.tag,
             request.call_id,
-            b"%d" % request.cseq,
+            decimal(request.cseq),
             *[value for name, value in request.headers if name == b"Route"],
         )
     )

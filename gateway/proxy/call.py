@@ -7,7 +7,7 @@ still answer: a provisional response is cancelled, a 2xx and a 6xx are passed on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.proxy import record_route, reply
 from gateway.proxy.branch import Identifiers
@@ -23,11 +23,11 @@ from gateway.transaction.transactions import ClientTransaction, ServerTransactio
 if TYPE_CHECKING:
     from gateway.proxy.core import ProxyCore
 
-PARKED = 0
+PARKED: Final = 0
 """Waits for the gate."""
-TRYING = 1
+TRYING: Final = 1
 """Forwarded, no final response yet."""
-DONE = 2
+DONE: Final = 2
 """A final response went upstream."""
 
 

@@ -20,32 +20,36 @@ import struct
 from binascii import a2b_base64, b2a_base64
 from hashlib import blake2b
 from hmac import compare_digest
+from typing import Final
 
-CALLEE = 0
+CALLEE: Final = 0
 """Made for the callee: travels in the forwarded request."""
-CALLER = 1
+CALLER: Final = 1
 """Made for the caller: travels in the responses."""
 
-NO_HASH = bytes(6)
-COOKIE_LENGTH = 112
+NO_HASH: Final = bytes(6)
+COOKIE_LENGTH: Final = 112
 """Characters of an encoded cookie."""
-BOUND_LENGTH = 144
+BOUND_LENGTH: Final = 144
 """Characters of one that binds an address."""
-PARAMETER = b"cg"
+PARAMETER: Final = b"cg"
 """Name of the Record-Route URI parameter that carries a cookie."""
 
-MAX_REMEMBERED_HASHES = 4_096
+MAX_REMEMBERED_HASHES: Final = 4_096
 """Short hashes kept, about 1 MB: hosts come back in every call, a Contact in its later requests. Full: forget all."""
 
-MAX_REMEMBERED_LENGTH = 300
+MAX_REMEMBERED_LENGTH: Final = 300
 """Octets of a value whose hash is kept; longer ones are hashed each time."""
 
-_BODY = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
-_MAC_LENGTH = 12
-_TEXT = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+MAX_REMEMBERED_COOKIES: Final = 4_096
+"""Cookies kept that were found right, 4 MB. Full: forget all."""
+
+_BODY: Final = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
+_MAC_LENGTH: Final = 12
+_TEXT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # base64url (RFC 4648 §5); 84 and 108 octets need no padding.
-_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_STANDARD = bytes.maketrans(b"-_", b"+/")
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class Cookie:
@@ -111,7 +115,7 @@ class Cookie:
 class CookieRing:
     """The keys cookies are made and read with: one current key, older ones still valid."""
 
-    __slots__ = ("_current", "_macs")
+    __slots__ = ("_current", "_macs", "_read")
 
     def __init__(self, keys: dict[int, bytes], current: int) -> None:
         if current not in keys:
@@ -119,6 +123,7 @@ class CookieRing:
         # Keyed and ready: a copy costs half of what a new one does.
         self._macs = {n: blake2b(digest_size=_MAC_LENGTH, key=key, person=b"cg-cookie") for n, key in keys.items()}
         self._current = current
+        self._read: dict[bytes, Cookie] = {}
 
     def issue(self, cookie: Cookie, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
         """The cookie's text. `callee_tag` is empty for the callee's cookie."""
@@ -142,8 +147,19 @@ class CookieRing:
         return b2a_base64(body + mac, newline=False).translate(_URL_SAFE)
 
     def read(self, text: bytes, call_id: bytes, from_tag: bytes, to_tag: bytes) -> Cookie | None:
-        """The cookie in an in-dialog request with these tags, or None when it is not one of ours for this dialog."""
-        if (len(text) != COOKIE_LENGTH and len(text) != BOUND_LENGTH) or text.translate(None, _TEXT):
+        """The cookie in an in-dialog request with these tags, or None when it is not one of ours for this dialog.
+
+        What was found right is remembered, by all that the MAC covers: an ACK and a BYE bring the same. Nobody may
+        change the result.
+        """
+        if len(text) != COOKIE_LENGTH and len(text) != BOUND_LENGTH:
+            return None
+        # NUL cannot occur in any of the parts (the parser refuses it), so the join is unambiguous.
+        presented = b"\0".join((text, call_id, from_tag, to_tag))
+        known = self._read.get(presented)
+        if known is not None:
+            return known
+        if text.translate(None, _TEXT):
             return None
         raw = a2b_base64(text.translate(_STANDARD))
         body = raw[:-_MAC_LENGTH]
@@ -158,9 +174,13 @@ class CookieRing:
             mac = _mac(keyed, body, call_id, to_tag, b"")
         if not compare_digest(mac, raw[-_MAC_LENGTH:]):
             return None
-        cookie = Cookie(*fields[1:])
-        cookie.bound = body[_BODY.size :]
-        return cookie
+        known = Cookie(*fields[1:])
+        known.bound = body[_BODY.size :]
+        if len(presented) <= MAX_REMEMBERED_LENGTH:
+            if len(self._read) >= MAX_REMEMBERED_COOKIES:
+                self._read.clear()
+            self._read[presented] = known
+        return known
 
 
 def _mac(keyed: blake2b, body: bytes, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
@@ -182,4 +202,4 @@ def short_hash(value: bytes) -> bytes:
     return found
 
 
-_hashes: dict[bytes, bytes] = {}
+_hashes: Final[dict[bytes, bytes]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.proxy import record_route, route
 from gateway.proxy.cookie import BOUND_LENGTH, CALLEE, CALLER, COOKIE_LENGTH, Cookie, CookieRing, short_hash
@@ -19,21 +19,21 @@ from gateway.sip.uri import canonical_uri, parse_uri, unescape
 if TYPE_CHECKING:
     from gateway.proxy.call import Call
 
-OLD_COOKIE_METHODS = frozenset((b"ACK", b"BYE", b"CANCEL", b"PRACK"))
+OLD_COOKIE_METHODS: Final = frozenset((b"ACK", b"BYE", b"CANCEL", b"PRACK"))
 """What a cookie still passes when it is older than its lifetime."""
 
-REFRESHES = frozenset((b"INVITE", b"UPDATE"))
+REFRESHES: Final = frozenset((b"INVITE", b"UPDATE"))
 """What a cookie passes only while its call may be up: these could begin a call anew, or move it."""
 
 MAX_REMEMBERED_URIS = 4096
 """Canonical hashes kept of recently seen URIs; a call's From and To come back in each of its messages."""
 
-MAX_REMEMBERED_LENGTH = 300
+MAX_REMEMBERED_LENGTH: Final = 300
 """Octets of a URI that is remembered; longer ones are read again each time."""
 
-FORGED = "dialog-forged"
-IDENTITY = "dialog-identity"
-ROUTE_FORCED = "route-forced"
+FORGED: Final = "dialog-forged"
+IDENTITY: Final = "dialog-identity"
+ROUTE_FORCED: Final = "route-forced"
 
 
 class Dialogs:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.proxy.cookie import PARAMETER
 from gateway.proxy.peer import Destination
 from gateway.sip.message import Headers
 
-LARGE_REQUEST = 1_300
+LARGE_REQUEST: Final = 1_300
 """Octets above which a request leaves by TCP where the next hop allows it (§18.1.1, path MTU not known)."""
 
-DEFAULT_MAX_FORWARDS = 70
+DEFAULT_MAX_FORWARDS: Final = 70
 """§16.6 step 3: what a request without Max-Forwards gets."""
 
 

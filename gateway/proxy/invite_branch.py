@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.proxy import forward, record_route
 from gateway.proxy.peer import Destination, Peer
@@ -15,13 +15,13 @@ from gateway.transaction.transactions import ClientTransaction
 if TYPE_CHECKING:
     from gateway.proxy.call import Call
 
-TIMER_C_STEP = 32.0
+TIMER_C_STEP: Final = 32.0
 """Timer C is looked at this often, so that a finished call is not held in the timer queue for three minutes."""
 
-MAX_RETURN_COOKIES = 16
+MAX_RETURN_COOKIES: Final = 16
 """Cookies kept per branch for repeated responses; a call forked downstream into more legs has them made again."""
 
-MAX_RETURN_KEY = 1_024
+MAX_RETURN_KEY: Final = 1_024
 """Octets of To tag, Contact and Record-Routes that a cookie is kept for."""
 
 

@@ -15,22 +15,23 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import OrderedDict
 from hashlib import blake2b
 from hmac import compare_digest
+from typing import Final
 
-LIFETIME_S = 60.0
+LIFETIME_S: Final = 60.0
 """How long a nonce serves. A client that lost it pays one round trip."""
 
 MAX_NONCES = 20_000
 """Nonces in use that counts are kept of. Full: the oldest goes, and with it every nonce made before it."""
 
-WINDOW = 64
+WINDOW: Final = 64
 """Counts below the highest that may still come: requests overtake each other over UDP."""
 
-_TIME = 6
-_HEAD = _TIME + 2
+_TIME: Final = 6
+_HEAD: Final = _TIME + 2
 """Octets of the time, and of a number that tells the nonces of one millisecond apart: two calls of one source must not
 count in the same."""
 
-_MAC = 16
+_MAC: Final = 16
 
 
 class Nonces:

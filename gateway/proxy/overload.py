@@ -16,26 +16,27 @@ What passes always: emergency calls, and whatever is not an initial INVITE; the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-PERIOD_S = 0.1
+PERIOD_S: Final = 0.1
 """Between two settings of the share."""
 
-MIN_SHARE = 0.02
+MIN_SHARE: Final = 0.02
 """Some calls always try: otherwise nothing would show that the overload is over."""
 
-MAX_CUT = 0.5
+MAX_CUT: Final = 0.5
 """The share never falls below this part of itself in one period: one bad reading must not stop all calls."""
 
-STEP_UP = 0.02
+STEP_UP: Final = 0.02
 """How much the share grows in a good period: from half to whole in 2.5 s."""
 
-CALM_PERIODS = 10
+CALM_PERIODS: Final = 10
 """Good periods at a whole share before shedding ends."""
 
-NOTHING = 1e9
+NOTHING: Final = 1e9
 """Delay that stands for "not observed"."""
 
-MAX_MISSED = 20
+MAX_MISSED: Final = 20
 """Periods caught up with after a time without any turn."""
 
 

@@ -7,8 +7,9 @@ edge: the proxy itself knows neither.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-MAX_REPLY_PORTS = 16
+MAX_REPLY_PORTS: Final = 16
 """Via ports remembered per source address: a client without rport has one."""
 
 

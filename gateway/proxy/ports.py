@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.proxy.peer import Peer, Source
 from gateway.sip.message import Headers, Request, Response
@@ -82,7 +82,7 @@ class Gate(Protocol):
         ...
 
 
-_COUNTED_METHODS = frozenset(
+_COUNTED_METHODS: Final = frozenset(
     b"INVITE ACK BYE CANCEL OPTIONS PRACK UPDATE INFO REGISTER MESSAGE SUBSCRIBE NOTIFY REFER PUBLISH".split()
 )
 

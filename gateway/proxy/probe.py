@@ -7,12 +7,13 @@ Pure: the caller sends when `next_at` is reached, tells what came of it, and inj
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.proxy.peer import Destination
 from gateway.sip.message import Headers
 from gateway.sip.writer import write_request
 
-MISSES = frozenset((408, 503))
+MISSES: Final = frozenset((408, 503))
 """Answers that say that the hop takes no calls: draining, overloaded, or a proxy in front of it that does not reach it.
 Every other answer, 404, 405 and 483 too, comes from a SIP element that works."""
 

@@ -6,16 +6,18 @@ A cookie is stateless and outlives its call; what the process knows about the ca
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.proxy.cookie import short_hash
 
-MAX_USED = 200_000
+MAX_USED: Final = 200_000
 """Decision ids kept since the start: 32 s, after which an INVITE's transaction is gone, of 6,000 calls/s; 30 MB."""
 
-MAX_FAILED = 100_000
+MAX_FAILED: Final = 100_000
 """Failed calls kept: only calls that were forwarded come here, so refused ones cannot push them out."""
 
 
-MAX_LEGS = 200_000
+MAX_LEGS: Final = 200_000
 """Answered dialogs kept: they matter only where one leg of a forked call ends and the other goes on."""
 
 

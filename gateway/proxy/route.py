@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.proxy.cookie import COOKIE_LENGTH, PARAMETER
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.uri import Uri, parse_host_port, parse_uri
 
-MAX_OWN_ROUTES = 4
+MAX_OWN_ROUTES: Final = 4
 """Own Route values taken off one request: two per pass (RFC 5658), twice as many to be liberal."""
 
 OwnHosts = frozenset[tuple[bytes, int]]
 """(host, port) pairs that are ours; port 5060 stands for an absent port as well."""
 
-_WRITTEN = b"lr;" + PARAMETER + b"="
-_WRITTEN_LENGTH = len(_WRITTEN) + COOKIE_LENGTH + 1
+_WRITTEN: Final = b"lr;" + PARAMETER + b"="
+_WRITTEN_LENGTH: Final = len(_WRITTEN) + COOKIE_LENGTH + 1
 
 
 class Routing:

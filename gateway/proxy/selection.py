@@ -6,18 +6,18 @@ Pure: randomness is injected as `pick(n)`, a number from 0 to n inclusive, so a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 Pick = Callable[[int], int]
 """An equally likely integer of 0 … n, both included."""
 
-DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
+DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
 """RFC 3261 §19.1.2."""
 
-SERVICES = {"sip+d2u": "udp", "sip+d2t": "tcp", "sips+d2t": "tls"}
+SERVICES: Final = {"sip+d2u": "udp", "sip+d2t": "tcp", "sips+d2t": "tls"}
 """NAPTR services this element can use (RFC 3263 §4.1), in lower case."""
 
-SRV_NAMES = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
+SRV_NAMES: Final = {"udp": "_sip._udp.", "tcp": "_sip._tcp.", "tls": "_sips._tcp."}
 """What stands before the domain in a look-up of SRV records (RFC 3263 §4.1)."""
 
 

@@ -11,7 +11,7 @@ from gateway.proxy import forward
 from gateway.proxy.ports import Screened
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.names import RECORD_ROUTE, VIA
-from gateway.sip.writer import write_lines, write_request, write_response
+from gateway.sip.writer import checked, decimal, status_line, write_lines, write_request, write_response
 
 
 def unchanged(lines: list[bytes], received: Headers, screened: Headers) -> bool:
@@ -27,15 +27,15 @@ def request(message: Request, screened: Screened, our_via: bytes, top_via: bytes
         lines, message.lines = message.lines, []  # what is kept of a request does not hold them
         try:
             if hops >= 0:
-                lines.remove(b"Max-Forwards: %d" % hops)
+                lines.remove(b"Max-Forwards: " + decimal(hops))
             for value in own_routes:
                 lines.remove(b"Route: " + value)  # the first of that value: ours are the first of all
         except ValueError:  # a Max-Forwards such as 070
             lines = []
         if lines:
-            start_line = b"%b %b SIP/2.0" % (message.method, message.uri)
-            lines[:1] = [start_line, b"Via: " + our_via, b"Via: " + top_via]
-            lines.append(b"Max-Forwards: %d" % (forward.DEFAULT_MAX_FORWARDS if hops < 0 else hops - 1))
+            start_line = message.method + b" " + message.uri + b" SIP/2.0"
+            lines[:1] = [checked(start_line), checked(b"Via: " + our_via), checked(b"Via: " + top_via)]
+            lines.append(b"Max-Forwards: " + decimal(forward.DEFAULT_MAX_FORWARDS if hops < 0 else hops - 1))
             return write_lines(lines, screened.body)
     headers = forward.forwarded_headers(screened.headers, our_via, top_via, hops, [], len(own_routes))
     return write_request(message.method, message.uri, headers, screened.body)
@@ -44,12 +44,8 @@ def request(message: Request, screened: Screened, our_via: bytes, top_via: bytes
 def response(message: Response, screened: Screened, routes: list[bytes] | None, status: int, reason: bytes) -> bytes:
     """A response on its way back (RFC 3261 §16.7): see `forward.returned_headers`."""
     if unchanged(message.lines, message.headers, screened.headers):
-        if routes is None:
-            lines = message.lines
-            lines[0] = b"SIP/2.0 %d %b" % (status, reason)
-            return write_lines(lines, screened.body)
-        lines = _routed(message, routes)
-        lines[0] = b"SIP/2.0 %d %b" % (status, reason)
+        lines = message.lines if routes is None else _routed(message, routes)
+        lines[0] = checked(status_line(status, reason))
         return write_lines(lines, screened.body)
     return write_response(status, reason, forward.returned_headers(screened.headers, routes), screened.body)
 
@@ -67,5 +63,5 @@ def _routed(message: Response, routes: list[bytes]) -> list[bytes]:
             kept.append(lines[index])
     if not place:
         place = len(kept)
-    kept[place:place] = [b"Record-Route: " + value for value in routes]
+    kept[place:place] = [checked(b"Record-Route: " + value) for value in routes]
     return kept

@@ -6,6 +6,8 @@ Whatever differs from it is held against a list of what is harmless: anything th
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.proxy.cookie import NO_HASH, Cookie, short_hash
 from gateway.proxy.peer import Destination, Peer
 from gateway.proxy.record_route import below_ours
@@ -13,16 +15,17 @@ from gateway.proxy.route import OwnHosts, Routing
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import parse_name_addr
-from gateway.sip.uri import Uri, parse_uri, unescape
+from gateway.sip.uri import Uri, parse_uri, read_uri, unescape
+from gateway.sip.writer import decimal
 
-MAX_HARMLESS_DIGITS = 2
+MAX_HARMLESS_DIGITS: Final = 2
 """Digits that a user part may hold without being taken for a number: the shortest service numbers have three."""
 
-CONFIRMING = frozenset((b"ACK", b"BYE", b"PRACK"))
+CONFIRMING: Final = frozenset((b"ACK", b"BYE", b"PRACK"))
 """Methods that start nothing."""
 
-_DIGITS = b"0123456789"
-_HARMLESS_PARAMS = frozenset((b"transport", b"ob", b"gr"))
+_DIGITS: Final = b"0123456789"
+_HARMLESS_PARAMS: Final = frozenset((b"transport", b"ob", b"gr"))
 """URI parameters (RFC 3261 §19.1.1, RFC 5626, RFC 5627) that choose no callee."""
 
 
@@ -45,8 +48,11 @@ class Bound:
 
     def _bind_contact(self, contact: bytes, core: bool) -> None:
         try:
-            raw = parse_name_addr(contact).uri
-            uri = parse_uri(raw)
+            if contact[:5] == b"<sip:" and contact.find(b">") == len(contact) - 1:
+                raw = contact[1:-1]
+            else:
+                raw = parse_name_addr(contact).uri
+            uri = read_uri(raw)
         except RemoteProtocolError:
             return  # nothing is bound, and nothing will match it
         self.contact_uri = short_hash(raw)
@@ -114,7 +120,7 @@ def _host_hash(value: bytes) -> bytes:
 def _host_port(uri: Uri) -> bytes:
     if not uri.port and (uri.param(b"transport") or b"").lower() == b"tls":
         return uri.host + b":5061"  # RFC 3261 §19.1.2
-    return b"%b:%d" % (uri.host, uri.port or 5060)
+    return uri.host + b":" + decimal(uri.port or 5060)
 
 
 def _harmless(target: Uri, cookie: Cookie, other_party: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway.proxy import reply, splice
 from gateway.proxy.peer import Peer
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gateway.proxy.core import ProxyCore
 
 
-UNANSWERED = "BYE unanswered"
+UNANSWERED: Final = "BYE unanswered"
 """Note of an end record: timer F."""
 
 

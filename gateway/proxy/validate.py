@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.proxy.ports import Refused
 from gateway.sip.message import Request
 
-ALLOW = b"INVITE, ACK, CANCEL, OPTIONS, BYE, PRACK, UPDATE, INFO"
+ALLOW: Final = b"INVITE, ACK, CANCEL, OPTIONS, BYE, PRACK, UPDATE, INFO"
 """Methods this element passes: the first four out of a dialog, all of them inside one."""
 
-METHODS = frozenset(ALLOW.split(b", "))
+METHODS: Final = frozenset(ALLOW.split(b", "))
 """The same, to look one up: methods are compared by case (RFC 3261 §7.1), so `invite` is another."""
 
-MAX_REQUEST = 16_384
+MAX_REQUEST: Final = 16_384
 """Octets of a request. Real INVITEs have up to 4,000, with ISUP or a PASSporT 8,000; every call keeps its own, and
 what leaves must still fit a datagram with what we add."""
 

@@ -8,6 +8,9 @@ has been checked as far as an element between two networks must: line ends, cont
 the headers that may stand only once, Via, From, To, Call-ID, CSeq, Max-Forwards, Contact and the Request-URI.
 Everything else is carried as (name, value) pairs in the order it came.
 
+There are two roads to the same message. `everyday` knows the header lines it saw before and takes messages made of
+everyday lines only; `parser.parse_slowly` takes all of them, and alone refuses.
+
 `write_request` and `write_response` make the bytes that leave, from those values alone: what was checked is
 what goes out. Framing (folds, compact names, white space, Content-Length) is never copied.
 parse(write(parse(x))) equals parse(x).

@@ -25,61 +25,61 @@ def table(octets: bytes) -> bytes:
     return bytes(octet if octet in octets else int(octet == 0) for octet in range(256))
 
 
-_DIGITS = b"0123456789"
-_ALPHANUM = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + _DIGITS
-_HEXDIGITS = _DIGITS + b"ABCDEFabcdef"
-TOKEN_OCTETS = _ALPHANUM + b"-.!%*_+`'~"
+_DIGITS: Final = b"0123456789"
+_ALPHANUM: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + _DIGITS
+_HEXDIGITS: Final = _DIGITS + b"ABCDEFabcdef"
+TOKEN_OCTETS: Final = _ALPHANUM + b"-.!%*_+`'~"
 
-UNRESERVED_OCTETS = _ALPHANUM + b"-_.!~*'()"
-TEL_SEPARATORS = b"-.()"
+UNRESERVED_OCTETS: Final = _ALPHANUM + b"-_.!~*'()"
+TEL_SEPARATORS: Final = b"-.()"
 """visual-separator (RFC 3966 §3), as octets: they are deleted, not checked."""
 
-HEXDIG = table(_HEXDIGITS)
+HEXDIG: Final = table(_HEXDIGITS)
 
-TOKEN = table(TOKEN_OCTETS)
+TOKEN: Final = table(TOKEN_OCTETS)
 """token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~")."""
 
-DISPLAY = table(TOKEN_OCTETS + b" \t")
+DISPLAY: Final = table(TOKEN_OCTETS + b" \t")
 """*(token LWS), the display-name without quotes."""
 
-PLAIN_PARAMS = table(TOKEN_OCTETS + b";=")
+PLAIN_PARAMS: Final = table(TOKEN_OCTETS + b";=")
 """Parameters that need no care: no quotes, brackets or blanks."""
 
-GEN_VALUE = table(TOKEN_OCTETS + b"[]:")
+GEN_VALUE: Final = table(TOKEN_OCTETS + b"[]:")
 """gen-value = token / host / quoted-string, without the quotes; host may be an IPv6reference."""
 
-WORD = table(TOKEN_OCTETS + b'()<>:\\"/[]?{}@')
+WORD: Final = table(TOKEN_OCTETS + b'()<>:\\"/[]?{}@')
 """callid = word [ "@" word ]; how many `@` is counted apart."""
 
-USER = table(UNRESERVED_OCTETS + b"%&=+$,;?/")
+USER: Final = table(UNRESERVED_OCTETS + b"%&=+$,;?/")
 """user = 1*( unreserved / escaped / user-unreserved ); what follows a `%` is checked apart."""
 
-PASSWORD = table(UNRESERVED_OCTETS + b"%&=+$,")
+PASSWORD: Final = table(UNRESERVED_OCTETS + b"%&=+$,")
 
-URI_PARAMS = table(UNRESERVED_OCTETS + b"%[]/:&+$=;")
+URI_PARAMS: Final = table(UNRESERVED_OCTETS + b"%[]/:&+$=;")
 """uri-parameters: pname and pvalue are 1*paramchar, joined by `=` and `;`."""
 
-URI_HEADERS = table(UNRESERVED_OCTETS + b"%[]/?:+$=&")
+URI_HEADERS: Final = table(UNRESERVED_OCTETS + b"%[]/?:+$=&")
 """headers of a SIP URI, `?` cut off."""
 
-URI = table(UNRESERVED_OCTETS + b"%;/?:@&=+$,[]#")
+URI: Final = table(UNRESERVED_OCTETS + b"%;/?:@&=+$,[]#")
 """Any octet of any URI (RFC 3986 §2), and `#`, which RFC 3966 §3 has in local numbers."""
 
-SCHEME = table(_ALPHANUM + b"+-.")
+SCHEME: Final = table(_ALPHANUM + b"+-.")
 
-HOST = table(_ALPHANUM + b"-._")
+HOST: Final = table(_ALPHANUM + b"-._")
 """hostname and IPv4address. We depart: `_` is no hostname character, but container names have it."""
 
-IPV6 = table(_HEXDIGITS + b":.")
+IPV6: Final = table(_HEXDIGITS + b":.")
 """IPv6address. Three colons in a row pass: the ABNF of RFC 3261 made them (RFC 5118 §4.10)."""
 
-GLOBAL_NUMBER = table(_DIGITS + TEL_SEPARATORS)
-LOCAL_NUMBER = table(_HEXDIGITS + b"*#" + TEL_SEPARATORS)
+GLOBAL_NUMBER: Final = table(_DIGITS + TEL_SEPARATORS)
+LOCAL_NUMBER: Final = table(_HEXDIGITS + b"*#" + TEL_SEPARATORS)
 
-TEXT_OCTETS = bytes(octet for octet in range(256) if octet >= 0x20 and octet != 0x7F) + b"\t"
+TEXT_OCTETS: Final = bytes(octet for octet in range(256) if octet >= 0x20 and octet != 0x7F) + b"\t"
 """What may stand in a header line outside a quoted-pair: no control characters but HTAB."""
 
-TEXT = table(TEXT_OCTETS)
+TEXT: Final = table(TEXT_OCTETS)
 
-CONTROLS = bytes(octet for octet in range(32) if octet != 9) + b"\x7f"
+CONTROLS: Final = bytes(octet for octet in range(32) if octet != 9) + b"\x7f"
 """As octets."""

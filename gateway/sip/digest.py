@@ -9,26 +9,27 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from hmac import compare_digest
+from typing import Final
 
 from gateway.sip.chars import HEXDIG
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError, bad
 from gateway.sip.params import quoted_end, split_list
 from gateway.sip.uri import canonical_uri, parse_uri
 
-SHA_256 = b"SHA-256"
-SHA_512_256 = b"SHA-512-256"
-MD5 = b"MD5"
+SHA_256: Final = b"SHA-256"
+SHA_512_256: Final = b"SHA-512-256"
+MD5: Final = b"MD5"
 
-ALGORITHMS = {SHA_256: "sha256", SHA_512_256: "sha512_256", MD5: "md5"}
+ALGORITHMS: Final = {SHA_256: "sha256", SHA_512_256: "sha512_256", MD5: "md5"}
 """RFC 8760 §2.1, and their names in hashlib. MD5 is for trunks that know nothing better."""
 
-MAX_CREDENTIALS = 2_048
+MAX_CREDENTIALS: Final = 2_048
 """Octets of one Authorization value: real ones have 200 to 500."""
 
-MAX_FIELDS = 24
+MAX_FIELDS: Final = 24
 """Parameters of one; RFC 7616 knows 13."""
 
-_FIELDS = frozenset(b"username realm nonce uri response algorithm cnonce opaque qop nc userhash".split())
+_FIELDS: Final = frozenset(b"username realm nonce uri response algorithm cnonce opaque qop nc userhash".split())
 
 
 @dataclass(slots=True)

@@ -10,6 +10,8 @@ messages, at a price linear in its octets.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.sip.chars import TOKEN, TOKEN_OCTETS
 from gateway.sip.errors import RemoteProtocolError, bad
 from gateway.sip.headers import unfold
@@ -17,14 +19,14 @@ from gateway.sip.limits import MAX_DIGITS, MAX_HEADERS, MAX_STREAM_BODY, MAX_STR
 from gateway.sip.names import CONTENT_LENGTH
 from gateway.sip.salvage import salvage_request
 
-PING = b"\r\n\r\n"
+PING: Final = b"\r\n\r\n"
 """Sent between messages to ask whether the far end is there (RFC 5626 §3.5.1)."""
 
-PONG = b"\r\n"
+PONG: Final = b"\r\n"
 """The answer to it."""
 
-_LENGTH = b"content-length"
-_END = b"\r\n\r\n"
+_LENGTH: Final = b"content-length"
+_END: Final = b"\r\n\r\n"
 
 
 class StreamFramer:

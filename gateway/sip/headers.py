@@ -6,6 +6,8 @@ odd spellings, comma lists and repeated headers take the slower road below.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.sip.chars import COLON, COMMA, CONTROLS, TEXT, TEXT_OCTETS
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_CONTROL_TEXT, MAX_HEADERS, MAX_LINE, MAX_VIAS
@@ -30,20 +32,20 @@ from gateway.sip.names import (
 from gateway.sip.params import quoted_end, split_list
 from gateway.sip.via import parse_via
 
-_CRLFS = tuple(b"\r\n" * count for count in range(MAX_HEADERS + 2))
-_SINGLE = 1
-_LIST = 2
-_LISTS = (VIA, ROUTE, RECORD_ROUTE)
-_KINDS: dict[bytes, int] = {
+_CRLFS: Final = tuple(b"\r\n" * count for count in range(MAX_HEADERS + 2))
+_SINGLE: Final = 1
+_LIST: Final = 2
+_LISTS: Final = (VIA, ROUTE, RECORD_ROUTE)
+_KINDS: Final[dict[bytes, int]] = {
     **dict.fromkeys((FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTENT_LENGTH, CONTENT_TYPE), _SINGLE),
     **dict.fromkeys(_LISTS, _LIST),
 }
-_QUOTED_CONTROLS = (FROM, TO, CONTACT)
-_SEVERAL = b", "
+_QUOTED_CONTROLS: Final = (FROM, TO, CONTACT)
+_SEVERAL: Final = b", "
 """Stands for the first value where there are several: all of them are checked one by one."""
-FREE_TEXT = frozenset({b"Organization", b"Reason", b"Reason-Phrase", b"Server", b"Subject", b"User-Agent", b"Warning"})
+FREE_TEXT: Final = frozenset(b"Organization Reason Reason-Phrase Server Subject User-Agent Warning".split())
 """Registered headers that hold text for people; every other one has a grammar."""
-_LINE_ENDS = ("\u0085", "\u2028", "\u2029")
+_LINE_ENDS: Final = ("\u0085", "\u2028", "\u2029")
 
 
 def read_head(head: bytes) -> tuple[bytes, Headers, dict[bytes, bytes], list[bytes]]:

@@ -7,11 +7,12 @@ Content-Length is not among the headers: `len(body)` says it, and the writer wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import final
 
 from gateway.sip.nameaddr import NameAddr
 from gateway.sip.names import canonical_name
 from gateway.sip.uri import Uri
+from gateway.sip.value import Value
 from gateway.sip.via import Via
 
 Headers = list[tuple[bytes, bytes]]
@@ -37,27 +38,65 @@ def first_value(headers: Headers, name: bytes) -> bytes | None:
     return found[0] if found else None
 
 
-@dataclass(slots=True)
-class Request:
-    """A request that passed the parser (RFC 3261 §7.1)."""
+@final
+class Request(Value):
+    """A request that passed the parser (RFC 3261 §7.1). Via, From, To and target may be shared with other messages:
+    nobody changes them."""
 
-    method: bytes
-    uri: bytes
-    """Request-URI, raw."""
-    target: Uri
-    """Request-URI, parsed."""
-    headers: Headers
-    body: bytes
-    via: Via
-    """The top Via."""
-    from_: NameAddr
-    to: NameAddr
-    call_id: bytes
-    cseq: int
-    max_forwards: int = -1
-    """-1 where there is none (RFC 2543 clients)."""
-    lines: list[bytes] = field(default_factory=list, compare=False, repr=False)
-    """`headers` as lines, where they came in our own framing: to be written as they are. Else empty."""
+    __slots__ = (
+        "body",
+        "call_id",
+        "cseq",
+        "from_",
+        "headers",
+        "lines",
+        "max_forwards",
+        "method",
+        "target",
+        "to",
+        "uri",
+        "via",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        uri: bytes,
+        target: Uri,
+        headers: Headers,
+        body: bytes,
+        via: Via,
+        from_: NameAddr,
+        to: NameAddr,
+        call_id: bytes,
+        cseq: int,
+        max_forwards: int = -1,
+        lines: list[bytes] | None = None,
+    ) -> None:
+        self.method = method
+        self.uri = uri
+        """Request-URI, raw."""
+        self.target = target
+        """Request-URI, parsed."""
+        self.headers = headers
+        self.body = body
+        self.via = via
+        """The top Via."""
+        self.from_ = from_
+        self.to = to
+        self.call_id = call_id
+        self.cseq = cseq
+        self.max_forwards = max_forwards
+        """-1 where there is none (RFC 2543 clients)."""
+        self.lines: list[bytes] = [] if lines is None else lines
+        """`headers` as lines, where they came in our own framing: to be written as they are. Else empty. No part of
+        what the request says."""
+
+    def _held(self) -> tuple[object, ...]:
+        return (
+            *(self.method, self.uri, self.target, self.headers, self.body, self.via),
+            *(self.from_, self.to, self.call_id, self.cseq, self.max_forwards),
+        )
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a header, or None."""
@@ -72,25 +111,59 @@ class Request:
         return first_value(self.headers, name) is not None
 
 
-@dataclass(slots=True)
-class Response:
-    """A response that passed the parser (RFC 3261 §7.2)."""
+@final
+class Response(Value):
+    """A response that passed the parser (RFC 3261 §7.2). Via, From and To may be shared, as in a request."""
 
-    status: int
-    """100 to 699."""
-    reason: bytes
-    """Reason phrase, UTF-8, may be empty."""
-    headers: Headers
-    body: bytes
-    via: Via
-    """The top Via: ours, if the response is for us."""
-    from_: NameAddr
-    to: NameAddr
-    call_id: bytes
-    cseq: int
-    cseq_method: bytes
-    lines: list[bytes] = field(default_factory=list, compare=False, repr=False)
-    """`headers` as lines, where they came in our own framing: to be written as they are. Else empty."""
+    __slots__ = (
+        "body",
+        "call_id",
+        "cseq",
+        "cseq_method",
+        "from_",
+        "headers",
+        "lines",
+        "reason",
+        "status",
+        "to",
+        "via",
+    )
+
+    def __init__(
+        self,
+        status: int,
+        reason: bytes,
+        headers: Headers,
+        body: bytes,
+        via: Via,
+        from_: NameAddr,
+        to: NameAddr,
+        call_id: bytes,
+        cseq: int,
+        cseq_method: bytes,
+        lines: list[bytes] | None = None,
+    ) -> None:
+        self.status = status
+        """100 to 699."""
+        self.reason = reason
+        """Reason phrase, UTF-8, may be empty."""
+        self.headers = headers
+        self.body = body
+        self.via = via
+        """The top Via: ours, if the response is for us."""
+        self.from_ = from_
+        self.to = to
+        self.call_id = call_id
+        self.cseq = cseq
+        self.cseq_method = cseq_method
+        self.lines: list[bytes] = [] if lines is None else lines
+        """As of a request."""
+
+    def _held(self) -> tuple[object, ...]:
+        return (
+            *(self.status, self.reason, self.headers, self.body, self.via),
+            *(self.from_, self.to, self.call_id, self.cseq, self.cseq_method),
+        )
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a header, or None."""

@@ -7,28 +7,35 @@ semicolon (RFC 3261 §20). The URI itself stays raw here: `uri.parse_uri` reads 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final, final
 
 from gateway.sip.chars import BACKSLASH, COLON, COMMA, DISPLAY, QUESTION, SCHEME, TOKEN, URI
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.params import find_param, quoted_end, split_list, split_params
+from gateway.sip.value import Value
 
 __all__ = ["NameAddr", "display_text", "parse_name_addr", "split_list"]
 
 
-@dataclass(slots=True)
-class NameAddr:
+@final
+class NameAddr(Value):
     """One address with its display-name and header parameters."""
 
-    display: bytes
-    """display-name as received, quotes included; b"" for none."""
-    uri: bytes
-    """The URI, raw, without `<>`."""
-    params: bytes
-    """Header parameters, raw, without the leading `;`."""
-    tag: bytes
-    """The tag parameter; b"" for none."""
+    __slots__ = ("display", "params", "tag", "uri")
+
+    def __init__(self, display: bytes, uri: bytes, params: bytes, tag: bytes) -> None:
+        self.display = display
+        """display-name as received, quotes included; b"" for none."""
+        self.uri = uri
+        """The URI, raw, without `<>`."""
+        self.params = params
+        """Header parameters, raw, without the leading `;`."""
+        self.tag = tag
+        """The tag parameter; b"" for none."""
+
+    def _held(self) -> tuple[object, ...]:
+        return self.display, self.uri, self.params, self.tag
 
     def param(self, name: bytes) -> bytes | None:
         """A header parameter's value (b"" for none given), or None; names in any case."""
@@ -85,7 +92,7 @@ def parse_name_addr(value: bytes) -> NameAddr:
     return NameAddr(display, uri, params, tag)
 
 
-_parties: dict[bytes, NameAddr] = {}
+_parties: Final[dict[bytes, NameAddr]] = {}
 
 
 def read_party(value: bytes) -> NameAddr:

@@ -8,22 +8,24 @@ costs a pointer comparison.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.sip.chars import TOKEN
 from gateway.sip.errors import bad
 
-CALL_ID = b"Call-ID"
-CONTACT = b"Contact"
-CONTENT_LENGTH = b"Content-Length"
-CONTENT_TYPE = b"Content-Type"
-CSEQ = b"CSeq"
-FROM = b"From"
-MAX_FORWARDS = b"Max-Forwards"
-RECORD_ROUTE = b"Record-Route"
-ROUTE = b"Route"
-TO = b"To"
-VIA = b"Via"
+CALL_ID: Final = b"Call-ID"
+CONTACT: Final = b"Contact"
+CONTENT_LENGTH: Final = b"Content-Length"
+CONTENT_TYPE: Final = b"Content-Type"
+CSEQ: Final = b"CSeq"
+FROM: Final = b"From"
+MAX_FORWARDS: Final = b"Max-Forwards"
+RECORD_ROUTE: Final = b"Record-Route"
+ROUTE: Final = b"Route"
+TO: Final = b"To"
+VIA: Final = b"Via"
 
-COMPACT: dict[bytes, bytes] = {
+COMPACT: Final[dict[bytes, bytes]] = {
     b"a": b"Accept-Contact",
     b"b": b"Referred-By",
     b"c": CONTENT_TYPE,
@@ -47,7 +49,7 @@ COMPACT: dict[bytes, bytes] = {
 }
 """Compact forms (IANA registry of SIP header fields)."""
 
-_REGISTERED = (
+_REGISTERED: Final = (
     b"Accept Accept-Contact Accept-Encoding Accept-Language Accept-Resource-Priority Additional-Identity "
     b"Alert-Info Allow Allow-Events Answer-Mode Authentication-Info Authorization Call-ID Call-Info "
     b"Cellular-Network-Info Contact Content-Disposition Content-Encoding Content-ID Content-Language "
@@ -70,7 +72,7 @@ _REGISTERED = (
     b"Via Warning WWW-Authenticate"
 )
 
-CANONICAL: dict[bytes, bytes] = {
+CANONICAL: Final[dict[bytes, bytes]] = {
     name: name
     for name in (
         CALL_ID,
@@ -90,11 +92,11 @@ CANONICAL: dict[bytes, bytes] = {
 for _name in (*_REGISTERED.split(), *COMPACT.values()):
     CANONICAL.setdefault(_name, _name)
 
-_LOWER: dict[bytes, bytes] = {name.lower(): name for name in CANONICAL.values()}
+_LOWER: Final[dict[bytes, bytes]] = {name.lower(): name for name in CANONICAL.values()}
 for _short, _name in COMPACT.items():
     _LOWER[_short] = CANONICAL[_name]
 
-SPELLINGS: dict[bytes, bytes] = {}
+SPELLINGS: Final[dict[bytes, bytes]] = {}
 """Every spelling met in practice to its canonical name: canonical, lower, upper, Title, compact."""
 for _name in CANONICAL.values():
     for _spelling in (_name, _name.lower(), _name.upper(), _name.title()):
@@ -102,7 +104,7 @@ for _name in CANONICAL.values():
 for _short, _name in COMPACT.items():
     SPELLINGS[_short] = SPELLINGS[_short.upper()] = CANONICAL[_name]
 
-FOLDED = b""
+FOLDED: Final = b""
 """What `resolve_name` says of a continuation line: it has no name."""
 
 

@@ -8,29 +8,18 @@ RemoteProtocolError, nothing else.
 
 from __future__ import annotations
 
-from gateway.sip.chars import COMMA, TOKEN, URI, WORD
+from gateway.sip.chars import TOKEN
 from gateway.sip.errors import RemoteProtocolError, bad
+from gateway.sip.everyday import read_everyday
+from gateway.sip.fields import KNOWN_METHODS, check_call_id, check_contacts, read_cseq, read_number
 from gateway.sip.headers import is_text, read_head
-from gateway.sip.limits import MAX_CALL_ID, MAX_CONTACTS, MAX_CSEQ, MAX_DIGITS, MAX_HOPS, MAX_MESSAGE, MAX_TAG
+from gateway.sip.limits import MAX_HOPS, MAX_MESSAGE, MAX_TAG
 from gateway.sip.message import Headers, Request, Response
-from gateway.sip.nameaddr import parse_name_addr, read_party
+from gateway.sip.nameaddr import read_party
 from gateway.sip.names import CALL_ID, CONTACT, CONTENT_LENGTH, CSEQ, FROM, MAX_FORWARDS, TO, VIA
-from gateway.sip.params import split_list
 from gateway.sip.salvage import salvage_request
 from gateway.sip.uri import parse_uri
 from gateway.sip.via import parse_via
-
-SMALL_NUMBERS: dict[bytes, int] = {b"%d" % number: number for number in range(1024)}
-"""Ready readings of the numbers that Max-Forwards, CSeq and Content-Length mostly are."""
-
-KNOWN_METHODS: dict[bytes, bytes] = {
-    name: name
-    for name in (
-        *b"INVITE ACK BYE CANCEL OPTIONS REGISTER PRACK UPDATE".split(),
-        *b"INFO REFER MESSAGE SUBSCRIBE NOTIFY PUBLISH".split(),
-    )
-}
-"""Methods of the IANA registry, each to its one object."""
 
 
 def is_keepalive(data: bytes) -> bool:
@@ -46,15 +35,19 @@ def parse(data: bytes) -> Request | Response:
     3261 §18.3). Raises RemoteProtocolError only; its `salvage` says what an answer can copy, None means
     silence.
     """
+    message = read_everyday(data)
+    if message is not None:
+        return message
     try:
-        return _parse(data)
+        return parse_slowly(data)
     except RemoteProtocolError as error:
         if error.salvage is None:
             error.salvage = salvage_request(data)
         raise
 
 
-def _parse(data: bytes) -> Request | Response:
+def parse_slowly(data: bytes) -> Request | Response:
+    """`parse` for every message there is; `everyday.read_everyday` takes most of them, and gives the same."""
     if len(data) > MAX_MESSAGE:
         raise RemoteProtocolError(513, b"Message Too Large")
     if data[:2] == b"\r\n":  # RFC 3261 §7.5: ignore CRLFs before the start-line
@@ -65,9 +58,7 @@ def _parse(data: bytes) -> Request | Response:
     start_line, headers, first, lines = read_head(head)
     length = first.get(CONTENT_LENGTH)
     if length is not None:
-        size = SMALL_NUMBERS.get(length, -1)
-        if size < 0:
-            size = read_number(length, CONTENT_LENGTH)
+        size = read_number(length, CONTENT_LENGTH)
         if size != len(rest):
             if size > len(rest):
                 raise bad(b"Content-Length Beyond the Message")
@@ -92,13 +83,6 @@ def _without_leading_crlfs(data: bytes) -> bytes:
     while data.startswith(b"\r\n", start):
         start += 2
     return data[start:]
-
-
-def read_number(value: bytes, name: bytes) -> int:
-    """1*DIGIT, of ASCII digits and bounded length. Raises RemoteProtocolError (400)."""
-    if not value.isdigit() or len(value) > MAX_DIGITS:
-        raise bad(b"Bad " + name)
-    return int(value)
 
 
 def _request(
@@ -126,7 +110,7 @@ def _request(
         cseq = first[CSEQ]
     except KeyError as missing:
         raise bad(b"Missing " + missing.args[0]) from None
-    number, cseq_method = _cseq(cseq)
+    number, cseq_method = read_cseq(cseq)
     if cseq_method != method:
         if known is None:
             raise RemoteProtocolError(501, b"Method Not Known")
@@ -134,12 +118,10 @@ def _request(
     hops = first.get(MAX_FORWARDS)
     max_forwards = -1
     if hops is not None:
-        max_forwards = SMALL_NUMBERS.get(hops, -1)
-        if max_forwards < 0:
-            max_forwards = read_number(hops, MAX_FORWARDS)
+        max_forwards = read_number(hops, MAX_FORWARDS)
         if max_forwards > MAX_HOPS:
             raise bad(b"Bad Max-Forwards")
-    _check_call_id(call_id)
+    check_call_id(call_id)
     request = Request(
         method,
         uri,
@@ -160,7 +142,7 @@ def _request(
         raise bad(b"Headers in Request-URI")
     contact = first.get(CONTACT)
     if contact is not None:
-        _check_contacts(contact, headers)
+        check_contacts(contact, headers)
     return request
 
 
@@ -183,8 +165,8 @@ def _response(
         cseq = first[CSEQ]
     except KeyError as missing:
         raise bad(b"Missing " + missing.args[0]) from None
-    number, method = _cseq(cseq)
-    _check_call_id(call_id)
+    number, method = read_cseq(cseq)
+    check_call_id(call_id)
     response = Response(
         int(code),
         reason,
@@ -202,38 +184,8 @@ def _response(
         raise bad(b"Tag Too Long")
     contact = first.get(CONTACT)
     if contact is not None:
-        _check_contacts(contact, headers)
+        check_contacts(contact, headers)
     return response
-
-
-def _cseq(value: bytes) -> tuple[int, bytes]:
-    """CSeq = 1*DIGIT LWS Method (RFC 3261 §20.16)."""
-    digits, _, method = value.partition(b" ")
-    known = KNOWN_METHODS.get(method)
-    if known is None:
-        words = value.split()
-        if len(words) != 2:
-            raise bad(b"Bad CSeq")
-        digits, known = words
-        if known.translate(TOKEN) != known:
-            raise bad(b"Bad CSeq")
-        known = KNOWN_METHODS.get(known, known)
-    number = SMALL_NUMBERS.get(digits, -1)
-    if number < 0:
-        number = read_number(digits, CSEQ)
-        if number > MAX_CSEQ:
-            raise bad(b"Bad CSeq")
-    return number, known
-
-
-def _check_call_id(value: bytes) -> None:
-    """callid = word [ "@" word ] (RFC 3261 §25.1), of bounded length."""
-    if len(value) > MAX_CALL_ID:
-        raise bad(b"Call-ID Too Long")
-    if not value or value.translate(WORD) != value or value.count(b"@") > 1:
-        raise bad(b"Bad Call-ID")
-    if value[0] == 0x40 or value[-1] == 0x40:
-        raise bad(b"Bad Call-ID")
 
 
 def _check_version(version: bytes) -> None:
@@ -245,18 +197,3 @@ def _check_version(version: bytes) -> None:
     if name.upper() == b"SIP" and dot and major.isdigit() and minor.isdigit():
         raise RemoteProtocolError(505, b"Version Not Supported")
     raise bad(b"Bad Request Line")
-
-
-def _check_contacts(contact: bytes, headers: Headers) -> None:
-    """Every Contact reads as an address, so that no `?` or `;` of one moves from the URI to the header."""
-    inner = contact[1:-1]
-    if contact[:5] != b"<sip:" or contact[-1] != 0x3E or inner.translate(URI) != inner:
-        count = 0
-        for name, value in headers:
-            if name == CONTACT and value != b"*":
-                elements = split_list(value) if COMMA in value else [value]
-                count += len(elements)
-                if count > MAX_CONTACTS:
-                    raise bad(b"Too Many Contact")
-                for element in elements:
-                    parse_name_addr(element)

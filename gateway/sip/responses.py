@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-STATUS_PHRASE: dict[int, bytes] = {
+from typing import Final
+
+STATUS_PHRASE: Final[dict[int, bytes]] = {
     100: b"Trying",
     180: b"Ringing",
     181: b"Call Is Being Forwarded",

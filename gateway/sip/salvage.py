@@ -6,6 +6,8 @@ missing, and without a request line and a top Via that names a host there is no 
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.sip.chars import TEXT, TOKEN
 from gateway.sip.errors import RemoteProtocolError, Salvage
 from gateway.sip.limits import MAX_HEADERS, MAX_LINE, MAX_VIAS
@@ -13,7 +15,7 @@ from gateway.sip.names import CALL_ID, CSEQ, FROM, TO, VIA, canonical_name
 from gateway.sip.params import split_list, split_params
 from gateway.sip.uri import parse_host_port
 
-_COPIED = (FROM, TO, CALL_ID, CSEQ)
+_COPIED: Final = (FROM, TO, CALL_ID, CSEQ)
 
 
 def salvage_request(data: bytes) -> Salvage | None:

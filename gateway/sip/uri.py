@@ -7,7 +7,7 @@ gives equivalent URIs one form, so that "the same URI" can be a comparison of by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final, final
 
 from gateway.sip.chars import (
     EQUAL,
@@ -27,28 +27,44 @@ from gateway.sip.chars import (
     USER,
 )
 from gateway.sip.errors import RemoteProtocolError, bad
-from gateway.sip.limits import MAX_MEMO, MAX_PARAMS
+from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY, MAX_PARAMS
+from gateway.sip.value import Value
 
-_SIGNIFICANT = (b"maddr", b"method", b"transport", b"ttl", b"user")
+_SIGNIFICANT: Final = (b"maddr", b"method", b"transport", b"ttl", b"user")
 
 
-@dataclass(slots=True)
-class Uri:
+@final
+class Uri(Value):
     """A URI cut into its raw parts."""
 
-    scheme: bytes
-    """Lower case: `sip`, `sips` or `tel`."""
-    user: bytes | None
-    """Still escaped; for tel the number part with its separators; None for none."""
-    password: bytes | None
-    host: bytes
-    """Lower case, IPv6 in brackets; b"" for tel."""
-    port: int
-    """0 for none."""
-    params: bytes
-    """Without the leading `;`."""
-    headers: bytes
-    """What follows the `?`."""
+    __slots__ = ("headers", "host", "params", "password", "port", "scheme", "user")
+
+    def __init__(
+        self,
+        scheme: bytes,
+        user: bytes | None,
+        password: bytes | None,
+        host: bytes,
+        port: int,
+        params: bytes,
+        headers: bytes,
+    ) -> None:
+        self.scheme = scheme
+        """Lower case: `sip`, `sips` or `tel`."""
+        self.user = user
+        """Still escaped; for tel the number part with its separators; None for none."""
+        self.password = password
+        self.host = host
+        """Lower case, IPv6 in brackets; b"" for tel."""
+        self.port = port
+        """0 for none."""
+        self.params = params
+        """Without the leading `;`."""
+        self.headers = headers
+        """What follows the `?`."""
+
+    def _held(self) -> tuple[object, ...]:
+        return self.scheme, self.user, self.password, self.host, self.port, self.params, self.headers
 
     def param(self, name: bytes) -> bytes | None:
         """A URI parameter's value (b"" for none given), still escaped, or None; names in any case."""
@@ -64,6 +80,21 @@ class Uri:
     def has_param(self, name: bytes) -> bool:
         """Is there such a URI parameter?"""
         return self.param(name) is not None
+
+
+_uris: Final[dict[bytes, Uri]] = {}
+
+
+def read_uri(raw: bytes) -> Uri:
+    """`parse_uri`, remembered: a Contact comes back as the Request-URI of ACK and BYE. Nobody may change the result."""
+    known = _uris.get(raw)
+    if known is None:
+        known = parse_uri(raw)
+        if len(raw) <= MAX_MEMO_KEY:
+            if len(_uris) >= MAX_MEMO:
+                _uris.clear()
+            _uris[raw] = known
+    return known
 
 
 def parse_uri(raw: bytes) -> Uri:
@@ -108,7 +139,7 @@ def parse_uri(raw: bytes) -> Uri:
     return Uri(scheme, user, password, host, port, params, headers)
 
 
-_host_ports: dict[bytes, tuple[bytes, int]] = {}
+_host_ports: Final[dict[bytes, tuple[bytes, int]]] = {}
 
 
 def parse_host_port(raw: bytes) -> tuple[bytes, int]:

@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final, final
 
 from gateway.sip.chars import EQUAL, GEN_VALUE, PLAIN_PARAMS, TOKEN
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.params import split_params
 from gateway.sip.uri import parse_host_port
+from gateway.sip.value import Value
 
-MAGIC_COOKIE = b"z9hG4bK"
+MAGIC_COOKIE: Final = b"z9hG4bK"
 """RFC 3261 §8.1.1.7: begins every branch made by an RFC 3261 client."""
 
-_TRANSPORTS: dict[bytes, bytes] = {
+_TRANSPORTS: Final[dict[bytes, bytes]] = {
     b"SIP/2.0/" + name: name for name in (b"UDP", b"TCP", b"TLS", b"SCTP", b"WS", b"WSS", b"TLS-SCTP")
 }
 
 
-@dataclass(slots=True)
-class Via:
+@final
+class Via(Value):
     """One Via element."""
 
-    transport: bytes
-    """Upper case: `UDP`, `TCP`, …"""
-    host: bytes
-    """Of sent-by, lower case, IPv6 in brackets."""
-    port: int
-    """Of sent-by; 0 for none."""
-    params: bytes
-    """All parameters, raw, without the leading `;`."""
-    branch: bytes
-    """b"" for none (RFC 2543 clients)."""
-    received: bytes
-    """b"" for none; IPv6 with or without brackets, as received (RFC 5118 §4.5)."""
-    rport: bytes | None
-    """None for none, b"" where the client asks for it, else digits (RFC 3581)."""
+    __slots__ = ("branch", "host", "params", "port", "received", "rport", "transport")
+
+    def __init__(
+        self,
+        transport: bytes,
+        host: bytes,
+        port: int,
+        params: bytes,
+        branch: bytes,
+        received: bytes,
+        rport: bytes | None,
+    ) -> None:
+        self.transport = transport
+        """Upper case: `UDP`, `TCP`, …"""
+        self.host = host
+        """Of sent-by, lower case, IPv6 in brackets."""
+        self.port = port
+        """Of sent-by; 0 for none."""
+        self.params = params
+        """All parameters, raw, without the leading `;`."""
+        self.branch = branch
+        """b"" for none (RFC 2543 clients)."""
+        self.received = received
+        """b"" for none; IPv6 with or without brackets, as received (RFC 5118 §4.5)."""
+        self.rport = rport
+        """None for none, b"" where the client asks for it, else digits (RFC 3581)."""
+
+    def _held(self) -> tuple[object, ...]:
+        return self.transport, self.host, self.port, self.params, self.branch, self.received, self.rport
 
     def to_bytes(self) -> bytes:
         """The element as it goes on the wire."""
-        sent_by = self.host if not self.port else b"%b:%d" % (self.host, self.port)
-        if self.params:
-            return b"SIP/2.0/%b %b;%b" % (self.transport, sent_by, self.params)
-        return b"SIP/2.0/%b %b" % (self.transport, sent_by)
+        text = b"SIP/2.0/" + self.transport + b" " + self.host
+        if self.port:
+            text += b":%d" % self.port
+        return text + b";" + self.params if self.params else text
 
     def stamped(self, address: bytes, port: int) -> bytes:
         """The element with what the transport saw: `address`, `port` are the source of the request.
@@ -93,7 +109,7 @@ def parse_via(value: bytes) -> Via:
     return Via(transport, host, port, params, branch, received, rport)
 
 
-_senders: dict[bytes, tuple[bytes, bytes, int]] = {}
+_senders: Final[dict[bytes, tuple[bytes, bytes, int]]] = {}
 
 
 def _read_sender(sender: bytes) -> tuple[bytes, bytes, int]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
+from gateway.sip.limits import MAX_MEMO
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA
 from gateway.sip.via import parse_via
+
+_LF: Final = 0x0A
+_CR: Final = 0x0D
+_decimals: Final[dict[int, bytes]] = {}
 
 
 def write_request(method: bytes, uri: bytes, headers: Headers, body: bytes) -> bytes:
@@ -16,24 +23,47 @@ def write_request(method: bytes, uri: bytes, headers: Headers, body: bytes) -> b
 
 def write_response(status: int, reason: bytes, headers: Headers, body: bytes) -> bytes:
     """A response as it goes on the wire. Raises LocalProtocolError if a line end hides in any of it."""
-    return _write(b"SIP/2.0 %d %b" % (status, reason), headers, body)
+    return _write(status_line(status, reason), headers, body)
+
+
+def status_line(status: int, reason: bytes) -> bytes:
+    """Status-Line (RFC 3261 §7.2)."""
+    return b"SIP/2.0 " + decimal(status) + b" " + reason
 
 
 def _write(start_line: bytes, headers: Headers, body: bytes) -> bytes:
-    lines = [start_line]
-    lines += [b": ".join(header) for header in headers if header[0] != CONTENT_LENGTH]
+    lines = [checked(start_line)]
+    for name, value in headers:
+        if name != CONTENT_LENGTH:
+            lines.append(checked(name + b": " + value))
     return write_lines(lines, body)
+
+
+def checked(line: bytes) -> bytes:
+    """The same line. Raises LocalProtocolError if a line end hides in it."""
+    if _LF in line or _CR in line:
+        raise LocalProtocolError("a start-line or header holds a line end")
+    return line
 
 
 def write_lines(lines: list[bytes], body: bytes) -> bytes:
     """A message as it goes on the wire, from start-line and header lines, none a Content-Length; the list is used up.
-    Raises LocalProtocolError if a line end hides in any of them."""
-    lines.append(b"Content-Length: %d\r\n\r\n" % len(body))
-    head = b"\r\n".join(lines)
-    ends = len(lines) + 1
-    if head.count(b"\n") != ends or head.count(b"\r") != ends:
-        raise LocalProtocolError("a start-line or header holds a line end")
-    return head + body if body else head
+    Each line was read by the parser or is `checked`."""
+    lines.append(b"Content-Length: " + decimal(len(body)))
+    lines.append(b"")
+    lines.append(body)
+    return b"\r\n".join(lines)
+
+
+def decimal(number: int) -> bytes:
+    """A number in digits, remembered: formatting one costs as much as reading a line."""
+    found = _decimals.get(number)
+    if found is None:
+        found = b"%d" % number
+        if len(_decimals) >= MAX_MEMO:
+            _decimals.clear()
+        _decimals[number] = found
+    return found
 
 
 def error_response(error: RemoteProtocolError, received: bytes, rport: int, tag: bytes) -> bytes | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from gateway.sip.message import Request
+from typing import Final
 
-MAGIC_COOKIE = b"z9hG4bK"
+from gateway.sip.message import Request
+from gateway.sip.writer import decimal
+
+MAGIC_COOKIE: Final = b"z9hG4bK"
 
 
 def server_key(request: Request, trunk: bytes) -> bytes:
@@ -27,8 +30,8 @@ def invite_key(request: Request, trunk: bytes) -> bytes:
 def _key(request: Request, trunk: bytes, method: bytes) -> bytes:
     via = request.via
     if via.branch.startswith(MAGIC_COOKIE):
-        return b"\0".join((via.branch, via.host, b"%d" % via.port, method, trunk))
+        return b"\0".join((via.branch, via.host, decimal(via.port), method, trunk))
     # RFC 2543 matching. We depart: the To tag is left out, as an ACK carries our tag where the INVITE had none; the
     # CSeq number, Call-ID, From tag, Request-URI and top Via (compared as host and port) stay.
-    cseq, port = b"%d" % request.cseq, b"%d" % via.port
+    cseq, port = b"%d" % request.cseq, decimal(via.port)
     return b"\0".join((request.uri, request.from_.tag, request.call_id, cseq, via.host, port, method, trunk))

@@ -7,64 +7,66 @@ programming error and raises `LocalProtocolError`. A test holds every pair again
 
 from __future__ import annotations
 
+from typing import Final
+
 # States. One numbering for all four machines keeps the tables plain.
-CALLING = 0
-TRYING = 1
-PROCEEDING = 2
-ACCEPTED = 3
-COMPLETED = 4
-CONFIRMED = 5
-TERMINATED = 6
-STATE_NAMES = ("Calling", "Trying", "Proceeding", "Accepted", "Completed", "Confirmed", "Terminated")
+CALLING: Final = 0
+TRYING: Final = 1
+PROCEEDING: Final = 2
+ACCEPTED: Final = 3
+COMPLETED: Final = 4
+CONFIRMED: Final = 5
+TERMINATED: Final = 6
+STATE_NAMES: Final = ("Calling", "Trying", "Proceeding", "Accepted", "Completed", "Confirmed", "Terminated")
 
 # Events of a server transaction. Timer events are 32 + the timer's number (timers.TIMER_A …).
-REQUEST = 0
-ACK = 1
-SEND_1XX = 2
-SEND_2XX = 3
-SEND_FINAL = 4
+REQUEST: Final = 0
+ACK: Final = 1
+SEND_1XX: Final = 2
+SEND_2XX: Final = 3
+SEND_FINAL: Final = 4
 """INVITE: 300–699. Non-INVITE: 200–699."""
 # Events of a client transaction.
-RECEIVE_1XX = 8
-RECEIVE_2XX = 9
-RECEIVE_FINAL = 10
+RECEIVE_1XX: Final = 8
+RECEIVE_2XX: Final = 9
+RECEIVE_FINAL: Final = 10
 """INVITE: 300–699. Non-INVITE: 200–699."""
-TRANSPORT_ERROR = 11
+TRANSPORT_ERROR: Final = 11
 # Event of a non-INVITE server transaction: its user has no final response to send and never will (RFC 4320 §4.2).
-GIVE_UP = 12
-TIMER = 32
+GIVE_UP: Final = 12
+TIMER: Final = 32
 
 # Actions, done by the transactions (transactions.py).
-DO_SEND = 0
+DO_SEND: Final = 0
 """Send the message that came with the event and keep it for retransmission."""
-DO_RESEND = 1
+DO_RESEND: Final = 1
 """Send the last message again."""
-DO_ABSORB = 2
+DO_ABSORB: Final = 2
 """Swallow a retransmission."""
-DO_PASS = 3
+DO_PASS: Final = 3
 """Hand the message to the transaction user."""
-DO_ACK = 4
+DO_ACK: Final = 4
 """Acknowledge a 300–699 final response, hop by hop (§17.1.1.3)."""
-DO_START_A = 5
-DO_START_D = 6
-DO_START_E = 7
-DO_START_G_H = 8
-DO_START_I = 9
-DO_START_J = 10
-DO_START_K = 11
-DO_START_L = 12
-DO_START_M = 13
-DO_REPORT_TIMEOUT = 14
-DO_REPORT_ERROR = 15
-DO_REPORT_NO_ACK = 16
-DO_FORGET = 17
-DO_START_E_T2 = 18
+DO_START_A: Final = 5
+DO_START_D: Final = 6
+DO_START_E: Final = 7
+DO_START_G_H: Final = 8
+DO_START_I: Final = 9
+DO_START_J: Final = 10
+DO_START_K: Final = 11
+DO_START_L: Final = 12
+DO_START_M: Final = 13
+DO_REPORT_TIMEOUT: Final = 14
+DO_REPORT_ERROR: Final = 15
+DO_REPORT_NO_ACK: Final = 16
+DO_FORGET: Final = 17
+DO_START_E_T2: Final = 18
 
 Transition = tuple[int, tuple[int, ...]]
 Table = dict[int, Transition]
 
 _A, _B, _D, _E, _F, _G, _H, _I, _J, _K, _L, _M = range(TIMER, TIMER + 12)
-_CANCELLED = TIMER + 14
+_CANCELLED: Final = TIMER + 14
 
 
 def row(state: int, event: int) -> int:
@@ -80,7 +82,7 @@ def _table(rows: dict[tuple[int, int], Transition], ignored: set[tuple[int, int]
 
 
 # RFC 3261 figure 7 with RFC 6026 figure 8.
-INVITE_SERVER = _table(
+INVITE_SERVER: Final = _table(
     {
         (PROCEEDING, REQUEST): (PROCEEDING, (DO_RESEND,)),
         (PROCEEDING, SEND_1XX): (PROCEEDING, (DO_SEND,)),
@@ -121,7 +123,7 @@ INVITE_SERVER = _table(
 )
 
 # RFC 3261 figure 8. A proxy sends no 1xx of its own to a non-INVITE request (RFC 4320 §4.1), but passes them on.
-NON_INVITE_SERVER = _table(
+NON_INVITE_SERVER: Final = _table(
     {
         (TRYING, REQUEST): (TRYING, (DO_ABSORB,)),
         (TRYING, SEND_1XX): (PROCEEDING, (DO_SEND,)),
@@ -146,7 +148,7 @@ NON_INVITE_SERVER = _table(
 )
 
 # RFC 3261 figure 5 with RFC 6026 figure 9.
-INVITE_CLIENT = _table(
+INVITE_CLIENT: Final = _table(
     {
         (CALLING, _A): (CALLING, (DO_RESEND, DO_START_A)),
         (CALLING, _B): (TERMINATED, (DO_FORGET, DO_REPORT_TIMEOUT)),
@@ -187,7 +189,7 @@ INVITE_CLIENT = _table(
 )
 
 # RFC 3261 figure 6.
-NON_INVITE_CLIENT = _table(
+NON_INVITE_CLIENT: Final = _table(
     {
         (TRYING, _E): (TRYING, (DO_RESEND, DO_START_E)),
         (TRYING, _F): (TERMINATED, (DO_FORGET, DO_REPORT_TIMEOUT)),

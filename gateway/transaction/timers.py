@@ -8,31 +8,31 @@ that fires in a state that does not know it is ignored by the machine's table.
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import Final, Protocol
 
 # Timer names. The names are RFC 3261's letters; C is the proxy's (§16.6 step 11), FIRST_RESPONSE and WAKE are ours.
-TIMER_A = 0
-TIMER_B = 1
-TIMER_D = 2
-TIMER_E = 3
-TIMER_F = 4
-TIMER_G = 5
-TIMER_H = 6
-TIMER_I = 7
-TIMER_J = 8
-TIMER_K = 9
-TIMER_L = 10
-TIMER_M = 11
-TIMER_C = 12
-TIMER_FIRST_RESPONSE = 13
-TIMER_CANCELLED = 14
+TIMER_A: Final = 0
+TIMER_B: Final = 1
+TIMER_D: Final = 2
+TIMER_E: Final = 3
+TIMER_F: Final = 4
+TIMER_G: Final = 5
+TIMER_H: Final = 6
+TIMER_I: Final = 7
+TIMER_J: Final = 8
+TIMER_K: Final = 9
+TIMER_L: Final = 10
+TIMER_M: Final = 11
+TIMER_C: Final = 12
+TIMER_FIRST_RESPONSE: Final = 13
+TIMER_CANCELLED: Final = 14
 
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
-MAX_DURATIONS = 64
+MAX_DURATIONS: Final = 64
 """Queues kept before empty ones are cleared away: more than the machines' durations and their doublings."""
 
-TIMER_NAMES = ("A", "B", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "C", "first response", "cancelled")
+TIMER_NAMES: Final = ("A", "B", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "C", "first response", "cancelled")
 
 
 class TimerValues:

@@ -4,7 +4,17 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
 
-from gateway.proxy.cookie import CALLEE, CALLER, COOKIE_LENGTH, NO_HASH, Cookie, CookieRing, short_hash
+from gateway.proxy.cookie import (
+    CALLEE,
+    CALLER,
+    COOKIE_LENGTH,
+    MAX_REMEMBERED_COOKIES,
+    MAX_REMEMBERED_LENGTH,
+    NO_HASH,
+    Cookie,
+    CookieRing,
+    short_hash,
+)
 
 RING = CookieRing({1: b"a" * 32, 2: b"b" * 32}, 2)
 FROM, TO = short_hash(b"sip:a@h"), short_hash(b"sip:b@h")
@@ -101,3 +111,31 @@ def test_short_hash_of_nothing_is_no_hash() -> None:
     assert short_hash(b"") == NO_HASH
     assert short_hash(b"x") != NO_HASH
     assert len(short_hash(b"x")) == 6
+
+
+def test_a_remembered_cookie_is_right_for_its_own_dialog_alone() -> None:
+    ring = CookieRing({2: b"b" * 32}, 2)
+    text = issue(CALLER, ring)
+    first = ring.read(text, b"call", b"caller", b"callee")
+    assert first is not None
+    assert ring.read(text, b"call", b"caller", b"callee") is first
+    for call_id, from_tag, to_tag in (
+        (b"cal", b"caller", b"callee"),
+        (b"call", b"callee", b"caller"),
+        (b"call", b"caller", b""),
+    ):
+        assert ring.read(text, call_id, from_tag, to_tag) is None
+    other = bytes([text[0] ^ 1]) + text[1:]
+    assert ring.read(other, b"call", b"caller", b"callee") is None
+
+
+def test_the_memory_of_cookies_is_bounded() -> None:
+    ring = CookieRing({2: b"b" * 32}, 2)
+    text = issue(CALLEE, ring)
+    for number in range(MAX_REMEMBERED_COOKIES + 10):
+        assert ring.read(text, b"call", b"tag-%d" % number, b"caller") is not None
+        assert len(ring._read) <= MAX_REMEMBERED_COOKIES
+    long = b"t" * MAX_REMEMBERED_LENGTH
+    before = len(ring._read)
+    assert ring.read(text, b"call", long, b"caller") is not None
+    assert len(ring._read) == before

@@ -33,6 +33,9 @@ class Wire(Protocol):
     async def get(self, timeout_s: float) -> bytes:
         """The next whole message. Raises TimeoutError."""
 
+    async def afresh(self) -> None:
+        """Begin a new stream, where it is one."""
+
     def closed(self) -> bool:
         """Whether the gateway has closed the stream since the last `send`."""
 
@@ -76,6 +79,9 @@ class UdpWire:
     async def get(self, timeout_s: float) -> bytes:
         async with asyncio.timeout(timeout_s):
             return await self._inbox.get()
+
+    async def afresh(self) -> None:
+        pass
 
     def closed(self) -> bool:
         return False
@@ -133,6 +139,10 @@ class TcpWire:
         with contextlib.suppress(ConnectionError):  # closed meanwhile: `closed` will say so
             self._writer.write(data)
             await self._writer.drain()
+
+    async def afresh(self) -> None:
+        self.close()
+        await self._connect()
 
     async def get(self, timeout_s: float) -> bytes:
         async with asyncio.timeout(timeout_s):

@@ -84,7 +84,11 @@ class TransportSite:
             tls_port=free_port(socket.SOCK_STREAM),
             tls=tls,
             more=more,
-            env={**PATIENT, "CALLGATE_EXAMPLE__DIRECTORY": str(example), **(streams or {})},
+            # SIPp takes an OPTIONS for a call that failed.
+            env={
+                **PATIENT, "CALLGATE_EXAMPLE__DIRECTORY": str(example), "CALLGATE_PROBE__SINGLE_HOPS": "false",
+                **(streams or {}),
+            },  # fmt: skip
         )
 
     def address(self, transport: str, six: bool = False) -> tuple[str, int]:

@@ -88,7 +88,7 @@ class TransportSite:
             env={
                 **PATIENT, "CALLGATE_EXAMPLE__DIRECTORY": str(example), "CALLGATE_PROBE__SINGLE_HOPS": "false",
                 **(streams or {}),
-            },  # fmt: skip
+            },
         )
 
     def address(self, transport: str, six: bool = False) -> tuple[str, int]:

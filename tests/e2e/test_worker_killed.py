@@ -68,7 +68,9 @@ def test_a_worker_that_comes_back_refuses_nobody(tmp_path: Path) -> None:
         os.kill(gateway.worker_pid(), signal.SIGKILL)
         result = caller.wait(60)
         records = wait_for(gateway, 598, 598)
-        assert set(records.rules) == {"allow"}, records.rules
+        # SIPp ends a call that failed with a BYE of its own, which has no Route: that is refused, and recorded.
+        assert set(records.rules) <= {"allow", "dialog-forged"}, records.rules
+        assert records.rules["dialog-forged"] <= result.failed, records.rules
         # A call whose 200 was on its way when the worker died is lost, and says so.
         lost = sum("lost" in results for results in records.outcomes.values())
         assert result.failed <= lost <= 3, (result, caller.errors())

@@ -86,7 +86,7 @@ class TransportSite:
             more=more,
             # SIPp takes an OPTIONS for a call that failed.
             env={
-                **PATIENT, "CALLGATE_EXAMPLE__DIRECTORY": str(example), "CALLGATE_PROBE__SINGLE_HOPS": "false",
+                **PATIENT, "CALLGATE_EXAMPLE__DIRECTORY": str(example), "CALLGATE_PROBE__ENABLED": "false",
                 **(streams or {}),
             },
         )

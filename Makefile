@@ -9,7 +9,7 @@ SOURCES = pyproject.toml $(shell find gateway policies config -name '*.py' -o -n
 VENV = test -x $(1)/bin/python || $(PYTHON) -m venv --without-pip $(1)
 PIP = $(PYTHON) -m pip --python $(1)/bin/python install -q --disable-pip-version-check
 # The tests lie in the source tree, whose gateway/ must not come before the compiled one: ROOT comes last on the path.
-COMPILED = PYTHONSAFEPATH=1 CALLGATE_TEST_FLAVOUR=compiled .venv-compiled/bin/python -m pytest --import-mode=importlib
+COMPILED = PYTHONSAFEPATH=1 TEST_FLAVOUR=compiled .venv-compiled/bin/python -m pytest --import-mode=importlib
 
 .PHONY: run test test-compiled check bench packages bench-packages
 .DEFAULT_GOAL := run

@@ -15,7 +15,7 @@ from gateway.compiled.build import LIBRARY, hot, obstacle
 from gateway.sip import parse
 
 ROOT = Path(__file__).parents[3]
-WANTED = os.environ.get("CALLGATE_TEST_FLAVOUR", "plain")
+WANTED = os.environ.get("TEST_FLAVOUR", "plain")
 """Which one the run is about: a compiled one must not quietly test the source tree."""
 
 

@@ -1,0 +1,10 @@
+"""Tokens with scope and expiry, idempotency keys, approvals."""
+
+from __future__ import annotations
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Nothing yet."""

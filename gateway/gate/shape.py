@@ -129,8 +129,8 @@ def says_sdp(headers: Headers, shape: Shape) -> bool:
     return at >= 0 and not shape.encoded and headers[at][1] == SDP
 
 
-_name = itemgetter(0)
-_shapes: dict[tuple[bytes, ...], Shape] = {}
+_name: Final = itemgetter(0)
+_shapes: Final[dict[tuple[bytes, ...], Shape]] = {}
 
 
 def _leaving(name: bytes) -> int:

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
+from typing import Final
 
 from gateway.net.handover import Handover
 from gateway.net.lag import Lag
@@ -24,17 +25,17 @@ from gateway.proxy.peer import Peer, Source
 from gateway.transaction.timers import NEVER
 from gateway.transaction.transactions import Destination
 
-BURST = 32
+BURST: Final = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
 
-MAX_DATAGRAM = 65_535
-MAX_SOURCES = 20_000
+MAX_DATAGRAM: Final = 65_535
+MAX_SOURCES: Final = 20_000
 """Source addresses remembered per registry version; only addresses of known peers are."""
 
-TICK = 0.005
+TICK: Final = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
 
-ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
+ABOUT_MESSAGE: Final = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
 every transaction that waits for the same hop."""
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.net.lag import stamp_arrivals
 from gateway.proxy.peer import Destination
 
-RECEIVE_BUFFER = 4 * 1024 * 1024
+RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes asked of the kernel: about 4,000 messages, 100 ms of 5,000 calls/s, while the loop is busy elsewhere."""
 
-MAX_BACKLOG = 10_000
+MAX_BACKLOG: Final = 10_000
 """Datagrams kept while the socket cannot take more; beyond it the newest are dropped, as UDP may."""
 
 Address = tuple[str, int]

@@ -24,8 +24,9 @@ OnReplies = Callable[[Replies | None], None]
 """Called once: with the replies (hiredis.ReplyError objects among them), or None: the connection is lost."""
 
 
-class Connection(asyncio.Protocol):
-    """What stands between `connection_made` and `connection_lost`."""
+class Connection:
+    """What stands between `connection_made` and `connection_lost`: an `asyncio.Protocol` in all but its base, which a
+    compiled class cannot have."""
 
     __slots__ = ("_loop", "_pending", "_progress", "_reader", "_transport", "_watchdog", "lost", "reason")
 
@@ -101,6 +102,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.cut(str(exc) if exc is not None else "closed by the server")
+
+    def eof_received(self) -> None:
+        """The transport closes itself."""
+
+    def pause_writing(self) -> None:
+        """A slow server is noticed by the deadline of the lookups, and by `MAX_PENDING`."""
+
+    def resume_writing(self) -> None:
+        """See `pause_writing`."""
 
     def _watch(self) -> None:
         if self._pending and self._loop.time() - self._progress > STUCK_AFTER_S:

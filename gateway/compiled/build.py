@@ -54,7 +54,6 @@ COLD = frozenset(
         # msgspec makes these classes, or their values, and knows no native ones
         "gateway/gate/records.py",
         "gateway/gate/passport.py",
-        "gateway/gate/sealed.py",
         "gateway/registry/model.py",
         # msgspec and cryptography do the work
         "gateway/gate/seal.py",

@@ -67,11 +67,13 @@ class UserNumber:
 
 def plain_digits(uri: bytes) -> bytes:
     """`[+]digits` of `sip:[+]digits@host[:port][;user=phone]`; b"" for every other URI, which `read_uri` looks at."""
-    if uri[:4] != b"sip:":
+    at = uri.find(b"@", 4)
+    if at < 0 or uri[:4] != b"sip:":
         return b""
-    user, _, rest = uri[4:].partition(b"@")
-    if not (user.isdigit() or (user[:1] == b"+" and user[1:].isdigit())):
+    user = uri[4:at]
+    if not (user[1:] if user[:1] == b"+" else user).isdigit():
         return b""
+    rest = uri[at + 1 :]
     host = _hosts.get(rest)
     return user if (_plain_host(rest) if host is None else host) else b""
 

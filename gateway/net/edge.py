@@ -28,6 +28,10 @@ from gateway.transaction.transactions import Destination
 BURST: Final = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
 
+LOOK_EVERY: Final = 8
+"""Turns of one datagram after which a second one is looked for. Below some thousand messages a second there is none,
+and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
+
 MAX_DATAGRAM: Final = 65_535
 MAX_SOURCES: Final = 20_000
 """Source addresses remembered per registry version; only addresses of known peers are."""
@@ -62,7 +66,8 @@ class Edge:
         self.streams = streams
         self.listeners = tuple(listeners)
         self._identify = identify
-        self._before_send = before_send
+        self.before_send = before_send
+        """Told at the end of each turn, before anything leaves."""
         self._on_error = on_error
         self._out: list[tuple[Destination, bytes]] = []
         self._sources: dict[tuple[str, str, int], Source] = {}
@@ -155,7 +160,9 @@ class Edge:
         sources = self._sources
         name = listener.name
         give = self._links.handover.give if self._links is not None else None
-        for _ in range(BURST):
+        looks = listener.lone >= LOOK_EVERY
+        before = self.received
+        for _ in range(BURST if looks else 1):
             try:
                 if sampled:
                     sampled = False
@@ -178,6 +185,10 @@ class Edge:
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
+        if not looks:
+            listener.lone += 1
+        elif self.received - before < 2:
+            listener.lone = 0
         self.end_turn(now)
 
     def _handed(self, parcels: list[Parcel], now: float) -> None:
@@ -215,7 +226,7 @@ class Edge:
         if self._links is not None:
             self._take(self._links.flush(now), now)
         try:
-            self._before_send(now)
+            self.before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves
             self._on_error(error)
         self._in_turn = False

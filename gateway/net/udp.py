@@ -67,6 +67,8 @@ class UdpListener:
         self._backlog: deque[tuple[bytes, Address]] = deque()
         self._destinations: dict[Address, Destination] = {}
         self.dropped = 0
+        self.lone = 0
+        """Turns of one datagram since a second one was last looked for."""
         self.writing = False
         """True while datagrams wait for the socket."""
 

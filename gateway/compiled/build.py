@@ -45,7 +45,6 @@ MODULES: tuple[str, ...] = (
     "gateway/worker/gatekeeper.py",
     "gateway/worker/journal.py",
     "gateway/worker/patience.py",
-    "gateway/worker/peers.py",
 )
 """Modules compiled beside them."""
 

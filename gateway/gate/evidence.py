@@ -15,7 +15,7 @@ import msgspec
 from gateway.gate.records import EndRecord, FloodRecord, OutcomeRecord, Record
 from gateway.store.ports import Journal
 
-FLOOD_LIMIT: Final = 1_000
+FLOOD_LIMIT = 1_000
 """Refusals of one source by one rule in one second that are recorded one by one; the rest become one record."""
 
 SHED_LIMIT = 20
@@ -24,13 +24,13 @@ SHED_LIMIT = 20
 MAX_FLOOD_KEYS = 2_000
 """(source, rule) pairs counted per second; peers are few, so more than this is an attack and shares one record."""
 
-MAX_KEPT: Final = 50_000
+MAX_KEPT = 50_000
 """Records kept in memory while the disk takes none: about 30 MB. The oldest are given up, and counted."""
 
 RETRY_S: Final = 1.0
 """Seconds between two attempts to write what is kept while the disk takes nothing: the queue may be long."""
 
-MAX_ENDED: Final = 100_000
+MAX_ENDED = 100_000
 """Decision ids whose end was seen lately, so that crossed or repeated BYEs give one end record."""
 
 

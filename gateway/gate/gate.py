@@ -25,10 +25,10 @@ from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
 from policies.base import Answer
 from policies.facts import INBOUND, OUTBOUND
 
-MAX_PARKED: Final = 10_000
+MAX_PARKED = 10_000
 """Attempts that may wait for the store at once: one deadline (50 ms) of 200,000 calls/s; more is overload."""
 
-MAX_REFUSED: Final = 10_000
+MAX_REFUSED = 10_000
 """Decision ids of refusals made without a transaction, remembered so that a retransmission is not a second record."""
 
 RECOVERY_SECONDS: Final = 64.0

@@ -33,7 +33,7 @@ LOOK_EVERY: Final = 8
 and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
 
 MAX_DATAGRAM: Final = 65_535
-MAX_SOURCES: Final = 20_000
+MAX_SOURCES = 20_000
 """Source addresses remembered per registry version; only addresses of known peers are."""
 
 TICK: Final = 0.005

@@ -13,7 +13,7 @@ from gateway.proxy.peer import Destination
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes asked of the kernel: about 4,000 messages, 100 ms of 5,000 calls/s, while the loop is busy elsewhere."""
 
-MAX_BACKLOG: Final = 10_000
+MAX_BACKLOG = 10_000
 """Datagrams kept while the socket cannot take more; beyond it the newest are dropped, as UDP may."""
 
 Address = tuple[str, int]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from time import monotonic, time
-from typing import Final
 
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.callee import read_callee
@@ -24,10 +23,10 @@ from gateway.worker.peers import PeerBook
 from policies.base import Answer
 from policies.facts import OUTBOUND
 
-MAX_ACTIVE: Final = 1_000_000
+MAX_ACTIVE = 1_000_000
 """Answered calls remembered for `active_calls`; beyond it the oldest are taken for ended."""
 
-MAX_EXPIRED: Final = 100_000
+MAX_EXPIRED = 100_000
 """Calls remembered that ended without a BYE: as many as the evidence remembers ends."""
 
 

@@ -14,7 +14,7 @@ from gateway.store.ports import LookupReply, SubscriberLookup
 HOLD_S: Final = 5.0
 """Longest wait from the start: an embedded Redis that was restarted empty is filled again well within it."""
 
-MAX_HELD: Final = 5_000
+MAX_HELD = 5_000
 """Questions held back: five seconds of 1,000 calls/s. More are asked at once, and refused as unavailable."""
 
 

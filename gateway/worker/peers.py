@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from ipaddress import ip_address
-from typing import Final
 
 from gateway.net.stream import StreamListener
 from gateway.net.udp import UdpListener
@@ -16,7 +15,7 @@ from gateway.registry.model import NextHop, Place, Trunk
 from gateway.registry.registry import Registry
 from gateway.worker.login_table import LoginTable, may_log_in
 
-MAX_REMEMBERED_HOSTS: Final = 10_000
+MAX_REMEMBERED_HOSTS = 10_000
 """Answers kept of `reach` per registry version; in-dialog targets are few per peer."""
 
 MAX_LOCATED = 20_000

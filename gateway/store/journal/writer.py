@@ -28,7 +28,7 @@ DEFAULT_SEGMENT_BYTES: Final = 64 << 20
 NEWLINE: Final = 0x0A
 """As a number: `bytes in bytes` raises and drops a TypeError inside the interpreter."""
 
-SEGMENT_PAUSE_S: Final = 1.0
+SEGMENT_PAUSE_S = 1.0
 """Between two new segments begun because of failed syncs: a disk that stays broken must not be filled with them."""
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import hiredis
 
-STUCK_AFTER_S: Final = 1.0
+STUCK_AFTER_S = 1.0
 """No byte for this long while a reply is owed: the connection is cut. Far above any deadline of a lookup."""
 
-MAX_PENDING: Final = 4096
+MAX_PENDING = 4096
 """Requests in flight. Lookups make one per loop turn: reached only while the server does not answer."""
 
 Replies = list[Any]

@@ -28,10 +28,6 @@ from gateway.transaction.transactions import Destination
 BURST: Final = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
 
-LOOK_EVERY: Final = 8
-"""Turns of one datagram after which a second one is looked for. Below some thousand messages a second there is none,
-and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
-
 MAX_DATAGRAM: Final = 65_535
 MAX_SOURCES = 20_000
 """Source addresses remembered per registry version; only addresses of known peers are."""

@@ -16,6 +16,10 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 MAX_BACKLOG = 10_000
 """Datagrams kept while the socket cannot take more; beyond it the newest are dropped, as UDP may."""
 
+LOOK_EVERY: Final = 8
+"""Turns of one datagram after which a second one is looked for. Below some thousand messages a second there is none,
+and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
+
 Address = tuple[str, int]
 
 
@@ -67,8 +71,8 @@ class UdpListener:
         self._backlog: deque[tuple[bytes, Address]] = deque()
         self._destinations: dict[Address, Destination] = {}
         self.dropped = 0
-        self.lone = 0
-        """Turns of one datagram since a second one was last looked for."""
+        self.lone = LOOK_EVERY
+        """Turns of one datagram since a second one was last looked for. The first turn looks: much may have waited."""
         self.writing = False
         """True while datagrams wait for the socket."""
 

@@ -31,14 +31,11 @@ PACKAGES = ("gateway/sip", "gateway/transaction", "gateway/proxy", "gateway/regi
 
 MODULES: tuple[str, ...] = (
     "gateway/net/edge.py",
-    "gateway/net/udp.py",
     "gateway/store/journal/syncer.py",
     "gateway/store/journal/writer.py",
     "gateway/store/redis/breaker.py",
-    "gateway/store/redis/client.py",
     "gateway/store/redis/connection.py",
     "gateway/store/redis/facts.py",
-    "gateway/store/redis/lookup.py",
     "gateway/store/redis/turn.py",
     "gateway/store/ports.py",
     "gateway/telemetry/histogram.py",

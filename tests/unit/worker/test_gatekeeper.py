@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import monotonic
-from typing import Any
 
 import pytest
 
+from gateway.gate.attempt import CallAttempt
 from gateway.gate.records import DecisionRecord, EndRecord, OutcomeRecord
+from gateway.gate.screen import Screened
 from gateway.proxy.peer import Peer
+from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
 from gateway.worker import gatekeeper as gatekeeper_module
 from gateway.worker.gatekeeper import Gatekeeper, outgoing, release_cause, trunk_of
@@ -128,24 +130,14 @@ def test_a_turn_without_verdicts_waits_for_nothing(post: Post) -> None:
     post.turn()
 
 
-class FaultyOnce(dict[str, Peer]):
-    """Fails at the first look."""
-
-    def __init__(self, peers: dict[str, Peer]) -> None:
-        super().__init__(peers)
-        self.failed = False
-
-    def get(self, key: str, default: Any = None) -> Any:
-        if not self.failed:
-            self.failed = True
-            raise RuntimeError("ours")
-        return super().get(key, default)
-
-
 def test_a_fault_of_ours_is_a_500_and_stops_no_other_call(post: Post) -> None:
-    book = post.keeper._book
-    assert book is not None
-    book.peers = FaultyOnce(book.peers)
+
+    def sometimes(found: CallAttempt, host: bytes, over: Registry) -> Screened:
+        if found.request.call_id == b"bad":
+            raise RuntimeError("ours")
+        return outgoing(found, host, over)
+
+    post.keeper._outgoing = sometimes
     post.core.receive(invite(call_id=b"bad", branch=b"z9hG4bK-bad"), post.source("127.0.0.2"), monotonic())
     post.core.receive(invite(), post.source("127.0.0.2"), monotonic())
     post.house.lookup.answer(CONSENT)

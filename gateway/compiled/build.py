@@ -30,7 +30,6 @@ PACKAGES = ("gateway/sip", "gateway/transaction", "gateway/proxy", "gateway/regi
 """Every module of these is compiled, but for those of `COLD`."""
 
 MODULES: tuple[str, ...] = (
-    "gateway/net/edge.py",
     "gateway/store/journal/syncer.py",
     "gateway/store/journal/writer.py",
     "gateway/store/redis/breaker.py",

@@ -19,7 +19,7 @@ from gateway.net.lag import Lag
 from gateway.net.links import Links
 from gateway.net.parcels import Parcel
 from gateway.net.stream_edge import StreamEdge
-from gateway.net.udp import UdpListener
+from gateway.net.udp import LOOK_EVERY, UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
 from gateway.transaction.timers import NEVER

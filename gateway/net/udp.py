@@ -44,7 +44,9 @@ class UdpListener:
 
     transport = "udp"
 
-    __slots__ = ("_backlog", "_destinations", "dropped", "family", "group", "name", "sent_by", "socket", "writing")
+    __slots__ = (
+        "_backlog", "_destinations", "dropped", "family", "group", "lone", "name", "sent_by", "socket", "writing",
+    )  # fmt: skip
 
     def __init__(
         self,

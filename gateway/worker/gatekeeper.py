@@ -133,7 +133,7 @@ class Gatekeeper:
         if registry is None or book is None:
             return
         peers = tuple(peer for trunk in attempt.routes if (peer := book.peers.get(trunk.id)) is not None)
-        headers = outgoing(attempt, self._host, registry)
+        headers = self._outgoing(attempt, self._host, registry)
         call.admit(attempt.target, headers, peers, now, bool(attempt.emergency))
 
     def _refused(self, answer: Answer, rule: str, decision: str, request: Request) -> Refused:

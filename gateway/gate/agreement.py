@@ -7,6 +7,8 @@ Request-URI is read at most once.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.bodies import foreign_body
 from gateway.gate.callback import agrees, names_nobody
 from gateway.gate.identity_headers import (
@@ -30,12 +32,12 @@ from gateway.sip.names import CONTACT
 from gateway.sip.params import split_params
 from policies.facts import CALLER_HIDDEN, CALLER_MISMATCH
 
-MAX_VALUES = 16
+MAX_VALUES: Final = 16
 """Addresses of one header that are read; History-Info of a call through eight proxies has 16. More is a mismatch."""
-MAX_ADDRESSES = 32
+MAX_ADDRESSES: Final = 32
 """Addresses of all judged headers of a message together: a full History-Info and one or two of every other header.
 More is a mismatch."""
-MAX_ASSERTED = 2
+MAX_ASSERTED: Final = 2
 """RFC 3325 §9.1: one sip(s) and one tel URI."""
 
 

@@ -9,6 +9,8 @@ refused; a Contact without a user, or with the caller's number, is the way out.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.privacy import readable
 from gateway.gate.userpart import NUMBER_PARAMS, UserNumber, plain_digits, read_digits, uri_params
 from gateway.registry.model import Trunk
@@ -19,14 +21,14 @@ from gateway.sip.nameaddr import NameAddr
 from gateway.sip.params import split_params
 from gateway.sip.uri import parse_uri, unescape
 
-MIN_NUMBER_DIGITS = 5
+MIN_NUMBER_DIGITS: Final = 5
 """Digits that make a user part a number to call back: the shortest service codes (95588, 10086) have five."""
 
-_DIGITS = b"0123456789"
-_NOT_DIGITS = bytes(octet for octet in range(256) if octet not in _DIGITS)
-_SEPARATORS = b"-.()+ \t"
-_RUNS = bytes(octet if octet in _DIGITS else 0x20 for octet in range(256))
-_URIS = (b"sip:", b"sips:", b"tel:")
+_DIGITS: Final = b"0123456789"
+_NOT_DIGITS: Final = bytes(octet for octet in range(256) if octet not in _DIGITS)
+_SEPARATORS: Final = b"-.()+ \t"
+_RUNS: Final = bytes(octet if octet in _DIGITS else 0x20 for octet in range(256))
+_URIS: Final = (b"sip:", b"sips:", b"tel:")
 
 
 def names_nobody(value: bytes, own: UserNumber) -> bool:

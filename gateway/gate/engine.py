@@ -7,21 +7,22 @@ a store rule without facts refuses unless the pack says `on_unavailable = "pass"
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from gateway.gate.pack import BoundRule, Pack
 from policies.base import Answer
 from policies.facts import CONSENT_UNREAD, INBOUND, OUTBOUND, Facts
 
-STORE_UNAVAILABLE = "store-unavailable"
-RULE_FAILED = "rule failed"
+STORE_UNAVAILABLE: Final = "store-unavailable"
+RULE_FAILED: Final = "rule failed"
 """Reason of a refusal by a rule that raised. The exception goes to `on_error`, never onto the wire."""
 
-WORD_OK = "ok"
-WORD_REFUSE = "refuse"
-WORD_WOULD_REFUSE = "would refuse"
-WORD_NOT_BOUND = "not bound"
-WORD_OFF = "off"
-WORD_WAITS = "waits for the store"
+WORD_OK: Final = "ok"
+WORD_REFUSE: Final = "refuse"
+WORD_WOULD_REFUSE: Final = "would refuse"
+WORD_NOT_BOUND: Final = "not bound"
+WORD_OFF: Final = "off"
+WORD_WAITS: Final = "waits for the store"
 
 OnError = Callable[[str, Exception], None]
 Word = tuple[str, str, str, str]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from gateway.gate.attempt import CallAttempt, read_attempt
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
@@ -30,7 +31,7 @@ MAX_PARKED = 10_000
 MAX_REFUSED = 10_000
 """Decision ids of refusals made without a transaction, remembered so that a retransmission is not a second record."""
 
-RECOVERY_SECONDS = 64.0
+RECOVERY_SECONDS: Final = 64.0
 """How long decisions of a worker that died are remembered: twice the time a caller retransmits an INVITE (64*T1)."""
 
 Recovered = dict[str, tuple[str, str, int]]

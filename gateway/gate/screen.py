@@ -8,6 +8,8 @@ cleaned, for refusing them would leave a call hanging. The table of headers is i
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.bodies import cut_out, foreign_body
 from gateway.gate.callback import speaks_of_another
 from gateway.gate.callee import transfer_header
@@ -37,9 +39,9 @@ from gateway.registry.numbering import NumberingPlan
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.names import FROM, TO
 
-NEVER_REFUSED = frozenset({b"ACK", b"BYE", b"CANCEL", b"PRACK"})
-DIALOG_IDENTITY = "dialog-identity"
-TRANSFER = "transfer"
+NEVER_REFUSED: Final = frozenset({b"ACK", b"BYE", b"CANCEL", b"PRACK"})
+DIALOG_IDENTITY: Final = "dialog-identity"
+TRANSFER: Final = "transfer"
 
 
 class Screened:

@@ -7,7 +7,6 @@ at the few headers whose *values* matter. Which header is which stands in `ident
 
 from __future__ import annotations
 
-from operator import itemgetter
 from typing import Final
 
 from gateway.gate.bodies import CONTENT_ENCODING, SDP
@@ -112,7 +111,7 @@ class Shape:
 
 def shape_of(headers: Headers) -> Shape:
     """The shape of a header list."""
-    names = tuple(map(_name, headers))
+    names = tuple([header[0] for header in headers])
     shape = _shapes.get(names)
     if shape is None:
         shape = Shape(names)
@@ -129,8 +128,7 @@ def says_sdp(headers: Headers, shape: Shape) -> bool:
     return at >= 0 and not shape.encoded and headers[at][1] == SDP
 
 
-_name = itemgetter(0)
-_shapes: dict[tuple[bytes, ...], Shape] = {}
+_shapes: Final[dict[tuple[bytes, ...], Shape]] = {}
 
 
 def _leaving(name: bytes) -> int:

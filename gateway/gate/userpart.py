@@ -10,6 +10,8 @@ out.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.registry.model import Trunk
 from gateway.registry.number import FORM_E164, FORM_LOCAL, Number
 from gateway.registry.numbering import NumberingPlan
@@ -18,32 +20,34 @@ from gateway.sip.errors import ProtocolError
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
 from gateway.sip.uri import Uri, parse_uri, unescape
 
-FAULT_HIDDEN = "anonymous"
-FAULT_NO_USER = "no user"
-FAULT_DIGITS = "not digits"
-FAULT_PLAN = "no number of the plan"
-FAULT_PASSWORD = "password"
-FAULT_USER_PARAM = "user parameter"
-FAULT_PARAM = "URI parameter"
-FAULT_CONTEXT = "phone-context"
-FAULT_HEADERS = "URI headers"
-FAULT_SCHEME = "scheme"
-FAULT_URI = "unreadable URI"
+FAULT_HIDDEN: Final = "anonymous"
+FAULT_NO_USER: Final = "no user"
+FAULT_DIGITS: Final = "not digits"
+FAULT_PLAN: Final = "no number of the plan"
+FAULT_PASSWORD: Final = "password"
+FAULT_USER_PARAM: Final = "user parameter"
+FAULT_PARAM: Final = "URI parameter"
+FAULT_CONTEXT: Final = "phone-context"
+FAULT_HEADERS: Final = "URI headers"
+FAULT_SCHEME: Final = "scheme"
+FAULT_URI: Final = "unreadable URI"
 
-HIDDEN_WORDS = frozenset(b"anonymous unavailable restricted unknown asterisk private withheld blocked hidden".split())
+HIDDEN_WORDS: Final = frozenset(
+    b"anonymous unavailable restricted unknown asterisk private withheld blocked hidden".split()
+)
 """User parts and display-names that say "no number for you" (RFC 5079 §4, RULES Part 2(d) form 2)."""
 
-NUMBER_PARAMS = frozenset(
+NUMBER_PARAMS: Final = frozenset(
     b"cic cic-context cpc dtg enumdi ext isub isub-encoding isup-oli noa npdi oli otg phone-context postd rn "
     b"rn-context screen tgrp trunk-context verstat".split()
 )
 """Parameters that change what a number means, where it goes, or how far it is believed (RFC 3966, 4694, 4904, TS
 24.229)."""
 
-HARMLESS_PARAMS = frozenset({b"transport", b"lr", b"ob"})
+HARMLESS_PARAMS: Final = frozenset({b"transport", b"lr", b"ob"})
 """URI parameters that say nothing about a number."""
-_HOST = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
-_USER_PHONE = b";user=phone"
+_HOST: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
+_USER_PHONE: Final = b";user=phone"
 
 
 class UserNumber:
@@ -63,11 +67,13 @@ class UserNumber:
 
 def plain_digits(uri: bytes) -> bytes:
     """`[+]digits` of `sip:[+]digits@host[:port][;user=phone]`; b"" for every other URI, which `read_uri` looks at."""
-    if uri[:4] != b"sip:":
+    at = uri.find(b"@", 4)
+    if at < 0 or uri[:4] != b"sip:":
         return b""
-    user, _, rest = uri[4:].partition(b"@")
-    if not (user.isdigit() or (user[:1] == b"+" and user[1:].isdigit())):
+    user = uri[4:at]
+    if not (user[1:] if user[:1] == b"+" else user).isdigit():
         return b""
+    rest = uri[at + 1 :]
     host = _hosts.get(rest)
     return user if (_plain_host(rest) if host is None else host) else b""
 
@@ -89,7 +95,7 @@ def _plain_host(rest: bytes) -> bytes:
     return host
 
 
-_hosts: dict[bytes, bytes] = {}
+_hosts: Final[dict[bytes, bytes]] = {}
 """What stood behind an `@`, and its plain host: a peer writes one or two. Bounded by `MAX_MEMO`."""
 
 
@@ -154,7 +160,7 @@ def read_caller(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
     return reading
 
 
-_callers: dict[tuple[bytes, str, str], UserNumber] = {}
+_callers: Final[dict[tuple[bytes, str, str], UserNumber]] = {}
 """From URIs, on trunks of one country and area, as `_plan` reads them. Bounded by `MAX_MEMO`."""
 _plan: NumberingPlan | None = None  # one is in force at a time
 

@@ -12,29 +12,30 @@ import socket
 from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
+from typing import Final
 
 from gateway.net.handover import Handover
 from gateway.net.lag import Lag
 from gateway.net.links import Links
 from gateway.net.parcels import Parcel
 from gateway.net.stream_edge import StreamEdge
-from gateway.net.udp import UdpListener
+from gateway.net.udp import LOOK_EVERY, UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
 from gateway.transaction.timers import NEVER
 from gateway.transaction.transactions import Destination
 
-BURST = 32
+BURST: Final = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
 
-MAX_DATAGRAM = 65_535
+MAX_DATAGRAM: Final = 65_535
 MAX_SOURCES = 20_000
 """Source addresses remembered per registry version; only addresses of known peers are."""
 
-TICK = 0.005
+TICK: Final = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
 
-ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
+ABOUT_MESSAGE: Final = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
 every transaction that waits for the same hop."""
 
@@ -61,7 +62,8 @@ class Edge:
         self.streams = streams
         self.listeners = tuple(listeners)
         self._identify = identify
-        self._before_send = before_send
+        self.before_send = before_send
+        """Told at the end of each turn, before anything leaves."""
         self._on_error = on_error
         self._out: list[tuple[Destination, bytes]] = []
         self._sources: dict[tuple[str, str, int], Source] = {}
@@ -154,7 +156,9 @@ class Edge:
         sources = self._sources
         name = listener.name
         give = self._links.handover.give if self._links is not None else None
-        for _ in range(BURST):
+        looks = listener.lone >= LOOK_EVERY
+        before = self.received
+        for _ in range(BURST if looks else 1):
             try:
                 if sampled:
                     sampled = False
@@ -177,6 +181,10 @@ class Edge:
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
+        if not looks:
+            listener.lone += 1
+        elif self.received - before < 2:
+            listener.lone = 0
         self.end_turn(now)
 
     def _handed(self, parcels: list[Parcel], now: float) -> None:
@@ -214,7 +222,7 @@ class Edge:
         if self._links is not None:
             self._take(self._links.flush(now), now)
         try:
-            self._before_send(now)
+            self.before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves
             self._on_error(error)
         self._in_turn = False

@@ -5,13 +5,15 @@ never compiled."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.numbering import Number, NumberingPlan
 from gateway.registry.ranges import RangeTable
 from gateway.registry.sources import SourceTable
 from gateway.registry.validate import validate
 
-__all__ = ["Registry", "validate"]
+__all__: Final = ["Registry", "validate"]
 
 
 class Registry:

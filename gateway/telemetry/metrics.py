@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import time
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+
+from gateway.telemetry.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +98,6 @@ DECISION_BOUNDS = (25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0
 configure."""
 
 LOOKUP_BOUNDS = (5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-
-
-class Histogram:
-    """Counts per bucket and a sum, in seconds. `observe` costs one bisection."""
-
-    __slots__ = ("bounds", "counts", "sum")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one value: it falls into the first bucket whose bound is not less (Prometheus `le`)."""
-        self.counts[bisect_left(self.bounds, seconds)] += 1
-        self.sum += seconds
 
 
 Samples = Sequence[tuple[tuple[str, ...], float]]

@@ -29,6 +29,9 @@ MAX_ACTIVE = 1_000_000
 MAX_EXPIRED = 100_000
 """Calls remembered that ended without a BYE: as many as the evidence remembers ends."""
 
+Outgoing = Callable[[CallAttempt, bytes, Registry], Screened]
+"""As `outgoing`."""
+
 
 class Gatekeeper:
     """One worker's `proxy.ports.Gate`."""
@@ -49,6 +52,7 @@ class Gatekeeper:
         self._host = host
         self._max_call_s = max_call_s
         self._when_safe = when_safe
+        self._outgoing: Outgoing = outgoing
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
         self._active: dict[str, float] = {}
@@ -129,7 +133,7 @@ class Gatekeeper:
         if registry is None or book is None:
             return
         peers = tuple(peer for trunk in attempt.routes if (peer := book.peers.get(trunk.id)) is not None)
-        headers = outgoing(attempt, self._host, registry)
+        headers = self._outgoing(attempt, self._host, registry)
         call.admit(attempt.target, headers, peers, now, bool(attempt.emergency))
 
     def _refused(self, answer: Answer, rule: str, decision: str, request: Request) -> Refused:

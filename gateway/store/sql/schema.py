@@ -310,6 +310,76 @@ tokens = Table(
     Column("principal", Text, nullable=False),
     _time("created_at", now=True),
     _time("revoked_at"),
+    # Of a token in the role operator: whose data it reads and changes.
+    Column("operator", Text, ForeignKey("operators.id"), nullable=True),
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{read}'::text[]")),
+    _time("expires_at"),
+    CheckConstraint("role IN ('viewer', 'operator', 'compliance', 'admin')", name="tokens_role"),
+    CheckConstraint("(role = 'operator') = (operator IS NOT NULL)", name="tokens_operator"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("token", BigInteger, ForeignKey("tokens.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    # Keyed hash of method, path and body: the body itself may name a subscriber.
+    Column("fingerprint", LargeBinary, nullable=False),
+    _time("at", now=True),
+    # The answer; no status: being worked on. No body: an answer that is not kept.
+    Column("status", Integer, nullable=True),
+    Column("content_type", Text, nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    PrimaryKeyConstraint("token", "key"),
+    Index("idempotency_keys_at", "at"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # What it does (control.approvals.KINDS), to what, and with which values.
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("reason", Text, nullable=False),
+    # Whose data it changes, if one operator's.
+    Column("operator", Text, nullable=True),
+    Column("requested_by", Text, nullable=False),
+    _time("requested_at", now=True),
+    _time("expires_at", required=True),
+    Column("state", Text, nullable=False, server_default=text("'pending'::text")),
+    Column("decided_by", Text, nullable=True),
+    _time("decided_at"),
+    Column("note", Text, nullable=False, server_default=text("''::text")),
+    CheckConstraint("state IN ('pending', 'approved', 'rejected')", name="approvals_state"),
+    CheckConstraint("(state = 'pending') = (decided_by IS NULL)", name="approvals_decided"),
+    CheckConstraint("state <> 'approved' OR decided_by <> requested_by", name="approvals_two_persons"),
+    Index("approvals_pending", "kind", "subject", postgresql_where=text("state = 'pending'::text")),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # consents, refusals, registry, pack, …
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("operator", Text, nullable=True),
+    # Whose control process works on it.
+    Column("node", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'running'::text")),
+    Column("rows", BigInteger, nullable=False, server_default=text("0")),
+    Column("changed", BigInteger, nullable=False, server_default=text("0")),
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
+    Column("detail", Text, nullable=False, server_default=text("''::text")),
+    Column("problems", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    _time("started_at", now=True),
+    _time("finished_at"),
+    CheckConstraint("state IN ('running', 'done', 'refused', 'failed')", name="uploads_state"),
 )
 
 # --- evidence

@@ -1,0 +1,17 @@
+"""The routes of `/api/v1`, one file per thing. A new file is added to ROUTERS; `gateway.control.api` says how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import APIRouter
+
+from gateway.control.api.context import Context
+from gateway.control.api.routes import approvals, audit, status
+
+ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
+    status.router,
+    approvals.router,
+    audit.router,
+)

@@ -96,8 +96,7 @@ class Connection(asyncio.Protocol):
         if path is None:
             if len(self._replies) >= MAX_REPLY_PORTS:
                 self._replies.clear()
-            name = self.identities[0] if self.identities else self.host
-            path = Path(self.listener, (self.host, self.port), name, port)
+            path = Path(self.listener, (self.host, self.port), self.identities[:1] or (self.host,), port)
             path.connection = self
             self._replies[port] = path
         return path.destination

@@ -31,17 +31,18 @@ class Path:
         "connection",
         "destination",
         "listener",
+        "names",
         "queued",
         "reply_port",
-        "server_name",
         "size",
     )
 
-    def __init__(self, listener: StreamListener, address: Address, server_name: str, reply_port: int) -> None:
+    def __init__(self, listener: StreamListener, address: Address, names: tuple[str, ...], reply_port: int) -> None:
         self.listener = listener
         self.address = address
-        self.server_name = server_name
-        """The domain or address the far end's certificate must speak for (TLS)."""
+        self.names = names
+        """Domains or addresses: the far end's certificate must speak for one of them (TLS). It is asked for the
+        first."""
         self.reply_port = reply_port
         """0: connects to `address`. -1: never connects, it is the far end that does. Else: responses, which go to this
         port of the same host when their connection is closed (RFC 3261 §18.2.2)."""
@@ -63,7 +64,7 @@ class Path:
         elif not self.reply_port:
             self.listener.paths.connect(self, data)
         elif self.reply_port > 0:
-            other = self.listener.paths.get(self.address[0], self.reply_port, self.server_name)
+            other = self.listener.paths.get(self.address[0], self.reply_port, self.names)
             other.send(data, other.address)
         else:
             raise ConnectionResetError(f"the connection to {self.address[0]}:{self.address[1]} is closed")
@@ -77,16 +78,16 @@ class Paths:
 
     def __init__(self, listener: StreamListener) -> None:
         self._listener = listener
-        self._paths: dict[tuple[str, int, str], Path] = {}
+        self._paths: dict[tuple[str, int, tuple[str, ...]], Path] = {}
 
-    def get(self, host: str, port: int, server_name: str) -> Path:
-        """The path to an address, and to the name its certificate must speak for: the same object each time."""
-        key = (host, port, server_name)
+    def get(self, host: str, port: int, names: tuple[str, ...]) -> Path:
+        """The path to an address, whose certificate must speak for one of these names: the same object each time."""
+        key = (host, port, names)
         path = self._paths.get(key)
         if path is None:
             if len(self._paths) >= MAX_PATHS:
                 self._paths = {k: p for k, p in self._paths.items() if p.connecting or p.connection is not None}
-            path = Path(self._listener, (host, port), server_name or host, 0)
+            path = Path(self._listener, (host, port), names or (host,), 0)
             self._paths[key] = path
         return path
 
@@ -121,7 +122,7 @@ class Paths:
                     lambda: connection,
                     sock=sock,
                     ssl=None if listener.tls is None else listener.tls.client,
-                    server_hostname=None if listener.tls is None else path.server_name,
+                    server_hostname=None if listener.tls is None else path.names[0],
                 )
             failure = ""
         except TimeoutError:
@@ -142,7 +143,8 @@ class Paths:
     def opened(self, connection: Connection) -> None:
         """A connection that was made for a path is up: what waited for it leaves."""
         path = connection.path
-        if self._listener.tls is not None and not speaks_for(connection.identities, path.server_name):
+        identities = connection.identities
+        if self._listener.tls is not None and not any(speaks_for(identities, name) for name in path.names):
             self._listener.failed["certificate"] += 1
             connection.abort("certificate")
             return

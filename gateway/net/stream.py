@@ -118,15 +118,16 @@ class StreamListener:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def destination(self, host: str, port: int, server_name: str = "") -> Destination:
-        """The destination (host, port) through this listener; the same object each time. `server_name`: the domain
-        the next hop was configured by, which its certificate must speak for; empty: the address itself."""
-        return self.paths.get(host, port, server_name).destination
+    def destination(self, host: str, port: int, *names: str) -> Destination:
+        """The destination (host, port) through this listener; the same object each time. `names`: its certificate must
+        speak for one of them, the domain that the next hop was configured by or those of its trunk; none: the address
+        itself."""
+        return self.paths.get(host, port, names).destination
 
-    def alias(self, connection: Connection, port: int, server_name: str = "") -> None:
+    def alias(self, connection: Connection, port: int, *names: str) -> None:
         """Use a connection that was taken for what is sent to (its host, `port`) too (RFC 5923). Only for one whose far
         end is known to be that next hop: by its certificate, or by a trunk of one address behind a NAT."""
-        path = self.paths.get(connection.host, port, server_name)
+        path = self.paths.get(connection.host, port, names)
         if path.connection is None or path.connection.closing:
             path.connection = connection
             connection.aliases.append(path)
@@ -135,7 +136,8 @@ class StreamListener:
 
     def new_connection(self, address: Address, path: Path | None) -> Connection:
         """Makes the protocol of a connection; `path`: what it is made for, None for one that was taken."""
-        return Connection(self, address, path if path is not None else Path(self, address, "", -1), path is not None)
+        made = path is not None
+        return Connection(self, address, path or Path(self, address, (address[0],), -1), made)
 
     def opened(self, connection: Connection) -> None:
         """A connection is up; called by itself."""

@@ -160,6 +160,8 @@ class StreamEdge:
                     listener.alias(connection, wanted)
                 for name in identities:
                     listener.alias(connection, wanted, name)
+                if peer.tls_names:  # one of which this certificate has: it is known by it
+                    listener.alias(connection, wanted, host, *peer.tls_names)
         self._sources[connection] = source
         return source
 

@@ -63,7 +63,7 @@ class Peer:
     """A trunk as the proxy sees it."""
 
     __slots__ = (
-        *("access", "bound", "code", "digest", "hop_addresses", "hops", "id", "key", "reach", "trunk"),
+        *("access", "bound", "code", "digest", "hop_addresses", "hops", "id", "key", "reach", "tls_names", "trunk"),
         "unproven",
     )
 
@@ -82,6 +82,8 @@ class Peer:
         """Recognised by what it logs in with: its messages come from anywhere, each from a peer that is `bound`."""
         self.bound = b""
         """Of a digest trunk, the one address (`located.pack_address`) this peer stands for; else empty."""
+        self.tls_names: tuple[str, ...] = ()
+        """Recognised by a certificate for one of these, which its end of a connection to it must show as well."""
         self.unproven = False
         """A stranger who may log in (`logins.Unproven`)."""
         self.lead_to(hops)

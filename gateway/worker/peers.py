@@ -138,6 +138,7 @@ class PeerBook:
 
         peer = Peer(trunk.id, trunk_code(trunk.id), trunk.is_access, self._hops(trunk, known), reach, trunk)
         peer.digest = bool(trunk.digest)
+        peer.tls_names = trunk.tls_names
         return peer
 
     def _hops(self, trunk: Trunk, before: Peer | None) -> tuple[Hop, ...]:
@@ -160,7 +161,7 @@ class PeerBook:
             return None
         if isinstance(listener, StreamListener) and hop.is_name:  # RFC 5922 §4: the certificate is the name's
             return listener.destination(target.address, target.port, hop.host)
-        destination = listener.destination(target.address, target.port)
+        destination = _at(listener, trunk, target.address, target.port)
         return self._with_large(destination, trunk, target.address) if hop.large else destination
 
     def _targets(self, hop: NextHop) -> tuple[Target, ...]:
@@ -221,7 +222,15 @@ class PeerBook:
                 return None  # a name: only the trunk's own next hops may be named
             if not self._registry.is_at(trunk.id, listener.name, host):
                 return None
-        return listener.destination(host, port or DEFAULT_PORTS[transport])
+        return _at(listener, trunk, host, port or DEFAULT_PORTS[transport])
+
+
+def _at(listener: AnyListener, trunk: Trunk, host: str, port: int) -> Destination:
+    """An address of a trunk. A certificate that proves its requests proves its address too: those of exchanges name a
+    domain, and no address (RFC 5922 §7.2 asks for a name, and an address has none)."""
+    if isinstance(listener, StreamListener) and trunk.tls_names:
+        return listener.destination(host, port, host, *trunk.tls_names)
+    return listener.destination(host, port)
 
 
 def _usual_transport(trunk: Trunk, host: str, port: int) -> str:

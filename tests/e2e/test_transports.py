@@ -112,6 +112,19 @@ async def test_from_ipv4_to_ipv6(site: TransportSite) -> None:
         await callee.close()
 
 
+async def test_from_ipv6_to_ipv4(site: TransportSite) -> None:
+    caller, callee = await site.access("tcp", six=True), await site.core("tls")
+    try:
+        call = await a_call(caller, callee, caller_for("tls"))
+        assert [host for host, _, _ in routes(call.received.get_all(b"Record-Route"))] == [b"127.0.0.1", b"[::1]"]
+        await ask(callee, call.callee, b"BYE", caller)
+        call = await a_call(caller, callee, caller_for("tls"))
+        await ask(caller, call.caller, b"BYE", callee)
+    finally:
+        await caller.close()
+        await callee.close()
+
+
 async def test_a_large_request_goes_by_tcp_and_by_udp_where_that_fails(site: TransportSite) -> None:
     """RFC 3261 §18.1.1."""
     caller, datagrams = await site.access("udp"), await site.core("large", "udp")

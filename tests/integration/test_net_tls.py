@@ -32,7 +32,8 @@ def send(destination: Destination) -> None:
 
 
 def toward(site: Site, far: Site, name: str) -> Destination:
-    return site.listener.destination(*far.address, name)
+    """`name`: empty for the address itself."""
+    return site.listener.destination(*far.address, *filter(None, (name,)))
 
 
 @each_loop
@@ -72,6 +73,20 @@ async def test_the_certificate_of_another_is_refused_before_anything_is_sent(
     assert site.listener.failed["certificate"] == 1
     await until(lambda: far.ended or far.listener.refused["handshake"])  # whether our last handshake message left
     assert far.messages == []
+
+
+@each_loop
+async def test_a_certificate_for_one_of_the_names_of_a_trunk_will_do(sites: Sites, tmp_path: Path) -> None:
+    root = Authority(tmp_path)
+    site = sites(contexts(root.files("gate", "gate.example")))
+    far = sites(contexts(root.files("carrier", "carrier.example")))
+    names = ("127.0.0.1", "sbc.example", "carrier.example")
+    send(site.listener.destination(*far.address, *names))
+    await until(lambda: far.messages)
+    other = site.listener.destination(*far.address, *names[:2])
+    send(other)
+    await until(lambda: site.failed)
+    assert site.failed == [other], "the connection verified for another set of names is not used"
 
 
 @each_loop

@@ -29,11 +29,15 @@ def caller_for(core: str) -> str:
     return f"+865711234{list(CORES).index(core)}001"
 
 
+def operators() -> str:
+    """The example's registry without trunks and ranges."""
+    text = (CONFIG.parent / "registry.toml").read_text(encoding="utf-8")
+    return text[: text.index("[[trunk]]")]
+
+
 def registry() -> str:
     """The example's registry with these trunks."""
-    text = (CONFIG.parent / "registry.toml").read_text(encoding="utf-8")
-    head = text[: text.index("[[trunk]]")]
-    parts = [head]
+    parts = [operators()]
     for name, listeners in (("cc-alpha", '["main", "tcp", "tls"]'), ("cc-six", '["six", "six-tcp"]')):
         host = "127.0.0.2" if name == "cc-alpha" else "::1"
         hop = "127.0.0.2:5070" if name == "cc-alpha" else "[::1]:5070"
@@ -56,8 +60,11 @@ def registry() -> str:
 class TransportSite:
     """The running gateway, its ports and the certificates of all."""
 
-    def __init__(self, directory: Path, streams: dict[str, str] | None = None) -> None:
-        """`streams`: more CALLGATE_… variables."""
+    def __init__(
+        self, directory: Path, streams: dict[str, str] | None = None, *, mutual: bool = False, trunks: str = ""
+    ) -> None:
+        """`streams`: more CALLGATE_… variables. `mutual`: peers that connect by TLS must show a certificate. `trunks`:
+        the registry, instead of the one above."""
         self.authority = Authority(directory / "certificates")
         files = self.authority.files("gateway", "127.0.0.1")
         example = directory / "example"
@@ -65,7 +72,7 @@ class TransportSite:
         (directory / "packs").mkdir()
         shutil.copy(CONFIG.parents[1] / "packs/example.toml", directory / "packs")
         shutil.copy(CONFIG.parent / "consents.csv", example)
-        (example / "registry.toml").write_text(registry(), encoding="utf-8")
+        (example / "registry.toml").write_text(trunks or registry(), encoding="utf-8")
         self.six = free_port(), free_port(socket.SOCK_STREAM), free_port()
         more: list[dict[str, object]] = [
             {"name": name, "address": "::1", "port": port, "transport": transport}
@@ -77,6 +84,7 @@ class TransportSite:
             "certificate": str(files.certificate),
             "key": str(files.key),
             "authorities": str(self.authority.path),
+            "mutual": mutual,
         }
         self.gateway = GatewayProcess(
             directory / "state",
@@ -97,9 +105,9 @@ class TransportSite:
             return "::1", self.six[transport == "tcp"]
         return "127.0.0.1", self.gateway.tls_port if transport == "tls" else self.gateway.sip_port
 
-    def tls(self, host: str) -> Tls:
-        """Of a phone at this host."""
-        files = self.authority.files(f"phone-{host}", host)
+    def tls(self, *names: str) -> Tls:
+        """Of a phone whose certificate is for these hosts, domains or URIs."""
+        files = self.authority.files(f"phone-{names[0].replace(':', '-')}", *names)
         return Tls(_context(files, ssl.PROTOCOL_TLS_CLIENT), _context(files, ssl.PROTOCOL_TLS_SERVER))
 
     async def access(self, transport: str, six: bool = False) -> Side:

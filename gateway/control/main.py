@@ -92,8 +92,6 @@ class _Server(uvicorn.Server):
 async def _control(settings: Settings, listener: socket.socket) -> None:
     stop = stop_on_signals()
     engine = make_engine(settings.database.url, command_s=SHORT_COMMAND_S)
-    asked = make_engine(settings.database.url, pool_size=API_CONNECTIONS, command_s=SHORT_COMMAND_S)
-    patient = make_engine(settings.database.url, pool_size=2)
     link = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=1.0, socket_connect_timeout=1.0)
     sockets = {f"worker-{index}": settings.worker_socket(index) for index in range(settings.node.workers)}
     hub = StatsHub({**sockets, "shipper": settings.shipper_socket}, file=settings.counters_file)
@@ -109,10 +107,12 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
         return "; ".join(line for line, there in ((NO_PACK, has_pack), (NO_REGISTRY, has_registry)) if not there)
 
     health = Health(hub, {"redis": link.ping, "database": ask_database}, ask_missing)
+    asked = make_engine(settings.database.url, pool_size=API_CONNECTIONS, command_s=SHORT_COMMAND_S)
+    context = Context(settings, hub, health, asked, make_engine(settings.database.url, pool_size=2))
     projection = Projection(settings)
     server = _Server(
         uvicorn.Config(
-            make_app(Context(settings, hub, health, asked, patient), projection.samples),
+            make_app(context, projection.samples),
             log_config=None,
             access_log=False,
             limit_concurrency=MAX_CONNECTIONS,
@@ -131,5 +131,5 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
             await projecting
     finally:
         await link.aclose()
-        for each in (engine, asked, patient):
-            await each.dispose()
+        await context.close()
+        await engine.dispose()

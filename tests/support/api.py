@@ -75,8 +75,7 @@ async def api_on(
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             yield ApiSite(app, context, client)
     finally:
-        await engine.dispose()
-        await patient.dispose()
+        await context.close()
 
 
 def _write_keys(state: Path) -> None:

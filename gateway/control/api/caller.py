@@ -43,6 +43,11 @@ class Caller:
         """Whether data of `operator` (empty: of none) is shown to him."""
         return not self.principal.operator or self.principal.operator == operator
 
+    def must_have(self, scope: Scope) -> None:
+        """Where the scope depends on the request. Raises 403."""
+        if scope not in self.principal.scopes:
+            raise forbidden(f"the token lacks scope {scope}")
+
     def must_own(self, operator: str) -> None:
         """For an operator named by the caller himself. Raises 403."""
         if not self.sees(operator):
@@ -67,9 +72,9 @@ def needs(*roles: Role, scope: Scope = Scope.READ) -> Any:
             raise unauthorised("give a token: Authorization: Bearer cg_…")
         if principal.role not in roles:
             raise forbidden(f"role {principal.role} may not; needs {' or '.join(roles)}")
-        if scope not in principal.scopes:
-            raise forbidden(f"the token lacks scope {scope}")
-        return Caller(principal)
+        caller = Caller(principal)
+        caller.must_have(scope)
+        return caller
 
     return Depends(check)
 

@@ -31,8 +31,17 @@ class Context:
     """Epoch seconds."""
     ticks: Callable[[], float] = time.monotonic
     """Seconds that only grow."""
+    closers: list[Callable[[], None]] = field(default_factory=list)
+    """What routers opened, to be closed with the process."""
     _keys: Keys | None = field(default=None, repr=False)
     _subscribers: Subscribers | None = field(default=None, repr=False)
+
+    async def close(self) -> None:
+        """Close links and engines."""
+        for close in self.closers:
+            close()
+        await self.engine.dispose()
+        await self.patient.dispose()
 
     @property
     def keys(self) -> Keys:

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from gateway.control.importer.problems import MAX_PROBLEMS, MAX_VALUE, ImportRefused
 from gateway.gate.explain import ExplainError
@@ -137,6 +138,8 @@ def problem_of(error: Exception) -> ApiError:
             return _away(str(error))
         case StoreError():
             return ApiError(422, "invalid", str(error))
+        case ClientDisconnect():
+            return ApiError(400, "bad-request", "the request was not sent to its end")
         case HTTPException():
             kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
             return ApiError(error.status_code, kind, str(error.detail), headers=error.headers)

@@ -8,10 +8,34 @@ from typing import Final
 from fastapi import APIRouter
 
 from gateway.control.api.context import Context
-from gateway.control.api.routes import approvals, audit, status
+from gateway.control.api.routes import (
+    approvals,
+    audit,
+    consents,
+    decisions,
+    explain,
+    exports,
+    imports,
+    peers,
+    refusals,
+    registry,
+    reveal,
+    status,
+    tokens,
+)
 
 ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     status.router,
+    consents.router,
+    refusals.router,
+    registry.router,
+    peers.router,
+    imports.router,
+    exports.router,
+    decisions.router,
+    explain.router,
+    reveal.router,
     approvals.router,
     audit.router,
+    tokens.router,
 )

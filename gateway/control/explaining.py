@@ -17,7 +17,7 @@ from gateway.keys import Keys
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.settings import Settings
-from gateway.store.ports import Unavailable
+from gateway.store.ports import Conflict
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.layout import key_check
@@ -59,7 +59,7 @@ class Explainer:
         return self._watcher.key_reason
 
     async def explain(self, trunk: str, caller: str, callee: str) -> Explanation:
-        """What would happen to such a call now. Raises ExplainError, and Unavailable where there is no registry or no
+        """What would happen to such a call now. Raises ExplainError, and Conflict where there is no registry or no
         pack."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SNAPSHOT_WAIT_S):
@@ -75,9 +75,9 @@ class Explainer:
         if self._ready is None:
             snapshot = self._snapshot or load_last_good(self._state_dir / FILE_NAME)
             if snapshot is None:
-                raise Unavailable(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
+                raise Conflict(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
             if not snapshot.pack:
-                raise Unavailable(NO_PACK)
+                raise Conflict(NO_PACK)
             self._ready = Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force", stored=True))
         return self._ready
 

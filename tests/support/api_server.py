@@ -12,7 +12,10 @@ from typing import TypeVar
 
 import uvicorn
 
+from gateway.control.importer import import_pack
+from gateway.control.projector import Projector
 from tests.support.api import ApiSite, api_on
+from tests.support.database import EXAMPLE, KEYS
 
 T = TypeVar("T")
 
@@ -52,15 +55,21 @@ class ApiServer:
         url, state, redis_url = self._arguments
         self._loop = asyncio.get_running_loop()
         async with api_on(url, state, redis_url=redis_url) as self.site:
+            pack = EXAMPLE.parent / "packs" / "example.toml"
+            await import_pack(self.site.engine, pack.read_text(), str(pack), "test")
+            stop = asyncio.Event()
+            projecting = asyncio.ensure_future(Projector(self.site.engine, redis_url, KEYS).run(stop))
             self._server = uvicorn.Server(uvicorn.Config(self.site.app, log_config=None, lifespan="off"))
             self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
             serving = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
             self._ready.set()
             await serving
+            stop.set()
+            await projecting
 
 
 @contextmanager
-def api_server(database_url: str, state: Path, redis_url: str = "") -> Iterator[ApiServer]:
+def api_server(database_url: str, state: Path, redis_url: str) -> Iterator[ApiServer]:
     """One that runs until the block ends."""
     server = ApiServer(database_url, state, redis_url)
     server.start()

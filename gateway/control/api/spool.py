@@ -162,8 +162,9 @@ def _problems(error: Exception) -> list[Problem]:
 
 
 def _told(error: Exception, path: Path) -> str:
-    known = isinstance(error, (ImportRefused, PackError, StoreError))
-    return str(error).replace(f"{path.parent}/", "")[:MAX_DETAIL] if known else f"{type(error).__name__}: see the log of the control process"
+    if isinstance(error, (ImportRefused, PackError, StoreError)):
+        return str(error).replace(f"{path.parent}/", "")[:MAX_DETAIL]
+    return f"{type(error).__name__}: see the log of the control process"
 
 
 async def _in_thread(work: Coroutine[Any, Any, ImportReport]) -> ImportReport:

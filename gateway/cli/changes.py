@@ -1,4 +1,4 @@
-"""Commands that change one thing: consents, refusals, tokens. Same checks and audit as imports."""
+"""Commands that change one thing: consents and refusals. Same checks and audit as imports."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 consent = typer.Typer(help="Consents of callees.", no_args_is_help=True)
 refusal = typer.Typer(help="Refusals of callees.", no_args_is_help=True)
-token = typer.Typer(
-    help="API tokens, for a later version: nothing of this one asks for a token yet.", no_args_is_help=True
-)
 
 Callee = Annotated[str, typer.Option(metavar="NUMBER", help="The callee: +8613800138000 or a short code.")]
 OperatorId = Annotated[str, typer.Option(metavar="ID", help="Operator id.")]
@@ -34,7 +31,6 @@ def register(app: typer.Typer) -> None:
     """Add this family."""
     app.add_typer(consent, name="consent")
     app.add_typer(refusal, name="refusal")
-    app.add_typer(token, name="token")
 
 
 @consent.command(
@@ -144,46 +140,6 @@ def withdraw(
         )
 
     _report("refusal withdrawn", with_database(config, work))
-
-
-@token.command("create")
-def create(
-    name: Annotated[str, typer.Argument(help="Whom it is for; unique.")],
-    role: Annotated[str, typer.Option(help="viewer, compliance, engineer or admin.")] = "viewer",
-    principal: PrincipalName = "",
-    config: Config = None,
-) -> None:
-    """Make an API token. It is printed once and stored as a hash.
-
-    Nothing checks tokens yet: the API that will is not part of this version.
-    """
-
-    async def work(_settings: Settings, engine: AsyncEngine) -> str:
-        from gateway.store.sql.tokens import create_token
-
-        return await create_token(engine, name, role, principal_of(principal))
-
-    typer.echo(with_database(config, work))
-
-
-@token.command("revoke")
-def revoke_token(
-    name: Annotated[str, typer.Argument(help="Whose token.")],
-    principal: PrincipalName = "",
-    config: Config = None,
-) -> None:
-    """Make a token worthless. Nothing checks tokens yet."""
-
-    async def work(_settings: Settings, engine: AsyncEngine) -> bool:
-        from gateway.store.sql.tokens import revoke_token as end_token
-
-        return await end_token(engine, name, principal_of(principal))
-
-    if not with_database(config, work):
-        typer.echo(f"callgate: no live token of {name}", err=True)
-        raise typer.Exit(1)
-    typer.echo("token revoked")
-
 
 
 def _report(done: str, changed: bool) -> None:

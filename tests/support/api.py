@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +54,14 @@ class ApiSite:
 
 @asynccontextmanager
 async def api_on(
-    url: str, state: Path, *, redis_url: str = "", registry: bool = True, requests_per_s: float = PLENTY
+    url: str, state: Path, *, redis_url: str = "", registry: bool = True, requests_per_s: float = PLENTY,
+    max_upload_mb: int = 64,
 ) -> AsyncIterator[ApiSite]:
     """The API over a migrated database."""
     _write_keys(state)
     settings = Settings(
         node=Node(state_dir=str(state)),
-        http=replace(Http(), requests_per_s=requests_per_s),
+        http=Http(requests_per_s=requests_per_s, max_upload_mb=max_upload_mb),
         database=Database(url=url),
         redis=Redis(url=redis_url),
     )

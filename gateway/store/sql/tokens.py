@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.store.ports import Conflict
 from gateway.store.sql import audit
 from gateway.store.sql.engine import mapped_errors
 
@@ -117,13 +118,15 @@ async def create_token(
         async with engine.begin() as connection:
             if operator and (await connection.execute(_OPERATOR, {"id": operator})).scalar_one_or_none() is None:
                 raise ValueError(f"operator: {operator!r}: there is none of this id")
-            await connection.execute(
+            made = await connection.execute(
                 _INSERT,
                 {
                     "name": name, "sha256": digest(token), "role": str(known), "principal": principal,
                     "operator": operator or None, "scopes": sorted(wanted), "expires_at": expires_at,
                 },
             )  # fmt: skip
+            if made.one_or_none() is None:
+                raise Conflict(f"name: {name!r}: is taken, for ever where it is a revoked token's: choose another")
             await audit.record(connection, principal, "token.create", name, detail)
     return token
 
@@ -131,7 +134,8 @@ async def create_token(
 _OPERATOR = text("SELECT 1 FROM operators WHERE id = :id")
 _INSERT = text(
     "INSERT INTO tokens (name, sha256, role, principal, operator, scopes, expires_at) "
-    "VALUES (:name, :sha256, :role, :principal, :operator, :scopes, :expires_at)"
+    "VALUES (:name, :sha256, :role, :principal, :operator, :scopes, :expires_at) "
+    "ON CONFLICT (name) DO NOTHING RETURNING id"
 )
 
 

@@ -80,8 +80,13 @@ async def approve(engine: AsyncEngine, approval_id: int, principal: str, note: s
             if kind is None:
                 raise Conflict(f"approval {approval_id}: this version knows no {asked.kind}")
             other = asked.requested_by
-            if other == principal or await approvals.share_a_hand(connection, other, principal):
+            if other == principal:
                 raise SamePerson(f"approval {approval_id}: asked for by {other}: somebody else has to approve it")
+            if await approvals.share_a_hand(connection, other, principal):
+                raise SamePerson(
+                    f"approval {approval_id}: asked for by {other}: one of you made the other's token, so you count as "
+                    "one; somebody else has to approve it"
+                )
             done = await approvals.decide(connection, approval_id, APPROVED, principal, note)
             detail = {"id": approval_id, "requested_by": other, "note": note}
             made = await kind.execute(connection, done)

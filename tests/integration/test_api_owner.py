@@ -152,5 +152,6 @@ async def test_every_route_asks_for_a_role(api: ApiSite) -> None:
     for path, methods in api.app.openapi()["paths"].items():
         for method, operation in methods.items():
             assert operation.get("security"), (method, path)
+            assert "Roles: " in operation["description"], (method, path)
             names = {one.get("name") for one in operation.get("parameters", ())}
             assert not names & {"callee", "caller"}, "subscriber numbers stand in no URL"

@@ -27,9 +27,10 @@ def make_app(context: Context, extra: pages.Extra) -> FastAPI:
     )
     problems.install(app)
     app.include_router(pages.router(context, extra))
-    for make in ROUTERS:
-        app.include_router(make(context), prefix=API)
+    routers = [make(context) for make in ROUTERS]
+    for router in routers:
+        app.include_router(router, prefix=API)
     app.add_middleware(Idempotent, context=context)
     app.add_middleware(Access, context=context)  # the one added last is asked first
-    openapi.install(app)
+    openapi.install(app, routers, API)
     return app

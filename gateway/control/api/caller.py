@@ -59,6 +59,14 @@ class Caller:
             raise not_found(what, name)
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a route asks for."""
+
+    roles: tuple[Role, ...]
+    scope: Scope
+
+
 _bearer = HTTPBearer(auto_error=False, description="A token of `callgate token create`.")
 
 
@@ -76,6 +84,7 @@ def needs(*roles: Role, scope: Scope = Scope.READ) -> Any:
         caller.must_have(scope)
         return caller
 
+    check.__dict__["needs"] = Need(roles, scope)  # for the API description
     return Depends(check)
 
 

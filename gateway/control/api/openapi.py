@@ -4,10 +4,12 @@ Errors are problems on every route; changes take an `Idempotency-Key`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from gateway.control.api.idempotent import HEADER, MAX_KEY, METHODS
 from gateway.control.api.problems import MEDIA_TYPE, ApiProblem
@@ -32,21 +34,34 @@ ERRORS: Final = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Give the application this description."""
+def install(app: FastAPI, routers: Sequence[APIRouter], prefix: str) -> None:
+    """Give the application this description. `routers`: those included under `prefix`."""
+    needs = {
+        (prefix + route.path_format, method.lower()): _words(route)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
 
     def description() -> dict[str, Any]:
         if app.openapi_schema is None:
             made = get_openapi(
                 title=app.title, version=app.version, description=app.description, routes=app.routes
             )
-            app.openapi_schema = _complete(made)
+            app.openapi_schema = _complete(made, needs)
         return app.openapi_schema
 
     app.openapi = description  # type: ignore[method-assign]
 
 
-def _complete(made: dict[str, Any]) -> dict[str, Any]:
+def _words(route: APIRoute) -> str:
+    """Who may ask."""
+    needs = [need for one in route.dependant.dependencies if (need := getattr(one.call, "needs", None))]
+    return " ".join(f"Roles: {', '.join(need.roles)}; scope: {need.scope}." for need in needs)
+
+
+def _complete(made: dict[str, Any], needs: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     parts = made.setdefault("components", {})
     schema = ApiProblem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = parts.setdefault("schemas", {})
@@ -59,8 +74,10 @@ def _complete(made: dict[str, Any]) -> dict[str, Any]:
         for status, words in ERRORS.items()
     }
     parts["parameters"] = {"IdempotencyKey": _KEY}
-    for methods in made.get("paths", {}).values():
+    for path, methods in made.get("paths", {}).items():
         for method, operation in methods.items():
+            words = (operation.get("description", ""), needs.get((path, method), ""))
+            operation["description"] = " ".join(filter(None, words))
             operation.setdefault("responses", {}).update(
                 {status: {"$ref": f"#/components/responses/{status}"} for status in ERRORS}
             )

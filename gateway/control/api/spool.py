@@ -100,8 +100,10 @@ class Spool:
                     raise ApiError(413, "too-large", f"an upload has at most {most} bytes (http.max_upload_mb)")
                 mixed.update(chunk)
                 await asyncio.to_thread(file.write, chunk)
-        except TimeoutError:
+        except TimeoutError:  # an OSError too
             raise ApiError(408, "request-timeout", f"nothing came for {BODY_S:g} s") from None
+        except OSError as error:
+            raise ApiError(503, "unavailable", f"the upload cannot be stored: {error.strerror}") from error
         finally:
             file.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.control.api.caller import EVERYONE, Caller, needs
 from gateway.control.api.context import Context
+from gateway.control.api.discreet import hides, shown_facts, shown_reason
 from gateway.control.api.numbers import canonical
 from gateway.control.api.paging import MAX_CURSOR, MAX_LIMIT, Page, Paging
 from gateway.control.api.problems import invalid, not_found
@@ -85,7 +85,7 @@ def router(context: Context) -> APIRouter:
         paging = Paging(body.limit, body.cursor)
         after = paging.after(int, str)
         found = await search_calls(context.engine, context.keys, await _search(body, caller, after), body.limit + 1)
-        return paging.page(found, _shown, place_of)
+        return paging.page(found, lambda row: Call(**_fields(row, caller)), place_of)
 
     async def _search(body: CallSearch, caller: Caller, after: tuple[int | str, ...] | None) -> Search:
         numbers = {
@@ -111,19 +111,16 @@ def router(context: Context) -> APIRouter:
         found = await search_calls(context.engine, context.keys, search, 1)
         if not found:
             raise not_found("decision", decision)
-        return _detail(found[0])
+        facts = found[0].decision.facts
+        return CallDetail(
+            **_fields(found[0], caller),
+            facts=shown_facts(caller, facts),
+            shadow=[] if hides(caller, facts) else list(found[0].decision.shadow),
+        )
 
     return routes
 
 
-def _shown(row: CallRow) -> Call:
-    return Call(**call_fields(row))
-
-
-def _detail(row: CallRow) -> CallDetail:
-    facts = row.decision.facts
-    return CallDetail(
-        **call_fields(row),
-        facts=asdict(facts) if facts is not None else {},
-        shadow=list(row.decision.shadow),
-    )
+def _fields(row: CallRow, caller: Caller) -> dict[str, Any]:
+    fields = call_fields(row)
+    return {**fields, "reason": shown_reason(caller, row.decision.facts, fields["reason"])}

@@ -10,9 +10,11 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.control.api.caller import CHANGERS, Caller, needs
 from gateway.control.api.context import Context
+from gateway.control.api.discreet import hides, shown_facts, shown_reason
 from gateway.control.api.problems import not_found
 from gateway.control.api.types import Body, Id
 from gateway.control.explaining import Explainer
+from gateway.gate.explain import Explanation
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.registry_rows import operator_of_trunk
 from gateway.store.sql.tokens import Role
@@ -72,8 +74,18 @@ def router(context: Context) -> APIRouter:
             made.append(Explainer(context.settings, context.keys))
             context.closers.append(made[0].close)
         found = await made[0].explain(body.trunk, body.caller, body.callee)
-        words = [RuleWord(rule=rule, mode=mode, word=word, reason=reason) for rule, mode, word, reason in found.words]
-        facts = asdict(found.facts)
-        return Explained(**{**asdict(found), "words": words, "facts": facts})
+        return _shown(found, caller)
 
     return routes
+
+
+def _shown(found: Explanation, caller: Caller) -> Explained:
+    hidden = hides(caller, found.facts)
+    words = [
+        RuleWord(rule=rule, mode=mode, word=word, reason="" if hidden else reason)
+        for rule, mode, word, reason in found.words
+        if rule == found.rule or not hidden
+    ]
+    reason = shown_reason(caller, found.facts, found.reason)
+    facts = shown_facts(caller, found.facts)
+    return Explained(**{**asdict(found), "words": words, "facts": facts, "reason": reason})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
@@ -28,7 +30,8 @@ def router(context: Context) -> APIRouter:
     async def registry(_: Caller = needs(*CHANGERS)) -> Toml:
         with mapped_errors():
             async with context.patient.connect() as connection:
-                return Toml(registry_toml(await load_snapshot(connection), await purpose_titles(connection)))
+                snapshot, titles = await load_snapshot(connection), await purpose_titles(connection)
+        return Toml(await asyncio.to_thread(registry_toml, snapshot, titles))
 
     @routes.get("/exports/pack", summary="The rule pack in force, as it was imported")
     async def pack(_: Caller = needs(*CHANGERS)) -> Toml:

@@ -50,6 +50,10 @@ class Facts:
     trunk_operator: str = ""
     trunk_state: str = "active"
     """`suspended` when the trunk or its operator is: no new calls, dialogs go on."""
+    trunk_closed: str = ""
+    """The access trunk that is not connected for calls of this direction (RULES A28), empty where none is."""
+    operator_class: str = ""
+    """What the trunk's operator is in law (`call_centre`, `own_customers` …); outbound only."""
     number: str = ""
     """Canonical number of the call centre's side, empty where there is none to name."""
     number_kind: str = ""
@@ -79,6 +83,10 @@ class Facts:
     """What tried to choose the target (`Route`, `maddr`, `Request-URI host`), empty where nothing did."""
     transfer: str = ""
     """Header that transfers or replaces a call (`Replaces`, `Join`, `Refer-To`), empty where none."""
+    denials: tuple[str, ...] = ()
+    """What papers say against an outbound call at this second, as `clause: reason`."""
+    restrictions: tuple[str, ...] = ()
+    """Restrictions of its operator, trunk or number that an outbound call meets at this second."""
     consent: str = CONSENT_UNREAD
     refusals: tuple[str, ...] = field(default_factory=tuple)
     """The callee's refusals that apply to this call, as `scope` or `scope:value`."""

@@ -104,16 +104,19 @@ def export_registry(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; else stdout.")] = None,
     config: Config = None,
 ) -> None:
-    """The whole registry in the form that `import registry` reads: plan, purposes, operators, trunks, ranges."""
+    """The whole registry in the form that `import registry` reads: plan, purposes, operators, tenants, trunks, ranges,
+    documents."""
 
     async def work(_settings: Settings, engine: AsyncEngine) -> str:
         from gateway.control.exporter import registry_toml
+        from gateway.store.sql.documents import load_documents
         from gateway.store.sql.engine import mapped_errors
         from gateway.store.sql.registry import load_snapshot, purpose_titles
 
         with mapped_errors():
             async with engine.connect() as connection:
-                return registry_toml(await load_snapshot(connection), await purpose_titles(connection))
+                titles = await purpose_titles(connection)
+                return registry_toml(await load_snapshot(connection), titles, await load_documents(connection))
 
     _write(with_database(config, work), output)
 

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control.rebuild import consent_field, consent_value, refusal_category
+from gateway.control.record import load_published
 from gateway.control.redis_writer import Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
 from gateway.store.sql import outbox, projected
 from gateway.store.sql.outbox import OutboxRow
 from gateway.store.sql.projected import ConsentRow, RefusalRow
-from gateway.store.sql.registry import load_snapshot
 
 CHUNK = 500
 """Rows written in one Redis transaction: under a millisecond in which lookups wait."""
@@ -50,7 +50,7 @@ class Applier:
         if not head.has_blob or any(row.kind == outbox.REGISTRY for row in rows):
             # One view of all its tables: another import may commit between two of the queries.
             async with raw.transaction(isolation="repeatable_read", readonly=True):
-                snapshot = await load_snapshot(connection)
+                snapshot = await load_published(connection)
             await self._writer.publish_registry(snapshot.version, layout.encode_snapshot(snapshot))
             registry = snapshot.version
         entries = 0

@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.control.record import load_published
 from gateway.control.redis_writer import SHARD, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
 from gateway.store.sql import dataset, outbox, projected
 from gateway.store.sql.engine import driver
 from gateway.store.sql.projected import ConsentRow, RefusalRow
-from gateway.store.sql.registry import load_snapshot
 
 FLUSH_FIELDS = 4_000
 """Fields sent to Redis in one pipeline while rebuilding."""
@@ -48,7 +48,7 @@ async def rebuild(engine: AsyncEngine, writer: RedisWriter, old_epoch: int) -> R
         oldest = await outbox.horizon(connection)
         raw = await driver(connection)
         ahead = await outbox.rows_after(raw, oldest - 1, MAX_ROW, MAX_AHEAD)
-        snapshot = await load_snapshot(connection)
+        snapshot = await load_published(connection)
         count = await projected.entries(raw)
         buckets = layout.choose_buckets(count)
         await _write_buckets(raw, writer, epoch, buckets, snapshot.purposes)

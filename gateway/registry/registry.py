@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.registry.admission import Admissions
 from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.numbering import Number, NumberingPlan
 from gateway.registry.ranges import RangeTable
@@ -29,6 +30,7 @@ class Registry:
         "_purposes",
         "_sources",
         "_trunks",
+        "admissions",
         "pack",
         "plan",
         "ranges",
@@ -46,11 +48,14 @@ class Registry:
         self._purposes = dict(snapshot.purposes)
         self._emergency = frozenset(code.encode("ascii") for code in snapshot.emergency)
         self._core = tuple(trunk for trunk in snapshot.trunks if trunk.side == "core" and trunk.state == "active")
-        self._outbound: dict[tuple[str, ...], tuple[Trunk, ...]] = {(): self._core}
+        self.admissions = Admissions(snapshot.standings, snapshot.restrictions)
+        self._outbound: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Trunk, ...]] = {((), ()): self._core}
         self._inbound: dict[tuple[str, tuple[str, ...]], tuple[Trunk, ...]] = {}
         for row in snapshot.ranges:
-            if row.egress not in self._outbound:
-                self._outbound[row.egress] = self._active(row.egress, "core", "")
+            way = (row.egress, row.carriers)
+            if way not in self._outbound:
+                core = self._active(row.egress, "core", "") if row.egress else self._core
+                self._outbound[way] = tuple(one for one in core if not row.carriers or one.carrier in row.carriers)
             if (row.operator, row.trunks) not in self._inbound:
                 self._inbound[row.operator, row.trunks] = self._active(row.trunks, "access", row.operator)
 
@@ -92,9 +97,9 @@ class Registry:
         return self._purposes.get(name, 0)
 
     def route_outbound(self, row: NumberRange) -> tuple[Trunk, ...]:
-        """Active core trunks a call from this range may leave by, in order. Empty: it may not leave (RULES
-        A14)."""
-        return self._outbound.get(row.egress, ())
+        """Active core trunks a call from this range may leave by, in order, of its filed carriers. Empty: it may not
+        leave (RULES A14)."""
+        return self._outbound.get((row.egress, row.carriers), ())
 
     def route_inbound(self, row: NumberRange) -> tuple[Trunk, ...]:
         """Active access trunks that calls to this range are delivered to, in order."""
@@ -129,5 +134,6 @@ class Registry:
             if trunk.side == side
             and trunk.operator == operator
             and trunk.state == "active"
+            and (side == "core" or trunk.inbound)
             and (trunk.next_hops or not trunk.digest)
         )

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.importer.problems import NO_REGISTRY, ImportReport, Problems
 from gateway.gate.pack import load_pack
-from gateway.store.sql import audit, outbox
+from gateway.store.sql import audit, outbox, versions
 from gateway.store.sql import registry as sql
 from gateway.store.sql.engine import mapped_errors
 
@@ -49,6 +49,8 @@ async def import_pack(engine: AsyncEngine, text: str, name: str, principal: str)
                 )
             version = state.version + 1
             await sql.save_state(connection, replace(state, version=version, pack=text))
+            said = versions.VersionRow(version, 0.0, principal, "import.pack", Path(name).name, "", "", 1)
+            await versions.keep(connection, said, versions.Undo())
             await outbox.announce(connection, outbox.REGISTRY)
             detail = {"pack": f"{pack.id}@{pack.version}", "sha256": sha256.hex(), "version": version}
             await audit.record(connection, principal, "import.pack", Path(name).name, detail)

@@ -10,13 +10,11 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -25,19 +23,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, INT8RANGE, JSONB, TSTZRANGE, ExcludeConstraint
 
-metadata = MetaData()
-
-_NOW = text("now()")
-
-
-def _time(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
-    return Column(
-        name,
-        DateTime(timezone=True),
-        nullable=not (required or now),
-        server_default=_NOW if now else None,
-    )
-
+from gateway.store.sql.columns import metadata as metadata
+from gateway.store.sql.columns import text_column as _text
+from gateway.store.sql.columns import texts_column as _texts
+from gateway.store.sql.columns import time_column as _time
+from gateway.store.sql.schema_papers import documents as documents
+from gateway.store.sql.schema_papers import registry_versions as registry_versions
+from gateway.store.sql.schema_papers import restrictions as restrictions
+from gateway.store.sql.schema_papers import tenants as tenants
 
 # --- registry
 # -------------------------------------------------------------------------------------------------
@@ -66,6 +59,7 @@ operators = Table(
     Column("name", Text, nullable=False),
     Column("operator_class", Text, nullable=False),
     Column("state", Text, nullable=False),
+    _text("credit_code"),
     CheckConstraint("number BETWEEN 1 AND 65535", name="operators_number"),
 )
 
@@ -100,6 +94,15 @@ trunks = Table(
     # [user, realm, [[algorithm, sealed H(A1)], …]], …
     Column("digest", JSONB, nullable=False),
     Column("algorithms", ARRAY(Text), nullable=False),
+    Column("outbound", Boolean, nullable=False, server_default=text("true")),
+    Column("inbound", Boolean, nullable=False, server_default=text("true")),
+    _text("carrier"),
+    _text("circuit"),
+    _text("contract"),
+    _time("contract_from"),
+    _time("contract_to"),
+    _text("agreement"),
+    _text("region"),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
 )
 
@@ -124,6 +127,12 @@ number_ranges = Table(
     # of unequal length never overlap; range types alone need no extension for the exclusion.
     Column("numbers", INT8RANGE, nullable=False),
     Column("validity", TSTZRANGE, nullable=False),
+    # [from (epoch seconds), state], …
+    Column("steps", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("length", SmallInteger, nullable=False, server_default=text("0")),
+    _texts("regions"),
+    _texts("carriers"),
+    _text("tenant"),
     ExcludeConstraint(("numbers", "&&"), ("validity", "&&"), name="number_ranges_overlap", using="gist"),
 )
 
@@ -137,35 +146,6 @@ packs = Table(
     Column("principal", Text, nullable=False),
     _time("imported_at", now=True),
     PrimaryKeyConstraint("id", "version"),
-)
-
-documents = Table(
-    "documents",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("operator", Text, ForeignKey("operators.id"), nullable=False),
-    # licence, promise, certificate, filing, agreement, …
-    Column("kind", Text, nullable=False),
-    Column("reference", Text, nullable=False),
-    _time("valid_from"),
-    _time("valid_to"),
-    Column("sha256", LargeBinary, nullable=True),
-    Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    _time("recorded_at", now=True),
-)
-
-restrictions = Table(
-    "restrictions",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # operator, trunk or number
-    Column("subject_kind", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    _time("from_at", required=True),
-    _time("to_at"),
-    Column("principal", Text, nullable=False),
-    _time("recorded_at", now=True),
 )
 
 # --- subscribers

@@ -1,0 +1,30 @@
+"""What the tables share: one metadata, and columns of a kind."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, DateTime, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+metadata = MetaData()
+
+NOW = text("now()")
+
+
+def time_column(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
+    """A timestamptz; `now`: by default the time of the transaction."""
+    return Column(
+        name,
+        DateTime(timezone=True),
+        nullable=not (required or now),
+        server_default=NOW if now else None,
+    )
+
+
+def text_column(name: str) -> Column[object]:
+    """Text that may be empty."""
+    return Column(name, Text, nullable=False, server_default=text("''::text"))
+
+
+def texts_column(name: str) -> Column[object]:
+    """A list of texts, empty by default."""
+    return Column(name, ARRAY(Text), nullable=False, server_default=text("'{}'::text[]"))

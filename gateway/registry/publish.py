@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from gateway.registry.issues import Record
 from gateway.registry.model import Snapshot
+from gateway.registry.papers import Filing
 from gateway.registry.papers_check import issues
 from gateway.registry.standing import Bar, Standing, SubjectKind
 
@@ -26,9 +27,29 @@ def published(record: Record) -> Snapshot:
             bars.setdefault((issue.kind, issue.subject), []).append(issue.bar)
     snapshot = record.snapshot
     standings = tuple(Standing(kind, subject, tuple(found)) for (kind, subject), found in sorted(bars.items()))
-    if not ranges:
+    filed = _filed_carriers(record)
+    if not ranges and not filed:
         return replace(snapshot, standings=standings)
     rows = tuple(
-        replace(row, bars=tuple(ranges[row.id])) if row.id in ranges else row for row in snapshot.ranges
+        replace(
+            row,
+            bars=tuple(ranges.get(row.id, ())),
+            carriers=row.carriers or filed.get((row.operator, row.filing), ()),
+        )
+        if row.id in ranges or filed
+        else row
+        for row in snapshot.ranges
     )
     return replace(snapshot, standings=standings, ranges=rows)
+
+
+def _filed_carriers(record: Record) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Carriers that filings name, by operator and filing: for ranges that state none themselves (RULES A14)."""
+    found = {}
+    for one in sorted(record.held, key=lambda item: item.begins):
+        filing = one.document.detail
+        if isinstance(filing, Filing) and filing.carriers:
+            for name in (one.document.id, one.document.reference):
+                if name:
+                    found[one.document.operator, name] = filing.carriers
+    return found

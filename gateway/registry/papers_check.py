@@ -39,7 +39,7 @@ def issues(record: Record) -> Iterator[Issue]:
 def activation(record: Record, kind: str, subject: str, at: float) -> list[Issue]:
     """All that keeps an operator, a trunk or a range from being activated at this time (RULES A21): the list is
     complete, so that it can be mended in one round. A trunk needs its operator's papers as well as its own; an
-    operator what all its trunks and ranges need."""
+    operator what all its trunks and ranges need; a range is opened where nothing bars its operator's calls."""
     wanted = {(kind, subject)}
     if kind == "operator":
         wanted |= {("trunk", row.id) for row in record.trunks_of(subject)}
@@ -52,7 +52,10 @@ def activation(record: Record, kind: str, subject: str, at: float) -> list[Issue
     return [
         issue
         for issue in issues(record)
-        if issue.level != "note" and (issue.kind, issue.subject) in wanted and issue.holds(at)
+        if issue.level != "note"
+        and (issue.kind, issue.subject) in wanted
+        and (issue.level == "bar" or issue.kind == kind or kind != "range")
+        and issue.holds(at)
     ]
 
 

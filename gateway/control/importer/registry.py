@@ -88,11 +88,11 @@ def merged(stored: Snapshot, file: RegistryFile, whole: bool = False) -> Snapsho
     purposes = dict(stored.purposes)
     for name in file.purposes:
         if name not in purposes:
-            purposes[name] = _next_number(purposes.values())
+            purposes[name] = next_number(purposes.values())
     operators = {row.id: row for row in stored.operators}
     for row in file.operators:
         known = operators.get(row.id)
-        number = known.number if known else _next_number([other.number for other in operators.values()])
+        number = known.number if known else next_number([other.number for other in operators.values()])
         operators[row.id] = replace(row, number=number)
     snapshot = replace(
         stored,
@@ -108,7 +108,8 @@ def merged(stored: Snapshot, file: RegistryFile, whole: bool = False) -> Snapsho
     return replace(snapshot, plan=plan.entries, emergency=plan.emergency, country=plan.country, zone=plan.zone)
 
 
-def _next_number(used: Iterable[int]) -> int:
+def next_number(used: Iterable[int]) -> int:
+    """A number nobody has or had: operators and purposes are never deleted."""
     return max(used, default=0) + 1
 
 

@@ -121,6 +121,11 @@ async def version_rows(connection: AsyncConnection, limit: int = 50) -> list[Ver
 
 async def snapshot_at(connection: AsyncConnection, present: Snapshot, version: int) -> Snapshot:
     """The registry as it was at a version; pack, restrictions and version number stay the present's. VersionGone."""
+    kept = await connection.execute(text("SELECT min(version) - 1 FROM registry_versions"))
+    oldest = kept.scalar_one()
+    if not (oldest is not None and oldest <= version <= present.version):
+        first = present.version if oldest is None else oldest
+        raise VersionGone(f"version {version}: kept are {first} to {present.version}: name one of these")
     rows = await connection.execute(
         text("SELECT version, undo FROM registry_versions WHERE version > :version ORDER BY version DESC"),
         {"version": version},
@@ -131,6 +136,6 @@ async def snapshot_at(connection: AsyncConnection, present: Snapshot, version: i
             break
         found = undone(found, _decoder.decode(zlib.decompress(packed)))
         expected -= 1
-    if expected != version or version > present.version or version < 0:
-        raise VersionGone(f"version {version}: kept are {expected} to {present.version}: name one of these")
+    if expected != version:
+        raise VersionGone(f"version {version}: what version {expected} changed is not on file: name a later one")
     return found

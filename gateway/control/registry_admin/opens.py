@@ -48,6 +48,8 @@ def _range(before: NumberRange | None, after: NumberRange) -> Iterator[Opening]:
     if before is None or not before.outbound:
         yield Opening("range", after.id, f"range {after.id} is opened for outbound calls")
         return
+    if not (before.first <= after.first and after.last <= before.last and len(before.first) == len(after.first)):
+        yield Opening("range", after.id, f"range {after.id} gets more numbers for outbound calls")
     if after.state == "enabled" and before.state != "enabled":
         yield Opening("range", after.id, f"range {after.id} becomes enabled")
     known = set(before.steps)

@@ -22,15 +22,34 @@ _READ = (
     "SELECT id, kind, coalesce(operator, ''), reference, tenant, result, "
     "coalesce(extract(epoch FROM valid_from), 0)::float8, coalesce(extract(epoch FROM valid_to), 0)::float8, "
     "coalesce(supersedes, ''), coalesce(encode(sha256, 'hex'), ''), recorded_by, "
-    "extract(epoch FROM recorded_at)::float8, detail::text FROM documents ORDER BY recorded_at, id"
+    "extract(epoch FROM recorded_at)::float8, detail::text FROM documents "
 )
 
 
 async def load_documents(connection: AsyncConnection) -> tuple[Document, ...]:
     """All documents, in the order they were recorded. Kinds a later version wrote are left out."""
     await connection.execute(text("SELECT 1"))  # begins the transaction the driver's own connection reads in
-    rows = await (await driver(connection)).fetch(_READ)
+    rows = await (await driver(connection)).fetch(_READ + "ORDER BY recorded_at, id")
     return tuple(_document(row) for row in rows if row[1] in KINDS)
+
+
+async def find_documents(
+    connection: AsyncConnection,
+    *,
+    after: str = "",
+    row_id: str = "",
+    operator: str = "",
+    kind: str = "",
+    limit: int = 50,
+) -> list[Document]:
+    """Documents in the order of their ids, behind `after`; with the others, those alone."""
+    await connection.execute(text("SELECT 1"))
+    rows = await (await driver(connection)).fetch(
+        _READ + "WHERE id > $1 AND ($2 = '' OR id = $2) AND ($3 = '' OR operator = $3) AND ($4 = '' OR kind = $4) "
+        "ORDER BY id LIMIT $5",
+        *(after, row_id, operator, kind, limit),
+    )
+    return [_document(row) for row in rows if row[1] in KINDS]
 
 
 async def add_documents(connection: AsyncConnection, rows: Iterable[Document]) -> None:

@@ -25,6 +25,12 @@ _BARE = 1 << 61
 _plan_decoder = msgspec.json.Decoder(list[PlanEntry])
 _step_decoder = msgspec.json.Decoder(list[Step])
 _NO_STEPS: tuple[Step, ...] = ()
+RANGES = (
+    "SELECT id, first, last, operator, trunks, egress, outbound, inbound, purposes, certificate, filing, "
+    "coalesce(extract(epoch FROM valid_from), 0)::float8, coalesce(extract(epoch FROM valid_to), 0)::float8, "
+    "state, steps::text, length, regions, carriers, tenant FROM number_ranges"
+)
+"""In the order of `NumberRange`'s fields."""
 _OPERATORS = "SELECT id, name, number, operator_class, state, credit_code FROM operators ORDER BY id"
 _RESTRICTIONS = (
     "SELECT id, subject_kind, subject, reason, extract(epoch FROM from_at)::float8, "
@@ -66,16 +72,12 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
     restrictions = await connection.execute(text(_RESTRICTIONS))
     trunks = await connection.execute(schema.trunks.select().order_by(schema.trunks.c.id))
     purposes = await connection.execute(text("SELECT name, number FROM purposes ORDER BY number"))
-    ranges = await (await driver(connection)).fetch(
-        "SELECT id, first, last, operator, trunks, egress, outbound, inbound, purposes, certificate, filing, "
-        "coalesce(extract(epoch FROM valid_from), 0)::float8, coalesce(extract(epoch FROM valid_to), 0)::float8, "
-        "state, steps::text, length, regions, carriers, tenant FROM number_ranges ORDER BY id"
-    )
+    ranges = await (await driver(connection)).fetch(f"{RANGES} ORDER BY id")
     return Snapshot(
         version=int(state[0]),
         operators=tuple(Operator(*row) for row in operators),
-        trunks=tuple(_trunk(row._mapping) for row in trunks),
-        ranges=tuple(_range(row) for row in ranges),
+        trunks=tuple(trunk_of(row._mapping) for row in trunks),
+        ranges=tuple(range_of(row) for row in ranges),
         plan=tuple(_plan_decoder.decode(state[1])),
         emergency=tuple(state[2]),
         purposes={row[0]: int(row[1]) for row in purposes},
@@ -200,7 +202,8 @@ async def _upsert(connection: AsyncConnection, table: Any, values: list[dict[str
     await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=kept), values)
 
 
-def _trunk(row: Any) -> Trunk:
+def trunk_of(row: Any) -> Trunk:
+    """A row of `trunks`."""
     return Trunk(
         id=row["id"],
         side=row["side"],
@@ -242,7 +245,8 @@ def _known_hop(stored: str) -> NextHop:
     return hop
 
 
-def _range(row: Any) -> NumberRange:
+def range_of(row: Any) -> NumberRange:
+    """A row of `RANGES`."""
     return NumberRange(
         row[0], row[1], row[2], row[3], tuple(row[4]), tuple(row[5]), row[6], row[7], tuple(row[8]), row[9],
         row[10], row[11], row[12], row[13], _steps(row[14]), row[15], tuple(row[16]), tuple(row[17]), row[18],

@@ -32,7 +32,7 @@ async def operators(
     """By id; `row_id`: that one, `operator`: only that one's."""
     return await _rows(
         connection,
-        "SELECT id, name, operator_class, state FROM operators WHERE (:operator = '' OR id = :operator)",
+        "SELECT id, name, operator_class, state, credit_code FROM operators WHERE (:operator = '' OR id = :operator)",
         row_id, operator, after, limit,
     )  # fmt: skip
 
@@ -45,7 +45,8 @@ async def trunks(
         connection,
         "SELECT id, side, coalesce(operator, '') AS operator, sources, listeners, next_hops, trusted, state, country, "
         "area, emergency_cli, needs_asserted, ports, transports, tls_names, "
-        "ARRAY(SELECT account ->> 0 FROM jsonb_array_elements(digest) AS account) AS digest_users, algorithms "
+        "ARRAY(SELECT account ->> 0 FROM jsonb_array_elements(digest) AS account) AS digest_users, algorithms, "
+        "outbound, inbound, carrier, circuit, contract, contract_from, contract_to, agreement, region "
         "FROM trunks WHERE (:operator = '' OR operator = :operator)",
         row_id, operator, after, limit,
     )  # fmt: skip
@@ -58,7 +59,8 @@ async def ranges(
     return await _rows(
         connection,
         "SELECT id, first, last, operator, trunks, egress, outbound, inbound, purposes, certificate, filing, "
-        "valid_from, valid_to, state FROM number_ranges WHERE (:operator = '' OR operator = :operator)",
+        "valid_from, valid_to, state, steps, length, regions, carriers, tenant FROM number_ranges "
+        "WHERE (:operator = '' OR operator = :operator)",
         row_id, operator, after, limit,
     )  # fmt: skip
 

@@ -40,17 +40,28 @@ def register(app: typer.Typer) -> None:
         "callgate export registry -o registry.toml    (a file to begin with)",
     ),
 )
-def registry(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """Operators, trunks, number ranges, purposes, plan: a TOML file; rows are replaced by id.
+def registry(
+    file: File,
+    whole: Annotated[bool, typer.Option("--whole", help="Trunks, ranges, tenants the file does not name go.")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Though it takes much away.")] = False,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Operators, tenants, trunks, number ranges, documents, purposes, plan: a TOML file; rows are replaced by id.
 
-    Rows the file does not name stay as they are. A running gateway switches to the new version within a second.
+    Rows the file does not name stay as they are. A file that would take away more than `registry.max_shrink` of the
+    numbers, or leave a hole in a range, is refused without --allow-shrink. A running gateway switches to the new
+    version within a second.
     Calls are taken once a rule pack is imported too.
     """
 
-    async def work(_settings: Settings, engine: AsyncEngine) -> ImportReport:
+    async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.registry import import_registry
 
-        return await import_registry(engine, _read(file), str(file), principal_of(principal))
+        return await import_registry(
+            engine, _read(file), str(file), principal_of(principal), whole=whole, allow_shrink=allow_shrink,
+            max_shrink=settings.registry.max_shrink,
+        )  # fmt: skip
 
     _report(with_database(config, work))
 

@@ -14,8 +14,10 @@ from gateway.cli import (
     evidence,
     explain,
     imports,
+    papers,
     peer,
     replay,
+    rows,
     run,
     tokens,
     trunks,
@@ -53,5 +55,5 @@ def callgate(
     """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
 
 
-for module in (run, imports, changes, approvals, trunks, peer, calls, audit, evidence, explain, replay, tokens):
+for module in (run, imports, changes, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay, tokens):
     module.register(app)

@@ -21,11 +21,17 @@ EXPECTED = {
     "refusal withdraw", "token create", "token list", "token revoke", "approval list", "approval approve",
     "approval reject", "audit", "reveal", "explain", "replay", "calls", "evidence verify",
     "evidence set-aside", "demo", "trunk secret", "peer drain", "peer undrain", "peer list",
+    *(f"{kind} {verb}" for kind in ("operator", "tenant", "trunk") for verb in
+      ("list", "show", "set", "activate", "suspend")),
+    *(f"range {verb}" for verb in ("list", "show", "set", "state")),
+    "document add", "document list", "restriction add", "restriction lift", "restriction list",
+    "registry check", "registry versions", "registry diff", "registry rollback",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
     "reveal",
+    "operator", "tenant", "range", "document", "restriction", "registry",
 )  # fmt: skip
 
 

@@ -6,15 +6,15 @@ has compared these with the time of the call (`Facts.denials`)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from policies.base import MEMORY, Answer
 from policies.facts import OUTBOUND, Facts
 from policies.params import flag, only, words
 
-USER_NUMBERS = ("geo", "mobile", "mobile_mvno")
+USER_NUMBERS: Final = ("geo", "mobile", "mobile_mvno")
 """Kinds of ordinary subscribers' numbers (RULES A25)."""
-EXEMPT = ("", "own_customers")
+EXEMPT: Final = ("", "own_customers")
 """Classes that run no call-centre business for others (RULES A46)."""
 
 

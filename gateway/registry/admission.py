@@ -6,11 +6,12 @@ besides."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from gateway.registry.standing import Bar, Restriction, Standing
 
-NOTHING: tuple[str, ...] = ()
-_NEVER = float("inf")
+NOTHING: Final[tuple[str, ...]] = ()
+_NEVER: Final = float("inf")
 
 
 class Bars:

@@ -89,7 +89,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_projection_repairs_total", "counter", "Buckets found without their marker and rewritten"),
     Metric("callgate_projection_failures_total", "counter", "Times projection stopped and was tried again"),
     Metric("callgate_database_up", "gauge", "1 if PostgreSQL answers"),
-    Metric("callgate_papers_expiring", "gauge", "Papers and contracts that end within so many days; 0: ended", ("days",)),
+    Metric("callgate_papers_expiring", "gauge", "What ends within so many days; 0: has ended", ("days",)),
     Metric("callgate_papers_issues", "gauge", "What is wrong with papers now, by what it does", ("level",)),
     Metric("callgate_build_info", "gauge", "1; flavour says whether the path of a call is compiled", ("flavour",)),
 )

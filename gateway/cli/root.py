@@ -55,5 +55,7 @@ def callgate(
     """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
 
 
-for module in (run, imports, changes, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay, tokens):
+for module in (
+    *(run, imports, changes, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay, tokens),
+):
     module.register(app)

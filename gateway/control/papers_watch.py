@@ -1,4 +1,4 @@
-"""Counts what is wrong with papers and what ends soon, for /metrics: once a minute, off the path of every request."""
+"""Counts what is wrong with papers and what ends soon, for /metrics: when the registry changed, and once an hour."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.record import load_record
@@ -16,12 +17,16 @@ from gateway.control.registry_admin.report import report_of
 from gateway.registry.papers_check import WARN_DAYS
 from gateway.store.ports import StoreError
 from gateway.store.sql.engine import mapped_errors
+from gateway.telemetry.logs import get_logger
 from gateway.telemetry.metrics import Samples
 
-EVERY_S: Final = 60.0
-FIRST_S: Final = 5.0
-"""After the start, when the database is made and filled."""
+LOOK_S: Final = 10.0
+"""Between two looks at the registry's version."""
+EVERY_S: Final = 3_600.0
+"""Between two counts where nothing changes: papers run out by themselves. A count reads the whole registry."""
 LEVELS: Final = ("bar", "hold", "note")
+
+_log = get_logger(__name__)
 
 
 class PapersWatch:
@@ -30,17 +35,31 @@ class PapersWatch:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._samples: dict[str, Samples] = {}
+        self._version = -1
+        self._counted = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Count until `stop`."""
-        pause = FIRST_S
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+                await asyncio.wait_for(stop.wait(), LOOK_S)
                 return
-            with suppress(StoreError):  # health tells when the database is away
-                await self.count(time.time())
-            pause = EVERY_S
+            try:
+                await self.look(time.time())
+            except StoreError:
+                continue  # health tells when the database is away
+            except Exception as error:  # a report must not end the process that projects
+                _log.warning("papers could not be counted", error=str(error))
+
+    async def look(self, now: float) -> None:
+        """Count if the registry changed or an hour is over. `now`: epoch seconds. Raises StoreError."""
+        with mapped_errors():
+            async with self._engine.connect() as connection:
+                row = await connection.execute(text("SELECT version FROM registry_state"))
+                version = int(row.scalar_one())
+        if version != self._version or now - self._counted >= EVERY_S:
+            await self.count(now)
+            self._version, self._counted = version, now
 
     async def count(self, now: float) -> None:
         """Count once. `now`: epoch seconds. Raises StoreError."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.control.importer import ImportRefused, import_registry
+from gateway.control.papers_watch import PapersWatch
 from gateway.control.record import load_published, load_record
 from gateway.control.registry_admin import (
     By,
@@ -270,3 +272,17 @@ async def test_the_report_of_the_example_bars_nothing(migrated_url: str) -> None
         assert {issue.clause for issue in report.issues} == {"A03", "A29"}
         late = await check_report(connection, 1_592_000_000.0)  # before the promises were signed
         assert {issue.clause for issue in late.issues if issue.level == "bar"} == {"A09", "A13"}
+
+
+async def test_a02_what_ends_soon_is_a_metric(migrated_url: str) -> None:
+    async with engine_on(migrated_url) as engine:
+        now = time.time()
+        watch = PapersWatch(engine)
+        await put(engine, "trunk", "cc-alpha", contract_to=datetime.fromtimestamp(now + 20 * 86_400, UTC))
+        await watch.look(now)
+        ends = dict(watch.samples()["callgate_papers_expiring"])
+        assert ends == {("60",): 0.0, ("30",): 1.0, ("7",): 0.0, ("0",): 0.0}
+        assert dict(watch.samples()["callgate_papers_issues"])[("bar",)] == 0.0
+        await watch.look(now + 21 * 86_400)
+        assert dict(watch.samples()["callgate_papers_expiring"])[("0",)] == 1.0
+        assert dict(watch.samples()["callgate_papers_issues"])[("bar",)] == 1.0

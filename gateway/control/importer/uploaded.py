@@ -25,6 +25,8 @@ from gateway.control.importer.subscriber import Subscribers
 from gateway.gate.pack import load_pack
 from gateway.keys import Keys
 from gateway.registry.validate import validate
+from gateway.registry.validate_document import check_documents, fresh_documents
+from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.registry import load_plan, load_snapshot
 
@@ -119,6 +121,9 @@ async def _try_registry(engine: AsyncEngine, file: RegistryFile, problems: Probl
     with mapped_errors():
         async with engine.connect() as connection:
             stored = await load_snapshot(connection)
-    note_invalid(validate(merged(stored, file)), file, problems)
+            documents = await load_documents(connection)
+    wanted = merged(stored, file)
+    fresh = fresh_documents(documents, file.documents)
+    note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
     problems.check()
     return ImportReport("registry", problems.name, file.rows, 0, stored.version)

@@ -78,6 +78,7 @@ class Recorder:
             facts,
             self._sealer.seal(sealed_content(request, subscriber)),
             attempt.trunk.identified_by,
+            attempt.trunk.agreement,
         )
 
     def refusal(
@@ -114,4 +115,5 @@ class Recorder:
             registry=registry.version,
             sealed=self._sealer.seal(sealed_content(request, "")),
             identified=trunk.identified_by,
+            agreement=trunk.agreement,
         )

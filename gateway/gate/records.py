@@ -50,6 +50,8 @@ class DecisionRecord(msgspec.Struct, tag="decision", tag_field="kind", omit_defa
     sealed: str = ""
     identified: str = "source"
     """How the trunk was recognised: `source`, `tls` (its certificate as well), `digest`."""
+    agreement: str = ""
+    """The trunk's cooperation agreement (RULES A31), a document of the registry."""
 
 
 class OutcomeRecord(msgspec.Struct, tag="outcome", tag_field="kind", omit_defaults=True):

@@ -121,3 +121,9 @@ def test_a32_restrictions_meet_number_trunk_and_operator_between_their_times(
     for at, inside in ((AT - 0.001, False), (AT, True), (AT + 9.999, True), (AT + 10, False)):
         assert call(gate, at).rule == ("operator-restricted" if meets and inside else "allow")
     assert call(house(restrictions=(row(0.0),)), AT).allowed is not meets
+
+
+def test_a31_a_decision_names_the_agreement_and_the_rules() -> None:
+    gate = house()
+    assert call(gate, AT, replace(ALPHA, agreement="joint-2020")).allowed
+    assert (gate.record.agreement, gate.record.pack) == ("joint-2020", "example@1")

@@ -191,8 +191,8 @@ def _add_admission(attempt: CallAttempt, registry: Registry, at: float) -> None:
     trunk = attempt.trunk
     row = attempt.range
     admissions = registry.admissions
-    facts.denials = admissions.papers(trunk.operator, trunk.id, row.tenant if row is not None else "", at)
-    facts.restrictions = admissions.restrictions(trunk.operator, trunk.id, facts.number, at)
+    facts.denials = admissions.papers(trunk.id, row.tenant if row is not None else "", at)
+    facts.restrictions = admissions.restrictions(trunk.id, facts.number, at)
     if not trunk.outbound:
         facts.trunk_closed = trunk.id
     if row is None:

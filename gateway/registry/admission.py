@@ -1,6 +1,6 @@
 """Bars compiled for the path of a call: what stands against a trunk, a tenant, a number at this second.
 
-A subject nobody has anything against costs one dictionary lookup, one whose licence ends some day two comparisons
+A trunk nobody has anything against costs one dictionary lookup, one whose licence ends some day two comparisons
 besides."""
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.registry.standing import Bar, Restriction, Standing
+from gateway.registry.model import Trunk
+from gateway.registry.standing import Bar, Restriction, Standing, SubjectKind
 
 NOTHING: Final[tuple[str, ...]] = ()
 _NEVER: Final = float("inf")
@@ -36,35 +37,45 @@ class Bars:
 
 
 class Admissions:
-    """All bars of a snapshot: papers apart from restrictions, since two rules refuse for them."""
+    """All bars of a snapshot, by what a call comes with: papers apart from restrictions, since two rules refuse for
+    them. A trunk's are its operator's and its own."""
 
-    __slots__ = ("_papers", "_restricted")
+    __slots__ = ("_numbers", "_papers", "_restricted", "_tenants")
 
-    def __init__(self, standings: Iterable[Standing], restrictions: Iterable[Restriction]) -> None:
-        self._papers: dict[tuple[str, str], Bars] = {(one.kind, one.subject): Bars(one.bars) for one in standings}
-        grouped: dict[tuple[str, str], list[Bar]] = {}
+    def __init__(
+        self, standings: Iterable[Standing], restrictions: Iterable[Restriction], trunks: Iterable[Trunk]
+    ) -> None:
+        papers = {(one.kind, one.subject): one.bars for one in standings}
+        limits: dict[tuple[SubjectKind, str], tuple[Bar, ...]] = {}
         for row in restrictions:
             bar = Bar("", f"{row.kind} {row.subject} restricted: {row.reason}", row.from_at, row.to_at)
-            grouped.setdefault((row.kind, row.subject), []).append(bar)
-        self._restricted = {subject: Bars(bars) for subject, bars in grouped.items()}
+            limits[row.kind, row.subject] = (*limits.get((row.kind, row.subject), ()), bar)
+        self._tenants = {subject: Bars(bars) for (kind, subject), bars in papers.items() if kind == "tenant"}
+        self._numbers = {subject: Bars(bars) for (kind, subject), bars in limits.items() if kind == "number"}
+        self._papers: dict[str, Bars] = {}
+        self._restricted: dict[str, Bars] = {}
+        for trunk in trunks:
+            for table, known in ((self._papers, papers), (self._restricted, limits)):
+                bars = (*known.get(("operator", trunk.operator), ()), *known.get(("trunk", trunk.id), ()))
+                if bars:
+                    table[trunk.id] = Bars(bars)
 
-    def papers(self, operator: str, trunk: str, tenant: str, at: float) -> tuple[str, ...]:
-        """Why papers do not admit outbound calls of this operator by this trunk (for this tenant) at this time."""
-        found = self._at("operator", operator, at) + self._at("trunk", trunk, at)
-        return found + self._at("tenant", tenant, at) if tenant else found
-
-    def restrictions(self, operator: str, trunk: str, number: str, at: float) -> tuple[str, ...]:
-        """Restrictions that meet an outbound call at this time: of its operator, its trunk, its caller number."""
-        table = self._restricted
-        if not table:
-            return NOTHING
-        found = NOTHING
-        for subject in (("operator", operator), ("trunk", trunk), ("number", number)):
-            bars = table.get(subject)
+    def papers(self, trunk: str, tenant: str, at: float) -> tuple[str, ...]:
+        """Why papers do not admit outbound calls of this trunk (for this tenant, if any) at this time."""
+        bars = self._papers.get(trunk)
+        found = NOTHING if bars is None else bars.at(at)
+        if tenant:
+            bars = self._tenants.get(tenant)
             if bars is not None:
                 found += bars.at(at)
         return found
 
-    def _at(self, kind: str, subject: str, at: float) -> tuple[str, ...]:
-        bars = self._papers.get((kind, subject))
-        return bars.at(at) if bars is not None else NOTHING
+    def restrictions(self, trunk: str, number: str, at: float) -> tuple[str, ...]:
+        """Restrictions that meet an outbound call at this time: of its operator, its trunk, its caller number."""
+        bars = self._restricted.get(trunk)
+        found = NOTHING if bars is None else bars.at(at)
+        if self._numbers:
+            bars = self._numbers.get(number)
+            if bars is not None:
+                found += bars.at(at)
+        return found

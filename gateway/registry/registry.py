@@ -48,7 +48,7 @@ class Registry:
         self._purposes = dict(snapshot.purposes)
         self._emergency = frozenset(code.encode("ascii") for code in snapshot.emergency)
         self._core = tuple(trunk for trunk in snapshot.trunks if trunk.side == "core" and trunk.state == "active")
-        self.admissions = Admissions(snapshot.standings, snapshot.restrictions)
+        self.admissions = Admissions(snapshot.standings, snapshot.restrictions, snapshot.trunks)
         self._outbound: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Trunk, ...]] = {((), ()): self._core}
         self._inbound: dict[tuple[str, tuple[str, ...]], tuple[Trunk, ...]] = {}
         for row in snapshot.ranges:

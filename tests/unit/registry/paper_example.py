@@ -123,5 +123,5 @@ def denials(checked: Record, now: float = NOW, tenant: str = "") -> str:
     """What a worker would hold against an outbound call of the range by the trunk."""
     registry = Registry(published(checked))
     row = registry.ranges.find(RANGE.first, now)
-    said = registry.admissions.papers("alpha", "cc-alpha", tenant, now)
+    said = registry.admissions.papers("cc-alpha", tenant, now)
     return "; ".join((*said, *(bar.words for bar in (row.bars if row else ()) if bar.holds(now))))

@@ -198,6 +198,8 @@ def _print(report: Report) -> None:
         typer.echo(f"invalid        {problem}")
     for issue in report.issues:
         typer.echo(f"{words[issue.level]:<14} {issue}")
+    if len(report.issues) < report.bars + report.others:
+        typer.echo(f"… and {report.bars + report.others - len(report.issues)} more: mend these first")
     for one in report.expiring:
         when = f"ends within {one.days} days" if one.days else "has ended"
         typer.echo(f"{when:<20} {one.what} of {one.operator or 'nobody'}: {_time(one.ends)}")
@@ -205,7 +207,7 @@ def _print(report: Report) -> None:
         typer.echo(f"commitment     {paper} of {paper.operator} (A49)")
     typer.echo(
         f"registry version {report.version} at {_time(report.at)}: {report.bars} bar calls, "
-        f"{len(report.issues) - report.bars} others, {len(report.expiring)} end soon"
+        f"{report.others} others, {len(report.expiring)} end soon"
     )
 
 

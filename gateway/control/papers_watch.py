@@ -24,7 +24,6 @@ LOOK_S: Final = 10.0
 """Between two looks at the registry's version."""
 EVERY_S: Final = 3_600.0
 """Between two counts where nothing changes: papers run out by themselves. A count reads the whole registry."""
-LEVELS: Final = ("bar", "hold", "note")
 
 _log = get_logger(__name__)
 
@@ -68,10 +67,9 @@ class PapersWatch:
                 record = await load_record(connection)
         report = await asyncio.to_thread(report_of, record, now)
         days = Counter(one.days for one in report.expiring)
-        levels = Counter(issue.level for issue in report.issues)
         self._samples = {
             "callgate_papers_expiring": [((str(limit),), float(days[limit])) for limit in (*WARN_DAYS, 0)],
-            "callgate_papers_issues": [((level,), float(levels[level])) for level in LEVELS],
+            "callgate_papers_issues": [((level,), float(count)) for level, count in report.counts.items()],
         }
 
     def samples(self) -> Mapping[str, Samples]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.integration.test_api_access import told
 from tests.support.api import ApiSite, api_on
-from tests.support.database import count
+from tests.support.database import EXAMPLE, count
 
 LATER = (datetime.now(UTC) + timedelta(days=2)).isoformat()
 CAPABLE = {"consent_store": True, "recorder": True, "frequency_control": True, "complaint_channel": True}
@@ -129,3 +129,17 @@ async def test_documents_the_report_and_versions(migrated_url: str, tmp_path: Pa
         assert asked.status_code == 202
         assert (await api.ask("compliance", "POST", f"/approvals/{asked.json()['id']}/approve", {})).status_code == 200
         assert (await api.ask("viewer", "GET", "/trunks/cc-alpha")).json()["circuit"] == "EX-LINE-1"
+
+
+async def test_a_file_that_is_uploaded_opens_nothing_that_is_closed(migrated_url: str, tmp_path: Path) -> None:
+    async with api_on(migrated_url, tmp_path) as api:
+        await api.ask("admin", "POST", "/operators/alpha/suspend", {"reason": "audit"})
+        await api.ask("admin", "POST", "/ranges/alpha-hangzhou/state", {"state": "suspended", "reason": "audit"})
+        text = (EXAMPLE / "registry.toml").read_text(encoding="utf-8")
+        same = await api.ask("admin", "POST", "/imports/registry?name=r.toml", content=text.encode())
+        assert same.json()["changed"] == 0, "what was set by command stays where a file says nothing of it"
+        text = text.replace('id = "alpha"', 'id = "alpha"\nstate = "active"')
+        text = text.replace('id = "alpha-hangzhou"', 'id = "alpha-hangzhou"\nsteps = []')
+        refused = await api.ask("admin", "POST", "/imports/registry?name=r.toml", content=text.encode())
+        problems = told(refused, 422, "invalid")["problems"]
+        assert {one["field"] for one in problems} == {"operator alpha.state", "range alpha-hangzhou.state"}  # type: ignore[attr-defined]

@@ -14,8 +14,9 @@ from gateway.control.importer.commit import Change, clock, put_in_force, refuse_
 from gateway.control.importer.problems import NO_PACK, ImportReport, Problems
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.control.record import record_of
-from gateway.registry.model import Snapshot, Trunk
+from gateway.registry.model import NumberRange, Snapshot, Trunk
 from gateway.registry.shrink import DEFAULT_SHARE
+from gateway.registry.standing import Tenant
 from gateway.registry.validate import validate
 from gateway.registry.validate_document import check_documents, fresh_documents
 from gateway.store.sql import registry as sql
@@ -29,6 +30,9 @@ class _HasId(Protocol):
 
 
 R = TypeVar("R", bound=_HasId)
+S = TypeVar("S", Tenant, Trunk, NumberRange)
+KEPT = ("state", "steps")
+"""What is set by command, and kept where a file leaves it out."""
 
 
 async def import_registry(
@@ -93,19 +97,36 @@ def merged(stored: Snapshot, file: RegistryFile, whole: bool = False) -> Snapsho
     for row in file.operators:
         known = operators.get(row.id)
         number = known.number if known else next_number([other.number for other in operators.values()])
-        operators[row.id] = replace(row, number=number)
+        state = known.state if known and ("operator", row.id, "state") in file.unstated else row.state
+        operators[row.id] = replace(row, number=number, state=state)
     snapshot = replace(
         stored,
         operators=tuple(sorted(operators.values(), key=_by_id)),
-        tenants=_over(() if whole else stored.tenants, file.tenants),
-        trunks=_over(() if whole else stored.trunks, as_at_hand(stored.trunks, file.trunks)),
-        ranges=_over(() if whole else stored.ranges, file.ranges),
+        tenants=_over(() if whole else stored.tenants, _as_set("tenant", stored.tenants, file.tenants, file)),
+        trunks=_over(
+            () if whole else stored.trunks,
+            as_at_hand(stored.trunks, _as_set("trunk", stored.trunks, file.trunks, file)),
+        ),
+        ranges=_over(() if whole else stored.ranges, _as_set("range", stored.ranges, file.ranges, file)),
         purposes=purposes,
     )
     if file.plan is None:
         return snapshot
     plan = file.plan
     return replace(snapshot, plan=plan.entries, emergency=plan.emergency, country=plan.country, zone=plan.zone)
+
+
+def _as_set(kind: str, stored: Sequence[S], rows: Sequence[S], file: RegistryFile) -> list[S]:
+    """Rows with the states that were set by command, where the file states none: a file that is imported again neither
+    activates what was suspended nor brings back a number that was recalled."""
+    known = {row.id: row for row in stored}
+    found = []
+    for row in rows:
+        before = known.get(row.id)
+        kept = {} if before is None else {key: getattr(before, key) for key in KEPT if hasattr(row, key)}
+        left = {key: value for key, value in kept.items() if (kind, row.id, key) in file.unstated}
+        found.append(replace(row, **left) if left else row)
+    return found
 
 
 def next_number(used: Iterable[int]) -> int:

@@ -50,12 +50,19 @@ class RegistryFile:
     documents: list[Document] = field(default_factory=list)
     places: dict[tuple[str, str], int] = field(default_factory=dict)
     """(table, id) to its index, for `lines`."""
+    unstated: set[tuple[str, str, str]] = field(default_factory=set)
+    """(table, id, key) of `state` and `steps` that the file leaves out: what was set by command stays."""
 
     @property
     def rows(self) -> int:
         """How many there are."""
         rows = (self.purposes, self.operators, self.tenants, self.trunks, self.ranges, self.documents)
         return sum(map(len, rows))
+
+    def done(self, table: Table, kind: str, row_id: str) -> None:
+        """A row was read: note its place, and what it leaves out."""
+        table.done(self.places, row_id)
+        self.unstated.update((kind, row_id, key) for key in ("state", "steps") if not table.has(key))
 
 
 def read_registry_file(text: str, base: Path | None, problems: Problems) -> RegistryFile:
@@ -80,16 +87,16 @@ def read_registry_file(text: str, base: Path | None, problems: Problems) -> Regi
         table.done(found.places, name)
     for table in tables_of(document, "operator", lines, problems):
         found.operators.append(read_operator(table))
-        table.done(found.places, found.operators[-1].id)
+        found.done(table, "operator", found.operators[-1].id)
     for table in tables_of(document, "tenant", lines, problems):
         found.tenants.append(read_tenant(table))
-        table.done(found.places, found.tenants[-1].id)
+        found.done(table, "tenant", found.tenants[-1].id)
     for table in tables_of(document, "trunk", lines, problems):
         found.trunks.append(read_trunk(table))
-        table.done(found.places, found.trunks[-1].id)
+        found.done(table, "trunk", found.trunks[-1].id)
     for table in tables_of(document, "range", lines, problems):
         found.ranges.append(read_range(table))
-        table.done(found.places, found.ranges[-1].id)
+        found.done(table, "range", found.ranges[-1].id)
     for table in tables_of(document, "document", lines, problems):
         paper = read_document(table)
         if paper is not None:

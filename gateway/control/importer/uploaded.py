@@ -6,6 +6,7 @@ which needs a second principal, and, by an operator's token, may hold that opera
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +23,11 @@ from gateway.control.importer.refusals import import_refusals, read_refusals
 from gateway.control.importer.registry import import_registry, merged, note_invalid
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.control.importer.subscriber import Subscribers
+from gateway.control.registry_admin.opens import openings
 from gateway.gate.pack import load_pack
 from gateway.keys import Keys
+from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
+from gateway.registry.standing import Tenant
 from gateway.registry.validate import validate
 from gateway.registry.validate_document import check_documents, fresh_documents
 from gateway.store.sql.documents import load_documents
@@ -57,6 +61,7 @@ async def import_uploaded(
     file = read_registry_file(text, path.parent, problems)
     problems.check()
     await _check_opened(engine, file, problems)
+    await _check_activated(engine, file, problems)
     if dry_run:
         return await _try_registry(engine, file, problems)
     return replace(await import_registry(engine, text, str(path), principal), name=path.name)
@@ -105,6 +110,27 @@ async def _check_opened(engine: AsyncEngine, file: RegistryFile, problems: Probl
             fix = f"write false, then ask for approval: POST /api/v1/ranges/{row_id}/open-outbound"
             problems.add(file.lines.line("range", index, "outbound"), f"range {row_id}.outbound", "true", fix)
     problems.check()
+
+
+async def _check_activated(engine: AsyncEngine, file: RegistryFile, problems: Problems) -> None:
+    """What is suspended, closed or not enabled stays so: the file may say so of new rows only."""
+    with mapped_errors():
+        async with engine.connect() as connection:
+            stored = await load_snapshot(connection)
+    there = {(kind, row.id) for kind, rows in _kinds(stored) for row in rows}
+    for one in openings(stored, merged(stored, file)):
+        index = file.places.get((one.kind, one.subject))
+        if (one.kind, one.subject) in there and index is not None and not one.words.endswith("for outbound calls"):
+            fix = f"leave it out, then ask for approval: {one.words}"
+            problems.add(file.lines.line(one.kind, index, "state"), f"{one.kind} {one.subject}.state", "opened", fix)
+    problems.check()
+
+
+def _kinds(snapshot: Snapshot) -> tuple[tuple[str, Sequence[Operator | Tenant | Trunk | NumberRange]], ...]:
+    return (
+        ("operator", snapshot.operators), ("tenant", snapshot.tenants), ("trunk", snapshot.trunks),
+        ("range", snapshot.ranges),
+    )  # fmt: skip
 
 
 async def _try_rows(engine: AsyncEngine, kind: str, path: Path, keys: Keys) -> ImportReport:

@@ -50,9 +50,7 @@ def _range(before: NumberRange | None, after: NumberRange) -> Iterator[Opening]:
         return
     if not (before.first <= after.first and after.last <= before.last and len(before.first) == len(after.first)):
         yield Opening("range", after.id, f"range {after.id} gets more numbers for outbound calls")
-    if after.state == "enabled" and before.state != "enabled":
-        yield Opening("range", after.id, f"range {after.id} becomes enabled")
-    known = set(before.steps)
-    for since, state in after.steps:
-        if state == "enabled" and (since, state) not in known:
+    for since in (0.0, *(at for at, _ in (*before.steps, *after.steps))):  # the times at which either changes
+        if after.state_at(since) == "enabled" and before.state_at(since) != "enabled":
             yield Opening("range", after.id, f"range {after.id} becomes enabled", since)
+            return

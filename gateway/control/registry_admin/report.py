@@ -14,6 +14,9 @@ from gateway.registry.papers_check import Expiring, commitments, expiring, issue
 from gateway.registry.validate import validate
 
 ORDER = {"bar": 0, "hold": 1, "note": 2}
+MAX_ISSUES = 1_000
+"""Enough to mend a registry by; one of a million ranges without papers is not listed whole."""
+MAX_EXPIRING = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,9 @@ class Report:
     problems: list[str]
     """Of `registry.validate`: none, unless rules of this version are stricter than those it was stored under."""
     issues: list[Issue]
-    """Those that hold at this time, those that bar calls first."""
+    """Those that hold at this time, those that bar calls first; at most MAX_ISSUES."""
+    counts: dict[str, int]
+    """How many there are of each level."""
     expiring: list[Expiring]
     commitments: list[Document]
     """Licences that stand on a free-trade zone's commitment (RULES A49)."""
@@ -33,7 +38,12 @@ class Report:
     @property
     def bars(self) -> int:
         """How many issues refuse calls now."""
-        return sum(issue.level == "bar" for issue in self.issues)
+        return self.counts["bar"]
+
+    @property
+    def others(self) -> int:
+        """How many issues refuse no calls."""
+        return self.counts["hold"] + self.counts["note"]
 
 
 async def check_report(connection: AsyncConnection, at: float = 0.0) -> Report:
@@ -49,7 +59,8 @@ def report_of(record: Record, at: float) -> Report:
         record.snapshot.version,
         at,
         validate(record.snapshot),
-        held,
-        expiring(record, at),
+        held[:MAX_ISSUES],
+        {level: sum(issue.level == level for issue in held) for level in ORDER},
+        expiring(record, at)[:MAX_EXPIRING],
         commitments(record.documents),
     )

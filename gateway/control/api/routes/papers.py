@@ -75,6 +75,7 @@ class ReportShown(BaseModel):
     version: int
     at: datetime | None
     bars: int = Field(description="Issues that refuse calls now")
+    others: int = Field(description="Issues that refuse none; `issues` lists the first thousand of both")
     issues: list[IssueShown]
     expiring: list[ExpiringShown]
     commitments: list[str] = Field(description="Licences that stand on a free-trade zone's commitment")
@@ -196,6 +197,7 @@ def router(context: Context) -> APIRouter:
             version=report.version,
             at=models.moment(report.at),
             bars=report.bars,
+            others=report.others,
             issues=[
                 IssueShown(clause=one.clause, level=one.level, kind=one.kind, subject=one.subject, text=one.text)
                 for one in report.issues

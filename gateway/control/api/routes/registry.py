@@ -1,4 +1,4 @@
-"""The registry read: operators, trunks, number ranges, purposes, plan, packs; and what opens a range."""
+"""The registry read: operators, trunks, number ranges; and what opens a range."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control import approvals
-from gateway.control.api.caller import CHANGERS, EVERYONE, STAFF, Caller, needs
+from gateway.control.api.caller import CHANGERS, EVERYONE, Caller, needs
 from gateway.control.api.context import Context
-from gateway.control.api.paging import BIGINT, Page, Paged, Paging
+from gateway.control.api.paging import Page, Paged, Paging
 from gateway.control.api.problems import conflict, not_found
 from gateway.control.api.routes.approvals import ApprovalShown
 from gateway.control.api.routes.approvals import shown as approval_shown
@@ -78,49 +78,6 @@ class Range(_FromRow):
     state: str
 
 
-class Purpose(_FromRow):
-    """What calls are made for."""
-
-    name: str
-    title: str
-
-
-class Purposes(BaseModel):
-    """All of them; at most 255."""
-
-    purposes: list[Purpose]
-
-
-class PlanRow(BaseModel):
-    """Numbers that begin with `prefix`."""
-
-    prefix: str
-    kind: str
-    min_len: int
-    max_len: int
-    region: str
-
-
-class Plan(BaseModel):
-    """The numbering plan."""
-
-    country: str
-    zone: str
-    emergency: list[str]
-    entries: list[PlanRow]
-
-
-class Pack(_FromRow):
-    """A stored rule pack."""
-
-    id: str
-    version: int
-    sha256: str
-    principal: str = Field(description="Who imported it")
-    imported_at: datetime
-    in_force: bool
-
-
 class Opening(Body):
     """Why a range is to be opened."""
 
@@ -131,9 +88,9 @@ Find = Callable[..., Awaitable[Sequence[Row[Any]]]]
 
 
 def router(context: Context) -> APIRouter:
-    """`/operators`, `/trunks`, `/ranges`, `/purposes`, `/plan`, `/packs`."""
+    """`/operators`, `/trunks`, `/ranges`."""
     routes = APIRouter(tags=["registry"])
-    everyone, staff = needs(*EVERYONE), needs(*STAFF)
+    everyone = needs(*EVERYONE)
 
     @routes.get("/operators", summary="Operators by id")
     async def operators(paging: Paged, caller: Caller = everyone) -> Page[Operator]:
@@ -173,27 +130,6 @@ def router(context: Context) -> APIRouter:
             context.engine, "range.open-outbound", number_range, {}, body.reason, caller.name, operator=row.operator
         )
         return approval_shown(made)
-
-    @routes.get("/purposes", summary="Purposes of calls")
-    async def purposes(_: Caller = everyone) -> Purposes:
-        rows = await _read(context, sql.purposes)
-        return Purposes(purposes=[Purpose.model_validate(row) for row in rows])
-
-    @routes.get("/plan", summary="The numbering plan")
-    async def plan(_: Caller = everyone) -> Plan:
-        entries, emergency, country, zone = await _read(context, sql.plan)
-        rows = [
-            PlanRow(prefix=one.prefix, kind=one.kind, min_len=one.min_len, max_len=one.max_len, region=one.region)
-            for one in entries
-        ]
-        return Plan(country=country, zone=zone, emergency=list(emergency), entries=rows)
-
-    @routes.get("/packs", summary="Stored rule packs, and which is in force")
-    async def packs(paging: Paged, _: Caller = staff) -> Page[Pack]:
-        after = paging.after(str, int)
-        before = (str(after[0]), min(int(after[1]), BIGINT)) if after else None
-        rows = await _read(context, lambda connection: sql.packs(connection, before, paging.limit + 1))
-        return paging.page(rows, Pack.model_validate, lambda row: (row.id, row.version))
 
     return routes
 

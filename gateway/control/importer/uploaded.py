@@ -15,7 +15,6 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.importer.consents import import_consents, read_consents
-from gateway.control.importer.csvfile import read_rows
 from gateway.control.importer.packs import import_pack
 from gateway.control.importer.problems import ImportRefused, ImportReport, Problem, Problems
 from gateway.control.importer.refusals import import_refusals, read_refusals
@@ -38,10 +37,10 @@ async def import_uploaded(
     """Import a file of one of KINDS, or (`dry_run`) say what would be refused. `operator`: the one whose rows alone may
     be in it. Raises ImportRefused, PackError, Conflict, Unavailable, OSError."""
     if kind in READERS:
-        if operator:
-            _check_operator(path, operator)
-        if dry_run:
-            return await _try_rows(engine, kind, path, keys)
+        if operator or dry_run:
+            tried = await _try_rows(engine, kind, path, keys, operator)
+            if dry_run:
+                return tried
         load = import_consents if kind == "consents" else import_refusals
         report = await load(engine, path, keys, principal)
         return replace(report, name=path.name)
@@ -71,15 +70,6 @@ def _refused(name: str, field: str, value: str, fix: str) -> ImportRefused:
     return ImportRefused(name, [Problem(0, field, value, fix)])
 
 
-def _check_operator(path: Path, operator: str) -> None:
-    problems = Problems(path.name)
-    others = ("callee", "purpose", "granted_at", "expires_at", "evidence_uri", "event")
-    for line, cells in read_rows(path, ("operator",), others, problems):
-        if cells[0] != operator:
-            problems.add(line, "operator", cells[0], f"write {operator}: this token is bound to it")
-    problems.check()
-
-
 def _check_plan_file(text: str, name: str) -> None:
     try:
         plan = tomllib.loads(text).get("plan")
@@ -105,11 +95,14 @@ async def _check_opened(engine: AsyncEngine, file: RegistryFile, problems: Probl
     problems.check()
 
 
-async def _try_rows(engine: AsyncEngine, kind: str, path: Path, keys: Keys) -> ImportReport:
+async def _try_rows(engine: AsyncEngine, kind: str, path: Path, keys: Keys, operator: str) -> ImportReport:
+    """Read every row, as an import does; where `operator` is given, as if there were no other."""
     problems = Problems(path.name)
     with mapped_errors():
         async with engine.connect() as connection:
             stored = await load_plan(connection)
+    if operator:
+        stored = replace(stored, operators=tuple(one for one in stored.operators if one.id == operator))
     rows = sum(1 for _ in READERS[kind](path, stored, Subscribers(keys), datetime.now(UTC), problems))
     problems.check()
     return ImportReport(kind, path.name, rows, 0)

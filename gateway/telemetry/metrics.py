@@ -88,6 +88,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_projection_rebuilds_total", "counter", "Times Redis was filled anew under a new epoch"),
     Metric("callgate_projection_repairs_total", "counter", "Buckets found without their marker and rewritten"),
     Metric("callgate_projection_failures_total", "counter", "Times projection stopped and was tried again"),
+    Metric("callgate_api_requests_total", "counter", "Requests of the REST API, by answer", ("method", "status")),
     Metric("callgate_database_up", "gauge", "1 if PostgreSQL answers"),
     Metric("callgate_build_info", "gauge", "1; flavour says whether the path of a call is compiled", ("flavour",)),
 )

@@ -13,6 +13,7 @@ from gateway.control.importer import (
     ImportRefused,
     ImportReport,
     add_refusal,
+    blocks,
     bulk,
     grant_consent,
     import_consents,
@@ -20,11 +21,12 @@ from gateway.control.importer import (
     revoke_consent,
     withdraw_refusal,
 )
+from gateway.control.importer.bulk import Step
 from gateway.keys import Key, Keys
 from gateway.store.ports import Conflict
 from gateway.store.sql.consents import is_live
 from gateway.store.sql.refusals import is_in_force
-from tests.support.database import ALICE, BOB, CAROL, KEYS, count, engine_on, hash_of
+from tests.support.database import ALICE, BOB, CAROL, KEYS, count, engine_on, hash_of, staging_tables
 
 HEADER = "callee,operator,purpose,granted_at,expires_at,evidence_uri,event\n"
 REFUSALS = "callee,scope,value,event,source,registered_at\n"
@@ -70,7 +72,7 @@ async def test_grant_and_revoke_by_hand(migrated_url: str) -> None:
         assert await live(engine)
         assert await count(engine, "audit WHERE action = 'consent.revoke' AND principal = 'ben'") == 1
         assert await count(engine, "outbox WHERE kind = 'consents'") == 3
-        assert await count(engine, "staged_consents") == 0
+        assert await staging_tables(engine) == 0
 
 
 async def test_events_give_the_same_in_any_order(migrated_url: str, tmp_path: Path) -> None:
@@ -182,10 +184,10 @@ async def test_bad_rows_are_named_and_nothing_is_left(migrated_url: str, tmp_pat
             (9, "row"), (10, "evidence_uri"), (11, "callee"),
         ]  # fmt: skip
         said = str(refused.value)
-        assert "line 3: callee: 13800138000: write it in canonical form: +8613800138000" in said
+        assert "line 3: callee: 138****8000: write it in canonical form: +86138****8000" in said
         assert "line 4: operator: omega: name one of the operators (alpha, beta)" in said
         assert await count(engine, "consents") == 0
-        assert await count(engine, "staged_consents") == 0
+        assert await staging_tables(engine) == 0
         assert await count(engine, "outbox WHERE kind = 'consents'") == 0
         # Mended, the same rows pass.
         assert (await load(engine, tmp_path, good)).changed == 1
@@ -225,12 +227,13 @@ async def test_an_import_that_died_leaves_nothing_and_is_resumed(
     numbers = [f"+86138{number:08d}" for number in range(95)]
     rows = [consent(T0, callee=number) for number in numbers]
     monkeypatch.setattr(bulk, "CHUNK", 10)
+    monkeypatch.setattr(blocks, "BLOCK_LINES", 10)
     path = tmp_path / "consents.csv"
     path.write_text(HEADER + "".join(rows))
-    reached: list[int] = []
+    reached: list[Step] = []
 
-    def die_at_the_fourth(line: int) -> None:
-        reached.append(line)
+    def die_at_the_fourth(step: Step) -> None:
+        reached.append(step)
         if len(reached) == 4:
             raise KeyboardInterrupt
 
@@ -239,12 +242,14 @@ async def test_an_import_that_died_leaves_nothing_and_is_resumed(
             await import_consents(engine, path, KEYS, "test", die_at_the_fourth)
         assert await count(engine, "consents") == 0
         assert await count(engine, "outbox WHERE kind = 'consents'") == 0
-        assert await count(engine, "staged_consents") == 40
-        resumed: list[int] = []
+        assert await count(engine, "staged_consents_1") == 40
+        resumed: list[Step] = []
         report = await import_consents(engine, path, KEYS, "test", resumed.append)
-        assert resumed == [51, 61, 71, 81, 91, 96]
+        assert [step.rows for step in resumed] == [50, 60, 70, 80, 90, 95, 95]
+        assert [step.phase for step in resumed][-2:] == ["reading", "merging"]
+        assert resumed[-2].done == resumed[-2].total == path.stat().st_size
         assert (report.rows, report.changed) == (95, 95)
-        assert await count(engine, "staged_consents") == 0
+        assert await staging_tables(engine) == 0
         assert await count(engine, "outbox WHERE kind = 'consents'") == 1
         assert await count(engine, "imports WHERE state = 'done'") == 1
 

@@ -1,8 +1,9 @@
 """Blocks prepared side by side: in this process where the file is small, else in processes of their own.
 
 Reading, checking, hashing and sealing a row costs as much as PostgreSQL needs to take it in: a large import uses
-every core. The processes read frames from standard input (a length in four octets, then msgpack) and answer each with
-one on standard output, in order. They end when their input does, so none outlives an importer that was killed."""
+every core. The processes (`preparer`) read frames from standard input (a length in four octets, then msgpack) and
+answer each with one on standard output, in order. They end when their input does, so none outlives an importer that
+was killed."""
 
 from __future__ import annotations
 
@@ -20,9 +21,7 @@ from gateway.control.importer.prepare import (
     Prepared,
     Preparer,
     Task,
-    decode_block,
     decode_prepared,
-    decode_task,
     encode,
 )
 
@@ -31,7 +30,9 @@ SMALL_FILE = 4 << 20
 MAX_PROCESSES = 4
 AHEAD = 2
 """Blocks a process has before it, so that it never waits for the next."""
-_LENGTH = 4
+LENGTH = 4
+"""Octets of a frame's length."""
+PREPARER = "gateway.control.importer.preparer"
 _BUFFER = 4 << 20
 
 
@@ -78,7 +79,7 @@ class _Process:
     @classmethod
     async def start(cls, task: Task) -> _Process:
         made = cls(
-            await asyncio.create_subprocess_exec(sys.executable, "-m", __name__, stdin=PIPE, stdout=PIPE, limit=_BUFFER)
+            await asyncio.create_subprocess_exec(sys.executable, "-m", PREPARER, stdin=PIPE, stdout=PIPE, limit=_BUFFER)
         )
         made._write(encode(task))
         return made
@@ -88,7 +89,7 @@ class _Process:
 
     async def receive(self) -> Prepared:
         try:
-            length = int.from_bytes(await self._out.readexactly(_LENGTH), "big")
+            length = int.from_bytes(await self._out.readexactly(LENGTH), "big")
             return decode_prepared(await self._out.readexactly(length))
         except asyncio.IncompleteReadError:
             raise OSError("a process that prepares rows ended: import the file again, it goes on there") from None
@@ -100,23 +101,4 @@ class _Process:
         await self._process.wait()
 
     def _write(self, data: bytes) -> None:
-        self._in.write(len(data).to_bytes(_LENGTH, "big") + data)
-
-
-def main() -> None:
-    """The other side: prepare until the input ends."""
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-
-    def frame() -> bytes:
-        head = source.read(_LENGTH)
-        return source.read(int.from_bytes(head, "big")) if len(head) == _LENGTH else b""
-
-    preparer = Preparer(decode_task(frame()))
-    while data := frame():
-        answer = encode(preparer.prepare(decode_block(data)))
-        sink.write(len(answer).to_bytes(_LENGTH, "big") + answer)
-        sink.flush()
-
-
-if __name__ == "__main__":
-    main()
+        self._in.write(len(data).to_bytes(LENGTH, "big") + data)

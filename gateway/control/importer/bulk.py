@@ -194,7 +194,7 @@ class _Run:
     def _report(self, merged: Merged) -> ImportReport:
         return ImportReport(
             self._bulk.kind, str(self._path), merged.rows, merged.touched,
-            added=merged.added, unchanged=max(0, merged.keys - merged.touched),
+            added=merged.added, unchanged=merged.unchanged,
         )  # fmt: skip
 
     async def _drop(self, job: Import) -> None:

@@ -127,15 +127,14 @@ async def apply(
     """Take over a version, in the order of the feed; what a full one does not hold any more is withdrawn at `at`."""
     await merge_memory(connection)
     rows, keys = (await connection.execute(text(KEYS.format(source=source)))).one()
-    statements = [_APPLY, _DROP] if full else [_APPLY]
-    added = changed = 0
-    for statement in statements:
-        counted = await connection.execute(
-            text(statement.format(source=source)), {"change": change, "list": name, "at": at}
-        )
-        for _, new, different in counted:
-            added, changed = added + new, changed + different
-    return Merged(rows, keys, {name: (added, changed)})
+    added = changed = dropped = 0
+    for _, new, different in await connection.execute(text(_APPLY.format(source=source)), {"change": change}):
+        added, changed = new, different
+    if full:
+        gone = {"change": change, "list": name, "at": at}
+        for _, _, different in await connection.execute(text(_DROP.format(source=source)), gone):
+            dropped = different
+    return Merged(rows, keys, {name: (added, changed + dropped)}, dropped)
 
 
 async def advance(

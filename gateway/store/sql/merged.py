@@ -19,6 +19,13 @@ class Merged:
     rows: int
     keys: int
     parts: dict[str, tuple[int, int]]
+    dropped: int = 0
+    """Of the changed rows: those the file does not speak of (full versions of feeds)."""
+
+    @property
+    def unchanged(self) -> int:
+        """Rows the file speaks of that stay as they are."""
+        return max(0, self.keys - (self.touched - self.dropped))
 
     @property
     def added(self) -> int:

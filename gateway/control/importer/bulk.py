@@ -88,14 +88,17 @@ async def run_bulk(
     progress: Progress | None = None,
     *,
     dry_run: bool = False,
+    name: str = "",
 ) -> ImportReport:
-    """Import a file whole or not at all. Raises ImportRefused, Conflict, Unavailable, OSError."""
-    problems = Problems(str(path), private=True)
+    """Import a file whole or not at all. `name`: what it is called in messages and records, if not by its path.
+    Raises ImportRefused, Conflict, Unavailable, OSError."""
+    problems = Problems(name or str(path), private=True)
     form = read_form(path, bulk.required, bulk.optional, problems)
     problems.check()
     assert form is not None
     with mapped_errors():
-        return await _Run(engine, bulk, path, keys, principal, progress, problems, form).run(dry_run)
+        run = _Run(engine, bulk, path, keys, principal, progress, problems, form, name or path.name)
+        return await run.run(dry_run)
 
 
 class _Run:
@@ -103,27 +106,27 @@ class _Run:
 
     def __init__(
         self, engine: AsyncEngine, bulk: Bulk, path: Path, keys: Keys, principal: str, progress: Progress | None,
-        problems: Problems, form: Form,
+        problems: Problems, form: Form, label: str,
     ) -> None:  # fmt: skip
         self._engine, self._bulk, self._path, self._principal = engine, bulk, path, principal
         self._keys = replace(keys, cookies=())
         self._tell = progress or (lambda _step: None)
-        self._problems, self._form = problems, form
+        self._problems, self._form, self._name, self._label = problems, form, problems.name, label
         self._size = path.stat().st_size
         self._sha256 = digest(path)
         self._lines = self._rows = 0
 
     async def run(self, dry_run: bool) -> ImportReport:
-        bulk, path = self._bulk, self._path
+        bulk = self._bulk
         async with self._engine.begin() as connection:
             await dataset.claim_key(connection, Subscribers(self._keys).check)
             plan = await load_plan(connection)
             if not plan.plan:
                 self._problems.add(0, "registry", "no numbering plan", "import a registry with a [plan] first")
                 self._problems.check()
-            job = await imports.begin(connection, bulk.kind, str(path), self._sha256, self._principal, bulk.into)
+            job = await imports.begin(connection, bulk.kind, self._name, self._sha256, self._principal, bulk.into)
         self._lines, self._rows = job.staged_lines, job.staged_rows
-        await self._stage(job, Task(bulk.kind, str(path), self._form, self._keys, plan, job.started_at, bulk.into))
+        await self._stage(job, Task(bulk.kind, self._name, self._form, self._keys, plan, job.started_at, bulk.into))
         if self._problems:
             await self._drop(job)
             self._problems.check()
@@ -169,7 +172,7 @@ class _Run:
             merged, _ = await self._take_effect(connection, job, plan)
             await imports.finish(connection, job.id, imports.DONE, merged.touched)
             detail = {"sha256": self._sha256.hex(), "rows": merged.rows, "changed": merged.touched, **bulk.detail}
-            await audit.record(connection, self._principal, bulk.action, self._path.name, detail)
+            await audit.record(connection, self._principal, bulk.action, self._label, detail)
             await versions.trim(connection)
         return self._report(merged)
 
@@ -186,14 +189,14 @@ class _Run:
         bulk = self._bulk
         await self._lock(connection, job)
         if not await imports.is_whole(connection, job, self._rows):
-            raise Conflict(f"{self._path}: PostgreSQL restarted and lost what was staged: import the file again")
+            raise Conflict(f"{self._name}: PostgreSQL restarted and lost what was staged: import the file again")
         await versions.lock(connection, bulk.kind)
         change = await outbox.announce(connection, bulk.kind)
-        return await bulk.merge(Context(connection, job, change, plan, self._path.name, self._principal)), change
+        return await bulk.merge(Context(connection, job, change, plan, self._label, self._principal)), change
 
     def _report(self, merged: Merged) -> ImportReport:
         return ImportReport(
-            self._bulk.kind, str(self._path), merged.rows, merged.touched,
+            self._bulk.kind, self._name, merged.rows, merged.touched,
             added=merged.added, unchanged=merged.unchanged,
         )  # fmt: skip
 
@@ -203,4 +206,4 @@ class _Run:
 
     async def _lock(self, connection: AsyncConnection, job: Import) -> None:
         if not await imports.lock_staged(connection, job, self._lines):
-            raise Conflict(f"{self._path}: the same file is being imported by somebody else: wait for that")
+            raise Conflict(f"{self._name}: the same file is being imported by somebody else: wait for that")

@@ -78,14 +78,16 @@ async def import_feed(
     allow_shrink: bool = False,
     dry_run: bool = False,
     progress: Progress | None = None,
+    name: str = "",
 ) -> ImportReport:
     """Take over a version of a feed: CSV or JSON Lines with the columns of `refusal_rows`. `issued_at`: when its owner
-    issued it (default now). `allow_shrink`: take a full version that drops more than the feed's share. Raises
+    issued it (default now). `allow_shrink`: take a full version that drops more than the feed's share. `name`: as in
+    `run_bulk`. Raises
     ImportRefused, Conflict, Unavailable, OSError."""
     issued = issued_at or datetime.now(UTC)
     if issued > latest_time():
         raise _refused("issued_at", issued.isoformat(), AHEAD_FIX)
-    name = feed_list(feed)
+    into = feed_list(feed)
     with mapped_errors():
         async with engine.connect() as connection:
             _check_next(await feeds.load(connection, feed), feed, version, full)
@@ -94,8 +96,8 @@ async def import_feed(
         return await _merge(context, feed, version, full, issued, allow_shrink)
 
     detail: dict[str, object] = {"feed": feed, "version": version, "kind": FULL if full else DELTA}
-    bulk = Bulk(outbox.REFUSALS, REQUIRED, OPTIONAL, merge, "import.feed", name, detail)
-    report = await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run)
+    bulk = Bulk(outbox.REFUSALS, REQUIRED, OPTIONAL, merge, "import.feed", into, detail)
+    report = await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run, name=name)
     return replace(report, kind="feed", version=version)
 
 

@@ -35,13 +35,14 @@ async def import_refusals(
     *,
     home: str = "",
     dry_run: bool = False,
+    name: str = "",
 ) -> ImportReport:
     """Import CSV or JSON Lines with the columns of `refusal_rows`; `event` is declare (default) or withdraw. A
     declaration without a time happens now; a withdrawal needs one. `home`: the resale operator whose users they are of;
-    its list is kept apart. `dry_run`: say what would change, and change nothing. Raises ImportRefused, Conflict,
-    Unavailable, OSError."""
+    its list is kept apart. `dry_run`: say what would change, and change nothing. `name`: as in `run_bulk`. Raises
+    ImportRefused, Conflict, Unavailable, OSError."""
     bulk = Bulk(outbox.REFUSALS, REQUIRED, OPTIONAL, _merge, "import.refusals", home_list(home))
-    return await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run)
+    return await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run, name=name)
 
 
 async def _merge(context: Context) -> Merged:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from gateway.gate.attempt import CallAttempt, read_attempt
-from gateway.registry.model import NextHop, NumberRange, Operator, Snapshot, Trunk
+from gateway.registry.model import Feed, NextHop, NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.plan_csv import emergency_codes, load_plan_csv
 from gateway.registry.registry import Registry
 from gateway.sip import Request, Response, parse
@@ -49,7 +49,7 @@ RANGES = (
 
 
 @cache
-def registry(core: Trunk = CARRIER) -> Registry:
+def registry(core: Trunk = CARRIER, feeds: tuple[Feed, ...] = ()) -> Registry:
     """The example's registry, with this core trunk."""
     plan = load_plan_csv(Path("config/plans/cn.csv").read_text(encoding="utf-8"))
     return Registry(
@@ -61,6 +61,7 @@ def registry(core: Trunk = CARRIER) -> Registry:
             plan=plan,
             emergency=emergency_codes(plan),
             purposes={"consultation": 1},
+            feeds=feeds,
         )
     )
 

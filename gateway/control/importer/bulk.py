@@ -206,4 +206,7 @@ class _Run:
 
     async def _lock(self, connection: AsyncConnection, job: Import) -> None:
         if not await imports.lock_staged(connection, job, self._lines):
-            raise Conflict(f"{self._name}: the same file is being imported by somebody else: wait for that")
+            raise Conflict(
+                f"{self._name}: the same file is being imported by somebody else (wait for that), or PostgreSQL was "
+                "restarted (import it again)"
+            )

@@ -233,13 +233,7 @@ def _write(text: str, output: Path | None) -> None:
 def report(done: ImportReport) -> None:
     """Say what an import did, or would do."""
     if done.dry_run:
-        changed = done.changed - done.added
-        typer.echo(
-            f"{done.name}: {done.rows} rows read; nothing was changed. "
-            f"It would add {done.added}, change {changed} and leave {done.unchanged} as they are"
-        )
-        for line in done.differences:
-            typer.echo(f"  {line}")
+        typer.echo(f"{done.name}: {done.rows} rows read, nothing was changed; {done.summary}")
         return
     kind = "feed" if done.kind == "feed" else "registry"
     version = f"; {kind} version {done.version}" if done.version else ""

@@ -104,3 +104,10 @@ class ImportReport:
     """Nothing was changed: this is what would be."""
     differences: tuple[str, ...] = ()
     """The first of them, in a dry run; numbers masked."""
+
+    @property
+    def summary(self) -> str:
+        """What a dry run found, in a sentence and a line for each difference."""
+        changed = self.changed - self.added
+        would = f"it would add {self.added}, change {changed} and leave {self.unchanged} as they are"
+        return "\n".join((would, *(f"  {line}" for line in self.differences)))

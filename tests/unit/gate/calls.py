@@ -75,6 +75,7 @@ def invite(
     contact: bytes = b"<sip:alpha@127.0.0.2:5060>",
     body: bytes = SDP,
     content_type: bytes = b"application/sdp",
+    call_id: bytes = b"c1@127.0.0.2",
 ) -> Request:
     """A request as it would come from a call centre; `lines` are further header lines."""
     head = [
@@ -83,7 +84,7 @@ def invite(
         b"Max-Forwards: 70",
         b"From: " + from_,
         b"To: " + to,
-        b"Call-ID: c1@127.0.0.2",
+        b"Call-ID: " + call_id,
         b"CSeq: 1 " + method,
         b"Contact: " + contact,
         *lines,

@@ -71,14 +71,17 @@ class Applier:
 
 def _consents(head: Head, rows: list[ConsentRow]) -> Callable[[Any], None]:
     def fill(pipe: Any) -> None:
+        # A bulk import wrote its rows in hash order, and they come so: many share a bucket, and one command.
+        held: dict[bytes, dict[Any, Any]] = {}
         for row in rows:
-            bucket = layout.bucket_of(row.callee_hash, head.buckets)
             # Never the marker: a bucket that was lost must stay unbelievable until it is whole again.
-            key = layout.consents_key(head.epoch, bucket)
+            key = layout.consents_key(head.epoch, layout.bucket_of(row.callee_hash, head.buckets))
             if row.void:
                 pipe.hdel(key, consent_field(row))
             else:
-                pipe.hset(key, consent_field(row), consent_value(row))
+                held.setdefault(key, {})[consent_field(row)] = consent_value(row)
+        for key, fields in held.items():
+            pipe.hset(key, mapping=fields)
 
     return fill
 

@@ -14,6 +14,7 @@ from gateway.cli import (
     evidence,
     explain,
     imports,
+    lists,
     peer,
     replay,
     run,
@@ -53,5 +54,5 @@ def callgate(
     """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
 
 
-for module in (run, imports, changes, approvals, trunks, peer, calls, audit, evidence, explain, replay, tokens):
+for module in (run, imports, changes, lists, approvals, trunks, peer, calls, audit, evidence, explain, replay, tokens):
     module.register(app)

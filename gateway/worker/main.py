@@ -292,6 +292,7 @@ class Worker:
         self.keeper.switch(registry, book)
         self.edge.forget_sources()
         self.stats.registry_version = registry.version
+        self.stats.feeds = {feed.id: (feed.issued_at, feed.max_age_s) for feed in snapshot.feeds}
         if not self._listening:
             self._listening = True
             self.edge.start(self.core)

@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text as sql_text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer.consents import import_consents, read_consents
+from gateway.control.importer import consent_rows
+from gateway.control.importer.blocks import read_blocks, read_form, read_rows
+from gateway.control.importer.consents import import_consents
 from gateway.control.importer.packs import import_pack
 from gateway.control.importer.problems import ImportRefused, ImportReport, Problem, Problems
-from gateway.control.importer.refusals import import_refusals, read_refusals
+from gateway.control.importer.refusals import import_refusals
 from gateway.control.importer.registry import import_registry, merged, note_invalid
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
-from gateway.control.importer.subscriber import Subscribers
 from gateway.gate.pack import load_pack
 from gateway.keys import Keys
 from gateway.registry.validate import validate
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.registry import load_plan, load_snapshot
+from gateway.store.sql.registry import load_snapshot
 
 KINDS: Final = ("consents", "refusals", "registry", "pack")
-READERS: Final = {"consents": read_consents, "refusals": read_refusals}
+LISTS: Final = ("consents", "refusals")
 
 
 async def import_uploaded(
@@ -36,14 +36,12 @@ async def import_uploaded(
 ) -> ImportReport:
     """Import a file of one of KINDS, or (`dry_run`) say what would be refused. `operator`: the one whose rows alone may
     be in it. Raises ImportRefused, PackError, Conflict, Unavailable, OSError."""
-    if kind in READERS:
-        if operator or dry_run:
-            tried = await _try_rows(engine, kind, path, keys, operator)
-            if dry_run:
-                return tried
+    if kind in LISTS:
+        if operator:
+            _check_operator(path, operator)
         load = import_consents if kind == "consents" else import_refusals
-        report = await load(engine, path, keys, principal)
-        return replace(report, name=path.name)
+        report = await load(engine, path, keys, principal, dry_run=dry_run, name=path.name)
+        return replace(report, changed=0, hint=report.summary) if dry_run else report
     text = _text(path)
     if kind == "pack":
         if dry_run:
@@ -70,6 +68,19 @@ def _refused(name: str, field: str, value: str, fix: str) -> ImportRefused:
     return ImportRefused(name, [Problem(0, field, value, fix)])
 
 
+def _check_operator(path: Path, operator: str) -> None:
+    problems = Problems(path.name, private=True)
+    form = read_form(path, consent_rows.REQUIRED, consent_rows.OPTIONAL, problems)
+    place = consent_rows.REQUIRED.index("operator")
+    for block in read_blocks(path, form, problems) if form else ():
+        for line, cells in read_rows(block, form, problems) if form else ():
+            if cells[place] != operator:
+                problems.add(line, "operator", cells[place], f"write {operator}: this token is bound to it")
+        if problems.full:
+            break
+    problems.check()
+
+
 def _check_plan_file(text: str, name: str) -> None:
     try:
         plan = tomllib.loads(text).get("plan")
@@ -93,19 +104,6 @@ async def _check_opened(engine: AsyncEngine, file: RegistryFile, problems: Probl
             fix = f"write false, then ask for approval: POST /api/v1/ranges/{row_id}/open-outbound"
             problems.add(file.lines.line("range", index, "outbound"), f"range {row_id}.outbound", "true", fix)
     problems.check()
-
-
-async def _try_rows(engine: AsyncEngine, kind: str, path: Path, keys: Keys, operator: str) -> ImportReport:
-    """Read every row, as an import does; where `operator` is given, as if there were no other."""
-    problems = Problems(path.name)
-    with mapped_errors():
-        async with engine.connect() as connection:
-            stored = await load_plan(connection)
-    if operator:
-        stored = replace(stored, operators=tuple(one for one in stored.operators if one.id == operator))
-    rows = sum(1 for _ in READERS[kind](path, stored, Subscribers(keys), datetime.now(UTC), problems))
-    problems.check()
-    return ImportReport(kind, path.name, rows, 0)
 
 
 async def _try_registry(engine: AsyncEngine, file: RegistryFile, problems: Problems) -> ImportReport:

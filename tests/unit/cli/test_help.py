@@ -21,11 +21,13 @@ EXPECTED = {
     "refusal withdraw", "token create", "token list", "token revoke", "approval list", "approval approve",
     "approval reject", "audit", "reveal", "explain", "replay", "calls", "evidence verify",
     "evidence set-aside", "demo", "trunk secret", "peer drain", "peer undrain", "peer list",
+    "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
+    "wish set", "wish show", "wish withdraw",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
-    "reveal",
+    "reveal", "feed", "list", "wish",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from gateway.control.api.routes import (
     explain,
     exports,
     imports,
+    lists_admin,
     peers,
     plan,
     refusals,
@@ -40,4 +41,5 @@ ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     approvals.router,
     audit.router,
     tokens.router,
+    lists_admin.router,
 )

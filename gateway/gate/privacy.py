@@ -13,6 +13,7 @@ from gateway.gate.userpart import HIDDEN_WORDS, read_digits
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.limits import MAX_MEMO
+from gateway.sip.memo import remember
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import display_text
 
@@ -74,9 +75,7 @@ def display_hides(display: bytes) -> bool:
         text = display_text(display).lower()
         hides = any(word in text for word in HIDDEN_WORDS)
         if len(display) <= MAX_DISPLAY:
-            if len(_hides) >= MAX_MEMO:
-                _hides.clear()
-            _hides[display] = hides
+            remember(_hides, MAX_MEMO, display, hides)
     return hides
 
 

@@ -23,6 +23,7 @@ from gateway.gate.identity_headers import (
     may_leave,
 )
 from gateway.sip.headers import FREE_TEXT
+from gateway.sip.memo import remember
 from gateway.sip.message import Headers
 from gateway.sip.names import CANONICAL, CONTACT, CONTENT_TYPE, FROM, ROUTE, TO
 
@@ -116,9 +117,7 @@ def shape_of(headers: Headers) -> Shape:
     if shape is None:
         shape = Shape(names)
         if len(names) <= MAX_SHAPE_HEADERS and sum(map(len, names)) <= MAX_SHAPE_NAMES:
-            if len(_shapes) >= MAX_SHAPES:
-                _shapes.clear()
-            _shapes[names] = shape
+            remember(_shapes, MAX_SHAPES, names, shape)
     return shape
 
 

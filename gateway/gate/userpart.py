@@ -18,6 +18,7 @@ from gateway.registry.numbering import NumberingPlan
 from gateway.sip.chars import TEL_SEPARATORS
 from gateway.sip.errors import ProtocolError
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
+from gateway.sip.memo import remember
 from gateway.sip.uri import Uri, parse_uri, unescape
 
 FAULT_HIDDEN: Final = "anonymous"
@@ -89,9 +90,7 @@ def _plain_host(rest: bytes) -> bytes:
     if host is None:
         host = _read_host(rest)
         if len(rest) <= MAX_MEMO_KEY:
-            if len(_hosts) >= MAX_MEMO:
-                _hosts.clear()
-            _hosts[rest] = host
+            remember(_hosts, MAX_MEMO, rest, host)
     return host
 
 
@@ -154,9 +153,7 @@ def read_caller(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
     if reading is None:
         reading = read_uri(raw, trunk, plan)
         if len(raw) <= MAX_MEMO_KEY:
-            if len(_callers) >= MAX_MEMO:
-                _callers.clear()
-            _callers[key] = reading
+            remember(_callers, MAX_MEMO, key, reading)
     return reading
 
 

@@ -22,6 +22,8 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Final
 
+from gateway.sip.memo import remember
+
 CALLEE: Final = 0
 """Made for the callee: travels in the forwarded request."""
 CALLER: Final = 1
@@ -177,9 +179,7 @@ class CookieRing:
         known = Cookie(*fields[1:])
         known.bound = body[_BODY.size :]
         if len(presented) <= MAX_REMEMBERED_LENGTH:
-            if len(self._read) >= MAX_REMEMBERED_COOKIES:
-                self._read.clear()
-            self._read[presented] = known
+            remember(self._read, MAX_REMEMBERED_COOKIES, presented, known)
         return known
 
 
@@ -196,9 +196,7 @@ def short_hash(value: bytes) -> bytes:
     if found is None:
         found = blake2b(value, digest_size=6).digest() if value else NO_HASH
         if len(value) <= MAX_REMEMBERED_LENGTH:
-            if len(_hashes) >= MAX_REMEMBERED_HASHES:
-                _hashes.clear()
-            _hashes[value] = found
+            remember(_hashes, MAX_REMEMBERED_HASHES, value, found)
     return found
 
 

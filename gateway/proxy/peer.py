@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gateway.sip.memo import remember
+
 MAX_REPLY_PORTS: Final = 16
 """Via ports remembered per source address: a client without rport has one."""
 
@@ -131,9 +133,7 @@ class Source:
             return self._reply_at(port) if self._reply_at is not None else self.reply
         found = self._replies.get(port)
         if found is None:
-            if len(self._replies) >= MAX_REPLY_PORTS:
-                self._replies.clear()
             reply = self.reply
             found = Destination(reply.listener, (reply.address[0], port), b"UDP", reply.sent_by, False)
-            self._replies[port] = found
+            remember(self._replies, MAX_REPLY_PORTS, port, found)
         return found

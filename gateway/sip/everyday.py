@@ -37,6 +37,7 @@ from gateway.sip.limits import (
     MAX_TAG,
     MAX_VIAS,
 )
+from gateway.sip.memo import remember
 from gateway.sip.message import Request, Response
 from gateway.sip.nameaddr import NameAddr, parse_name_addr
 from gateway.sip.names import (
@@ -230,9 +231,7 @@ def _read_status(line: bytes) -> tuple[int, bytes] | None:
         return None
     read = (int(code), reason)
     if len(line) <= MAX_MEMO_KEY:
-        if len(_statuses) >= MAX_MEMO:
-            _statuses.clear()
-        _statuses[line] = read
+        remember(_statuses, MAX_MEMO, line, read)
     return read
 
 

@@ -7,6 +7,7 @@ from typing import Final, final
 from gateway.sip.chars import EQUAL, GEN_VALUE, PLAIN_PARAMS, TOKEN
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
+from gateway.sip.memo import remember
 from gateway.sip.params import split_params
 from gateway.sip.uri import parse_host_port
 from gateway.sip.value import Value
@@ -122,9 +123,7 @@ def _read_sender(sender: bytes) -> tuple[bytes, bytes, int]:
     host, port = parse_host_port(b":".join([part.strip(b" \t") for part in sent_by.split(b":")]))
     read = (transport, host, port)
     if len(sender) <= MAX_MEMO_KEY:
-        if len(_senders) >= MAX_MEMO:
-            _senders.clear()
-        _senders[sender] = read
+        remember(_senders, MAX_MEMO, sender, read)
     return read
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
 from gateway.sip.limits import MAX_MEMO
+from gateway.sip.memo import remember
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA
@@ -60,9 +61,7 @@ def decimal(number: int) -> bytes:
     found = _decimals.get(number)
     if found is None:
         found = b"%d" % number
-        if len(_decimals) >= MAX_MEMO:
-            _decimals.clear()
-        _decimals[number] = found
+        remember(_decimals, MAX_MEMO, number, found)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from gateway.gate.userpart import HIDDEN_WORDS, read_digits
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
+from gateway.sip.chars import BACKSLASH, PLUS
 from gateway.sip.limits import MAX_MEMO
 from gateway.sip.memo import remember
 from gateway.sip.message import Headers
@@ -68,7 +69,7 @@ def withholds_identity(headers: Headers) -> bool:
 def display_hides(display: bytes) -> bool:
     """Is the display-name a refusal to give a number: "Anonymous", alone or among other words? `display` raw, quotes
     included. A name too long to be one, and full of quoted-pairs, is not read but taken for hiding something."""
-    if len(display) > MAX_DISPLAY and b"\\" in display:
+    if len(display) > MAX_DISPLAY and BACKSLASH in display:
         return True
     hides = _hides.get(display)
     if hides is None:
@@ -109,7 +110,7 @@ def display_agrees(display: bytes, canonical: str, trunk: Trunk, plan: Numbering
         return True
     if digits == canonical.removeprefix("+").encode("ascii"):
         return True
-    number = read_digits(b"+" + digits if b"+" in text else digits, trunk, plan)
+    number = read_digits(b"+" + digits if PLUS in text else digits, trunk, plan)
     return number is not None and number.canonical == canonical
 
 

@@ -33,7 +33,7 @@ def request(message: Request, screened: Screened, our_via: bytes, top_via: bytes
         except ValueError:  # a Max-Forwards such as 070
             lines = []
         if lines:
-            start_line = message.method + b" " + message.uri + b" SIP/2.0"
+            start_line = b"%b %b SIP/2.0" % (message.method, message.uri)
             lines[:1] = [checked(start_line), checked(b"Via: " + our_via), checked(b"Via: " + top_via)]
             lines.append(b"Max-Forwards: " + decimal(forward.DEFAULT_MAX_FORWARDS if hops < 0 else hops - 1))
             return write_lines(lines, screened.body)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from gateway.sip.chars import COMMA, TEXT
+from gateway.sip.chars import ASCII_TEXT, COMMA
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.fields import KNOWN_METHODS, check_call_id, check_contacts, read_cseq, read_number
 from gateway.sip.limits import (
@@ -166,6 +166,8 @@ def read_everyday(data: bytes) -> Request | Response | None:
             if known is None:
                 return None
             young = remembered.young
+        if not known.verbatim:
+            verbatim = False
         kind = known.kind
         if kind:
             if kind == _VIA:
@@ -184,12 +186,12 @@ def read_everyday(data: bytes) -> Request | Response | None:
                 cseq = known
             elif kind == _MAX_FORWARDS:
                 max_forwards = known.number
-            elif kind == _CONTENT_LENGTH:
+            elif kind == _CONTENT_LENGTH:  # `headers` do without it
                 size = known.number
                 length_at = len(headers)
+                has |= kind
+                continue
             has |= kind
-        if not known.verbatim:
-            verbatim = False
         headers.append(known.header)
     if has & _MANDATORY != _MANDATORY or vias > MAX_VIAS or cseq is None:
         return None
@@ -198,19 +200,21 @@ def read_everyday(data: bytes) -> Request | Response | None:
             if size > len(body):
                 return None
             body = body[:size]
-        del headers[length_at]
-        del lines[length_at]
+        if length_at == len(headers):
+            lines.pop()
+        else:
+            del lines[length_at]
     if not verbatim:
         lines = []
-    words = start_line.split(b" ", 3)
-    method = KNOWN_METHODS.get(words[0])
-    if method is None:
+    if start_line.startswith(b"SIP/2.0 "):
         status = _statuses.get(start_line) or _read_status(start_line)
         if status is None:
             return None
         code, reason = status
         return Response(code, reason, headers, body, via, from_, to, call_id, cseq.number, cseq.word, lines)
-    if len(words) != 3 or words[2] != b"SIP/2.0" or cseq.word != method:
+    words = start_line.split(b" ", 3)
+    method = KNOWN_METHODS.get(words[0])
+    if method is None or len(words) != 3 or words[2] != b"SIP/2.0" or cseq.word != method:
         return None
     uri = words[1]
     try:
@@ -223,11 +227,11 @@ def read_everyday(data: bytes) -> Request | Response | None:
 
 
 def _read_status(line: bytes) -> tuple[int, bytes] | None:
-    """Status-Line in its canonical form: code and reason phrase."""
+    """Status-Line in its canonical form, which begins with `SIP/2.0 `: code and reason phrase."""
     code, blank, reason = line[8:].partition(b" ")
-    if line[:8] != b"SIP/2.0 " or len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
+    if len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
         return None
-    if not blank or line.translate(TEXT) != line or not line.isascii() or len(line) > MAX_LINE:
+    if not blank or line.translate(ASCII_TEXT) != line or len(line) > MAX_LINE:
         return None
     read = (int(code), reason)
     if len(line) <= MAX_MEMO_KEY:
@@ -239,7 +243,7 @@ def _read_line(line: bytes) -> Line | None:
     """One header line that stands for itself; None where there may be more to it."""
     raw, colon, rest = line.partition(b":")
     value = rest.strip()
-    if not colon or not value or len(line) > MAX_LINE or line.translate(TEXT) != line or not line.isascii():
+    if not colon or not value or len(line) > MAX_LINE or line.translate(ASCII_TEXT) != line:
         return None
     try:
         name = SPELLINGS.get(raw) or resolve_name(raw)
@@ -261,7 +265,7 @@ def _read_value(read: Line, name: bytes, value: bytes) -> bool:
         if COMMA in value:
             return False
         read.via = parse_via(value)
-    elif kind in (_FROM, _TO):
+    elif kind & (_FROM | _TO):
         read.party = parse_name_addr(value)
         return len(read.party.tag) <= MAX_TAG
     elif kind == _CALL_ID:

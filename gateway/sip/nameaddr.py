@@ -81,14 +81,14 @@ def parse_name_addr(value: bytes) -> NameAddr:
                 raise bad(b"Bad Parameter")
     if uri.translate(URI) != uri:
         raise bad(b"Bad URI")
-    if uri[:4] != b"sip:":
+    if not uri.startswith(b"sip:"):
         scheme, colon, opaque = uri.partition(b":")
         if not colon or not opaque or not scheme[:1].isalpha() or scheme.translate(SCHEME) != scheme:
             raise bad(b"Bad URI")
     tag = b""
     if params:
         tag = params[4:]
-        if params[:4] != b"tag=" or not (tag.isalnum() or (tag and tag.translate(TOKEN) == tag)):
+        if not params.startswith(b"tag=") or not (tag.isalnum() or (tag and tag.translate(TOKEN) == tag)):
             tag = _tag(params)
     return NameAddr(display, uri, params, tag)
 

@@ -19,7 +19,7 @@ _decimals: Final[dict[int, bytes]] = {}
 
 def write_request(method: bytes, uri: bytes, headers: Headers, body: bytes) -> bytes:
     """A request as it goes on the wire. Raises LocalProtocolError if a line end hides in any of it."""
-    return _write(method + b" " + uri + b" SIP/2.0", headers, body)
+    return _write(b"%b %b SIP/2.0" % (method, uri), headers, body)
 
 
 def write_response(status: int, reason: bytes, headers: Headers, body: bytes) -> bytes:
@@ -29,14 +29,15 @@ def write_response(status: int, reason: bytes, headers: Headers, body: bytes) ->
 
 def status_line(status: int, reason: bytes) -> bytes:
     """Status-Line (RFC 3261 §7.2)."""
-    return b"SIP/2.0 " + decimal(status) + b" " + reason
+    return b"SIP/2.0 %b %b" % (decimal(status), reason)
 
 
 def _write(start_line: bytes, headers: Headers, body: bytes) -> bytes:
-    lines = [checked(start_line)]
+    lines = [start_line]
     for name, value in headers:
         if name != CONTENT_LENGTH:
-            lines.append(checked(name + b": " + value))
+            lines.append(b"%b: %b" % (name, value))
+    checked(b"".join(lines))  # one look at all of them
     return write_lines(lines, body)
 
 

@@ -113,13 +113,15 @@ def test_what_is_remembered_of_uris_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(userpart, "MAX_MEMO", 10)
     monkeypatch.setattr(userpart, "_hosts", {})
     monkeypatch.setattr(userpart, "_callers", {})
+    monkeypatch.setattr(userpart, "_plain", {})
     for number in range(30):
         read_caller(b"sip:+86571123400%02d@h%d" % (number, number), ALPHA, PLAN)
         assert len(userpart._callers) <= 10
         assert len(userpart._hosts) <= 10
-    kept = len(userpart._hosts), len(userpart._callers)
+        assert len(userpart._plain) <= 10
+    kept = len(userpart._hosts), len(userpart._callers), len(userpart._plain)
     assert read_caller(b"sip:+8657112340001@" + b"h" * 400, ALPHA, PLAN).number is not None
-    assert (len(userpart._hosts), len(userpart._callers)) == kept
+    assert (len(userpart._hosts), len(userpart._callers), len(userpart._plain)) == kept
 
 
 def test_hidden_words_are_lower_case() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from gateway.sip.message import Request, Response
 from gateway.transaction import machines as m
+from gateway.transaction.destination import Destination
 from gateway.transaction.timers import TimerQueue, TimerValues
 from gateway.transaction.transactions import (
     ClientTransaction,
     ClientUser,
-    Destination,
     Send,
     ServerTransaction,
 )

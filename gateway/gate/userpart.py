@@ -76,7 +76,7 @@ def plain_digits(uri: bytes) -> bytes:
     return digits
 
 
-_plain: dict[bytes, bytes] = {}
+_plain: Final[dict[bytes, bytes]] = {}
 """URIs, and what `plain_digits` said of them: each is asked about several times in a call. Bounded by `MAX_MEMO`."""
 
 

@@ -33,8 +33,7 @@ class Identifiers:
 
 
 _keyed: Final[dict[bytes, blake2b]] = {}
-"""The hash with each secret in it, of which a process has one, ready to be copied. The octet behind the secret makes
-BLAKE2b work the block of the secret in at once, and not in each copy."""
+"""The hash with each secret in it, of which a process has one: a copy costs half of what a new one does."""
 
 
 def derive(secret: bytes, key: bytes, request: Request, loop: bytes, data: bytes) -> Identifiers:
@@ -44,7 +43,7 @@ def derive(secret: bytes, key: bytes, request: Request, loop: bytes, data: bytes
     material = b"\0".join((key, request.call_id, request.from_.tag, request.to.tag, decimal(request.cseq), data))
     keyed = _keyed.get(secret)
     if keyed is None:
-        keyed = _keyed[secret] = blake2b(b"\0", digest_size=36, key=secret, person=b"cg-branch")
+        keyed = _keyed[secret] = blake2b(digest_size=36, key=secret, person=b"cg-branch")
     digest = keyed.copy()
     digest.update(material)
     return _identifiers(digest.digest(), loop)

@@ -46,6 +46,7 @@ from gateway.sip.names import (
     CONTENT_LENGTH,
     CONTENT_TYPE,
     CSEQ,
+    FOLDED,
     FROM,
     MAX_FORWARDS,
     RECORD_ROUTE,
@@ -241,15 +242,19 @@ def _read_status(line: bytes) -> tuple[int, bytes] | None:
 
 def _read_line(line: bytes) -> Line | None:
     """One header line that stands for itself; None where there may be more to it."""
-    raw, colon, rest = line.partition(b":")
-    value = rest.strip()
-    if not colon or not value or len(line) > MAX_LINE or line.translate(ASCII_TEXT) != line:
+    if len(line) > MAX_LINE or line.translate(ASCII_TEXT) != line:
         return None
+    raw, _, value = line.partition(b": ")
+    name = SPELLINGS.get(raw)
+    verbatim = raw == name
     try:
-        name = SPELLINGS.get(raw) or resolve_name(raw)
-        if not name:  # a fold
-            return None
-        verbatim = rest[0] == _SPACE and len(rest) == len(value) + 1 and raw == name
+        if name is None or not value or value[0] <= _SPACE or value[-1] <= _SPACE:
+            raw, _, value = line.partition(b":")
+            value = value.strip()
+            name = SPELLINGS.get(raw) or resolve_name(raw)
+            if not value or name == FOLDED:
+                return None
+            verbatim = line == b"%b: %b" % (name, value)
         read = Line(name, value, verbatim)
         return read if _read_value(read, name, value) else None
     except RemoteProtocolError:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
-from gateway.sip.limits import MAX_MEMO
-from gateway.sip.memo import remember
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA
@@ -14,7 +12,8 @@ from gateway.sip.via import parse_via
 
 _LF: Final = 0x0A
 _CR: Final = 0x0D
-_decimals: Final[dict[int, bytes]] = {}
+_DECIMALS: Final = [b"%d" % number for number in range(8_192)]
+"""Status codes, lengths and most ports."""
 
 
 def write_request(method: bytes, uri: bytes, headers: Headers, body: bytes) -> bytes:
@@ -58,12 +57,8 @@ def write_lines(lines: list[bytes], body: bytes) -> bytes:
 
 
 def decimal(number: int) -> bytes:
-    """A number in digits, remembered: formatting one costs as much as reading a line."""
-    found = _decimals.get(number)
-    if found is None:
-        found = b"%d" % number
-        remember(_decimals, MAX_MEMO, number, found)
-    return found
+    """A number in digits: formatting one costs as much as reading a line."""
+    return _DECIMALS[number] if 0 <= number < len(_DECIMALS) else b"%d" % number
 
 
 def error_response(error: RemoteProtocolError, received: bytes, rport: int, tag: bytes) -> bytes | None:

@@ -129,17 +129,29 @@ class _Remembered:
             known = _read_line(line)
             if known is None:
                 return None
+        self.keep(line, known)
+        return known
+
+    def keep(self, line: bytes, read: Line) -> None:
+        """Put a line into the younger half."""
         if len(line) <= MAX_MEMO_KEY:
             if len(self.young) >= MAX_REMEMBERED_LINES:
                 self.old = self.young
                 self.young = {}
-            self.young[line] = known
-        return known
+            self.young[line] = read
 
 
 _remembered: Final = _Remembered()
 _statuses: Final[dict[bytes, tuple[int, bytes]]] = {}
 """Status lines, and what they say."""
+
+
+def foresee_via(value: bytes, via: Via) -> None:
+    """A Via that we write comes back with each response: its line need not be read then. `via`: what `value` says."""
+    if COMMA not in value:
+        read = Line(VIA, value, True)
+        read.via = via
+        _remembered.keep(b"Via: " + value, read)
 
 
 def read_everyday(data: bytes) -> Request | Response | None:

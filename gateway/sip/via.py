@@ -61,7 +61,7 @@ class Via(Value):
             text = b"%b:%d" % (text, self.port)
         return b"%b;%b" % (text, self.params) if self.params else text
 
-    def stamped(self, address: bytes, port: int) -> bytes:
+    def stamped(self, address: bytes, port: int) -> Via:
         """The element with what the transport saw: `address`, `port` are the source of the request.
 
         RFC 3261 §18.2.1: `received` where sent-by names another host; RFC 3581 §4: `rport` is filled in where
@@ -70,18 +70,24 @@ class Via(Value):
         host = self.host[1:-1] if self.host.startswith(b"[") else self.host
         address = address.strip(b"[]")
         if self.rport is None and not self.received and host == address:
-            return self.to_bytes()
+            return self
         if self.rport == b"" and not self.received and self.params.endswith(b";rport"):
-            return b"%b=%d;received=%b" % (self.to_bytes(), port, address)
+            digits = b"%d" % port
+            params = b"%b=%b;received=%b" % (self.params, digits, address)
+            return Via(self.transport, self.host, self.port, params, self.branch, address, digits)
         kept = []
         for name, value in split_params(self.params) if self.params else []:
             if name not in (b"received", b"rport"):
                 kept.append(name if value is None else name + b"=" + value)
+        received = b""
+        rport: bytes | None = None
         if self.rport is not None:
-            kept.append(b"rport=%d" % port)
+            rport = b"%d" % port
+            kept.append(b"rport=" + rport)
         if self.rport is not None or host != address:
+            received = address
             kept.append(b"received=" + address)
-        return Via(self.transport, self.host, self.port, b";".join(kept), b"", b"", None).to_bytes()
+        return Via(self.transport, self.host, self.port, b";".join(kept), self.branch, received, rport)
 
 
 def parse_via(value: bytes) -> Via:

@@ -86,7 +86,7 @@ def error_response(error: RemoteProtocolError, received: bytes, rport: int, tag:
 
 def _stamped(via: bytes, received: bytes, rport: int) -> bytes:
     try:
-        return parse_via(via).stamped(received, rport)
+        return parse_via(via).stamped(received, rport).to_bytes()
     except RemoteProtocolError:  # another version, or the bare magic cookie: clean, so the source is added
         return b"%b;received=%b" % (via, received)
 

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from gateway.sip.via import MAGIC_COOKIE, Via, parse_via
+
 
 @final
 class Destination:
     """One address to send to, through one listener."""
 
-    __slots__ = ("address", "host_port", "large", "listener", "name", "reliable", "sent_by", "uri_transport", "via")
+    __slots__ = (
+        "_own",
+        "address",
+        "host_port",
+        "large",
+        "listener",
+        "name",
+        "reliable",
+        "sent_by",
+        "uri_transport",
+        "via",
+    )
 
     def __init__(
         self, listener: Any, address: tuple[str, int], transport: bytes, sent_by: bytes, reliable: bool
@@ -24,6 +37,7 @@ class Destination:
         """Our advertised host:port towards this peer."""
         self.via = b"SIP/2.0/" + transport + b" " + sent_by + b";branch="
         """A Via value up to the branch (§16.6 step 8). Equal for two destinations reached the same way (RFC 5658)."""
+        self._own = parse_via(self.via + MAGIC_COOKIE + b"-")
         self.reliable = reliable
         """True on TCP and TLS: nothing is retransmitted, and timers I, J, K and D are zero (§17)."""
         self.uri_transport = b"" if transport == b"UDP" else b";transport=" + transport.lower()
@@ -34,3 +48,8 @@ class Destination:
         self.host_port = f"{host}:{address[1]}".encode()
         """As it stands in the host part of a Request-URI."""
         self.name = f"{host}:{address[1]}/{transport.decode().lower()}"
+
+    def own_via(self, branch: bytes) -> Via:
+        """Our Via on a request that leaves with this branch: what `via + branch` says."""
+        own = self._own
+        return Via(own.transport, own.host, own.port, b"branch=" + branch, branch, b"", None)

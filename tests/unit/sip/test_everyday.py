@@ -145,6 +145,15 @@ def test_wounded_messages_read_alike() -> None:
     assert taken > 2_000
 
 
+def test_the_number_of_lines_is_bounded_and_the_head_must_end() -> None:
+    head = response(body=SDP).partition(b"\r\n\r\n")[0]
+    for more, taken in ((limits.MAX_HEADERS - head.count(b"\r\n"), True), (limits.MAX_HEADERS, False)):
+        padded = head + b"\r\nX: y" * more
+        for body in (b"", b"\r\n", SDP, b"\r\n" * 300):
+            assert same(padded + b"\r\n\r\n" + body) is taken
+        assert not same(padded) and not same(padded + b"\r\n")
+
+
 def test_a_via_that_was_foreseen_reads_as_any_other() -> None:
     ours = b"SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-foreseen"
     below = b"SIP/2.0/UDP [::1];branch=z9hG4bK-1;rport=5060;received=::1"

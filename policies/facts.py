@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from policies.band import UNKNOWN_MINUTE
+
 OUTBOUND: Final = "outbound"
 INBOUND: Final = "inbound"
 
@@ -66,6 +68,8 @@ class Facts:
     subscriber_kind: str = ""
     subscriber_region: str = ""
     subscriber_zone: str = ""
+    subscriber_minute: int = UNKNOWN_MINUTE
+    """Minute of the week in that zone at `at`, 0 is Monday 00:00; read only where a rule needs it."""
     number_status: str = NUMBER_UNASSIGNED
     range_id: str = ""
     range_operator: str = ""
@@ -89,4 +93,5 @@ class Facts:
     """Restrictions of its operator, trunk or number that an outbound call meets at this second."""
     consent: str = CONSENT_UNREAD
     refusals: tuple[str, ...] = field(default_factory=tuple)
-    """The callee's refusals that apply to this call, as `scope` or `scope:value`."""
+    """The callee's refusals that apply to this call, as `scope` or `scope:value`; with ` @band` behind it where they
+    count at some times only (`policies.band`)."""

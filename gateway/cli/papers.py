@@ -220,7 +220,7 @@ def versions(
     """Who changed the registry, when and why."""
 
     async def run(_settings: Settings, engine: AsyncEngine) -> list[Any]:
-        from gateway.store.sql.versions import version_rows
+        from gateway.store.sql.registry_versions import version_rows
 
         async with engine.connect() as connection:
             return list(await version_rows(connection, limit))

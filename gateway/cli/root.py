@@ -14,6 +14,7 @@ from gateway.cli import (
     evidence,
     explain,
     imports,
+    lists,
     papers,
     peer,
     replay,
@@ -56,6 +57,7 @@ def callgate(
 
 
 for module in (
-    *(run, imports, changes, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay, tokens),
+    *(run, imports, changes, lists, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay),
+    tokens,
 ):
     module.register(app)

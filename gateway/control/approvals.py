@@ -90,7 +90,7 @@ async def approve(engine: AsyncEngine, approval_id: int, principal: str, note: s
             if await approvals.share_a_hand(connection, other, principal):
                 raise SamePerson(
                     f"approval {approval_id}: asked for by {other}: one of you made the other's token, so you count as "
-                    "one; somebody else has to approve it"
+                    "one person; somebody else has to approve it"
                 )
             done = await approvals.decide(connection, approval_id, APPROVED, principal, note)
             detail = {"id": approval_id, "requested_by": other, "note": note}

@@ -24,6 +24,7 @@ class Registry:
     __slots__ = (
         "_core",
         "_emergency",
+        "_feeds",
         "_inbound",
         "_operators",
         "_outbound",
@@ -46,6 +47,7 @@ class Registry:
         self._trunks = {trunk.id: trunk for trunk in snapshot.trunks}
         self._sources = SourceTable(snapshot.trunks)
         self._purposes = dict(snapshot.purposes)
+        self._feeds = snapshot.feeds
         self._emergency = frozenset(code.encode("ascii") for code in snapshot.emergency)
         self._core = tuple(trunk for trunk in snapshot.trunks if trunk.side == "core" and trunk.state == "active")
         self.admissions = Admissions(snapshot.standings, snapshot.restrictions, snapshot.trunks)
@@ -72,6 +74,13 @@ class Registry:
     def trunk(self, trunk_id: str) -> Trunk | None:
         """A trunk by id."""
         return self._trunks.get(trunk_id)
+
+    def stale_feed(self, at: float) -> str:
+        """Id of a decline feed that is older than it may be at `at` (epoch seconds), empty: none is."""
+        for feed in self._feeds:
+            if feed.is_stale(at):
+                return feed.id
+        return ""
 
     def trunk_by_source(
         self, listener: str, ip: str, port: int = 0, transport: str = "udp", identities: tuple[str, ...] = ()

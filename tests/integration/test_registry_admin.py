@@ -33,8 +33,8 @@ from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.store.ports import Conflict
 from gateway.store.sql.registry import load_snapshot
+from gateway.store.sql.registry_versions import VersionGone, version_rows
 from gateway.store.sql.restrictions import restriction_rows
-from gateway.store.sql.versions import VersionGone, version_rows
 from tests.support.database import count, engine_on
 
 ME = By("clerk", "as the file says")

@@ -16,8 +16,9 @@ from gateway.registry.model import Snapshot
 from gateway.registry.paper_findings import NO_NEW_NUMBERS, NO_NEW_TRUNKS, barred_from
 from gateway.registry.shrink import suspicious
 from gateway.store.ports import Conflict
-from gateway.store.sql import audit, outbox, versions
+from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
+from gateway.store.sql import registry_versions as versions
 
 
 class _HasId(Protocol):

@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.importer.problems import NO_REGISTRY, ImportReport, Problems
 from gateway.gate.pack import load_pack
-from gateway.store.sql import audit, outbox, versions
+from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
+from gateway.store.sql import registry_versions as versions
 from gateway.store.sql.engine import mapped_errors
 
 

@@ -8,21 +8,20 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text as sql_text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer.consents import import_consents, read_consents
-from gateway.control.importer.csvfile import read_rows
+from gateway.control.importer import consent_rows
+from gateway.control.importer.blocks import read_blocks, read_form, read_rows
+from gateway.control.importer.consents import import_consents
 from gateway.control.importer.packs import import_pack
 from gateway.control.importer.problems import ImportRefused, ImportReport, Problem, Problems
-from gateway.control.importer.refusals import import_refusals, read_refusals
+from gateway.control.importer.refusals import import_refusals
 from gateway.control.importer.registry import import_registry, merged, note_invalid
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
-from gateway.control.importer.subscriber import Subscribers
 from gateway.control.registry_admin.opens import openings
 from gateway.gate.pack import load_pack
 from gateway.keys import Keys
@@ -32,10 +31,10 @@ from gateway.registry.validate import validate
 from gateway.registry.validate_document import check_documents, fresh_documents
 from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.registry import load_plan, load_snapshot
+from gateway.store.sql.registry import load_snapshot
 
 KINDS: Final = ("consents", "refusals", "registry", "pack")
-READERS: Final = {"consents": read_consents, "refusals": read_refusals}
+LISTS: Final = ("consents", "refusals")
 
 
 async def import_uploaded(
@@ -43,14 +42,12 @@ async def import_uploaded(
 ) -> ImportReport:
     """Import a file of one of KINDS, or (`dry_run`) say what would be refused. `operator`: the one whose rows alone may
     be in it. Raises ImportRefused, PackError, Conflict, Unavailable, OSError."""
-    if kind in READERS:
+    if kind in LISTS:
         if operator:
             _check_operator(path, operator)
-        if dry_run:
-            return await _try_rows(engine, kind, path, keys)
         load = import_consents if kind == "consents" else import_refusals
-        report = await load(engine, path, keys, principal)
-        return replace(report, name=path.name)
+        report = await load(engine, path, keys, principal, dry_run=dry_run, name=path.name)
+        return replace(report, changed=0, hint=report.summary) if dry_run else report
     text = _text(path)
     if kind == "pack":
         if dry_run:
@@ -79,11 +76,15 @@ def _refused(name: str, field: str, value: str, fix: str) -> ImportRefused:
 
 
 def _check_operator(path: Path, operator: str) -> None:
-    problems = Problems(path.name)
-    others = ("callee", "purpose", "granted_at", "expires_at", "evidence_uri", "event")
-    for line, cells in read_rows(path, ("operator",), others, problems):
-        if cells[0] != operator:
-            problems.add(line, "operator", cells[0], f"write {operator}: this token is bound to it")
+    problems = Problems(path.name, private=True)
+    form = read_form(path, consent_rows.REQUIRED, consent_rows.OPTIONAL, problems)
+    place = consent_rows.REQUIRED.index("operator")
+    for block in read_blocks(path, form, problems) if form else ():
+        for line, cells in read_rows(block, form, problems) if form else ():
+            if cells[place] != operator:
+                problems.add(line, "operator", cells[place], f"write {operator}: this token is bound to it")
+        if problems.full:
+            break
     problems.check()
 
 
@@ -131,16 +132,6 @@ def _kinds(snapshot: Snapshot) -> tuple[tuple[str, Sequence[Operator | Tenant | 
         ("operator", snapshot.operators), ("tenant", snapshot.tenants), ("trunk", snapshot.trunks),
         ("range", snapshot.ranges),
     )  # fmt: skip
-
-
-async def _try_rows(engine: AsyncEngine, kind: str, path: Path, keys: Keys) -> ImportReport:
-    problems = Problems(path.name)
-    with mapped_errors():
-        async with engine.connect() as connection:
-            stored = await load_plan(connection)
-    rows = sum(1 for _ in READERS[kind](path, stored, Subscribers(keys), datetime.now(UTC), problems))
-    problems.check()
-    return ImportReport(kind, path.name, rows, 0)
 
 
 async def _try_registry(engine: AsyncEngine, file: RegistryFile, problems: Problems) -> ImportReport:

@@ -14,7 +14,7 @@ from gateway.control.registry_admin.rows import NoSuchRow, put_row
 from gateway.control.registry_admin.versions import rollback
 from gateway.store.ports import Conflict
 from gateway.store.sql.approvals import Approval
-from gateway.store.sql.versions import VersionGone
+from gateway.store.sql.registry_versions import VersionGone
 
 
 def _by(approval: Approval) -> By:

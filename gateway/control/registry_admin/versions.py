@@ -15,7 +15,7 @@ from gateway.registry.model import Snapshot, Trunk
 from gateway.registry.shrink import DEFAULT_SHARE
 from gateway.registry.validate import validate
 from gateway.store.sql import registry as sql
-from gateway.store.sql.versions import snapshot_at
+from gateway.store.sql.registry_versions import snapshot_at
 
 _ROWS = (
     ("operator", "operators", operator_row),

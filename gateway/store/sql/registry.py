@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.registry.model import DigestAccount, NextHop, NumberRange, Operator, PlanEntry, Snapshot, Step, Trunk
 from gateway.registry.standing import Restriction, Tenant
-from gateway.store.sql import schema
+from gateway.store.sql import schema, schema_papers
 from gateway.store.sql.engine import driver
+from gateway.store.sql.feeds import snapshot_feeds
 from gateway.store.sql.records import next_hop, next_hop_text
 
 _DIGIT_BITS = 54
@@ -86,6 +87,7 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
         pack=state[5],
         tenants=tuple(Tenant(*row) for row in tenants),
         restrictions=tuple(Restriction(*row) for row in restrictions),
+        feeds=await snapshot_feeds(connection),
     )
 
 
@@ -147,7 +149,7 @@ async def upsert_tenants(connection: AsyncConnection, rows: Iterable[Tenant]) ->
         {"id": row.id, "operator": row.operator, "name": row.name, "credit_code": row.credit_code, "state": row.state}
         for row in rows
     ]
-    await _upsert(connection, schema.tenants, values)
+    await _upsert(connection, schema_papers.tenants, values)
 
 
 async def delete_rows(connection: AsyncConnection, table: Deletable, ids: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """The tables. `migrations/` makes them; a test holds both against each other.
 
-Words as in DESIGN §4. Times are timestamptz (UTC). `change` is the outbox row that changed a row last.
+`schema_lists` has those of consents and refusals, `schema_papers` those of papers. Words as in DESIGN §4.
+Times are timestamptz (UTC). `change` is the outbox row that changed a row last.
 """
 
 from __future__ import annotations
@@ -23,14 +24,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, INT8RANGE, JSONB, TSTZRANGE, ExcludeConstraint
 
-from gateway.store.sql.columns import metadata as metadata
-from gateway.store.sql.columns import text_column as _text
-from gateway.store.sql.columns import texts_column as _texts
-from gateway.store.sql.columns import time_column as _time
-from gateway.store.sql.schema_papers import documents as documents
-from gateway.store.sql.schema_papers import registry_versions as registry_versions
-from gateway.store.sql.schema_papers import restrictions as restrictions
-from gateway.store.sql.schema_papers import tenants as tenants
+from gateway.store.sql import schema_lists, schema_papers
+from gateway.store.sql.schema_base import metadata
+from gateway.store.sql.schema_base import text_column as _text
+from gateway.store.sql.schema_base import texts_column as _texts
+from gateway.store.sql.schema_base import time_column as _time
+
+__all__ = ["metadata", "schema_lists", "schema_papers"]
 
 # --- registry
 # -------------------------------------------------------------------------------------------------
@@ -146,96 +146,6 @@ packs = Table(
     Column("principal", Text, nullable=False),
     _time("imported_at", now=True),
     PrimaryKeyConstraint("id", "version"),
-)
-
-# --- subscribers
-# ----------------------------------------------------------------------------------------------
-
-consents = Table(
-    "consents",
-    metadata,
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("operator", Integer, ForeignKey("operators.number"), nullable=False),
-    Column("purpose", SmallInteger, ForeignKey("purposes.number"), nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    # The newest grant and the newest revoke; live while granted_at > revoked_at. Merging events into such a
-    # row gives the same whatever their order, so no late import resurrects a revoked consent.
-    _time("granted_at"),
-    _time("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    _time("revoked_at"),
-    Column("change", BigInteger, nullable=False),
-    PrimaryKeyConstraint("callee_hash", "operator", "purpose"),
-    CheckConstraint("octet_length(callee_hash) = 8", name="consents_hash"),
-    Index("consents_change", "change"),
-)
-
-refusals = Table(
-    "refusals",
-    metadata,
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("scope", Text, nullable=False),
-    # category: purpose name; caller_prefix, caller: canonical number; operator: operator id; all: empty.
-    Column("value", Text, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    # In force while declared_at >= withdrawn_at: at equal times the refusal wins.
-    _time("declared_at"),
-    _time("withdrawn_at"),
-    Column("source", Text, nullable=False),
-    Column("change", BigInteger, nullable=False),
-    PrimaryKeyConstraint("callee_hash", "scope", "value"),
-    CheckConstraint("octet_length(callee_hash) = 8", name="refusals_hash"),
-    CheckConstraint("scope IN ('all', 'category', 'caller_prefix', 'caller', 'operator')", name="refusals_scope"),
-    Index("refusals_change", "change"),
-)
-
-imports = Table(
-    "imports",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("sha256", LargeBinary, nullable=False),
-    Column("principal", Text, nullable=False),
-    # staging, done or refused
-    Column("state", Text, nullable=False),
-    Column("staged_lines", BigInteger, nullable=False, server_default=text("0")),
-    Column("changed", BigInteger, nullable=False, server_default=text("0")),
-    _time("started_at", now=True),
-    _time("finished_at"),
-    Index("imports_sha256", "sha256"),
-)
-
-staged_consents = Table(
-    "staged_consents",
-    metadata,
-    # imports.id; a single event passes through under minus its outbox id.
-    Column("import_id", BigInteger, nullable=False),
-    Column("line", BigInteger, nullable=False),
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    Column("operator", Integer, nullable=False),
-    Column("purpose", SmallInteger, nullable=False),
-    Column("revoke", Boolean, nullable=False),
-    _time("at", required=True),
-    _time("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    Index("staged_consents_import", "import_id"),
-)
-
-staged_refusals = Table(
-    "staged_refusals",
-    metadata,
-    Column("import_id", BigInteger, nullable=False),
-    Column("line", BigInteger, nullable=False),
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("withdraw", Boolean, nullable=False),
-    _time("at", required=True),
-    Column("source", Text, nullable=False),
-    Index("staged_refusals_import", "import_id"),
 )
 
 # --- changes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, Integer, LargeBinary, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from gateway.store.sql.columns import metadata, text_column, time_column
+from gateway.store.sql.schema_base import metadata, text_column, time_column
 
 tenants = Table(
     "tenants",

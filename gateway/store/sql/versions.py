@@ -1,141 +1,217 @@
-"""Registry versions: what each change undid, so that any kept version can be told and put back.
+"""Versions of lists in SQL, and the way back to an earlier one.
 
-A whole snapshot per change would cost a registry of a million ranges gigabytes; a version keeps the rows a change
-replaced, as they were before. Version N is the present with the changes after N undone, newest first. Rule packs,
-documents and restrictions have histories of their own, and are no part of it."""
+A list is what one owner says: `consents:OPERATOR`, `refusals` (our own), `home:ID`, `feed:ID`. Each bulk import that
+changes it makes a version. Rows an import made carry its `change` in `born`; how rows were that it changed is kept
+in `undo_consents` and `undo_refusals`. Going back to version N undoes everything behind it at once: made rows become
+void, the oldest kept state of the others is put back, and then the single events since then (`consent_events`,
+`refusal_events`) are merged again. So what was said by hand after an import stands, also where the import had
+overruled it. Rows of different lists never meet, so the order of other lists' imports does not matter."""
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import datetime
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.registry.model import NumberRange, Operator, PlanEntry, Snapshot, Trunk
-from gateway.registry.standing import Tenant
+from gateway.store.sql import consents, refusals
+from gateway.store.sql.merged import merge_memory
 
-KEPT = 1_000
-"""Versions that can be gone back to."""
+KEEP_VERSIONS = 10
+KEEP_DAYS = 30
+"""A version can be undone while it is among the newest of its list, and not older."""
 
+LOCK = 0x63676C73
+"""Advisory lock (`cgls`) of what changes lists in bulk, one per kind: versions are made one after the other."""
 
-class Undo(msgspec.Struct, omit_defaults=True):
-    """How to get from a version to the one before it."""
+CONSENTS, REFUSALS = "consents", "refusals"
+OF_CONSENTS = "consents:"
+OWN_REFUSALS = "refusals"
 
-    operators: tuple[Operator, ...] = ()
-    trunks: tuple[Trunk, ...] = ()
-    ranges: tuple[NumberRange, ...] = ()
-    tenants: tuple[Tenant, ...] = ()
-    """Rows as they were."""
-    new: dict[str, tuple[str, ...]] = {}
-    """Table to ids of rows that were not there before."""
-    plan: tuple[PlanEntry, ...] | None = None
-    emergency: tuple[str, ...] = ()
-    country: str = ""
-    zone: str = ""
-    """With `plan`, as they were."""
-
-
-_decoder = msgspec.json.Decoder(Undo)
+IN_FORCE, ROLLED_BACK = "in force", "rolled back"
+_NO_EVENTS_DAYS = 1
+"""Single events are kept at least this long: an import that is being merged cannot be seen yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow:
-    """One change of the registry."""
+class ListVersion:
+    """One. `added`, `changed`: rows; `rows`: of a feed, what stands after it."""
 
+    id: int
+    list: str
     version: int
-    at: float
+    import_id: int
+    change: int
+    kind: str
+    name: str
     principal: str
-    action: str
-    subject: str
-    reason: str
-    approver: str
+    added: int
     changed: int
+    rows: int
+    issued_at: datetime | None
+    at: datetime
+    state: str
+    undo: bool
 
 
-class VersionGone(ValueError):
-    """A version is not kept (any more); the text says which are."""
+_COLUMNS = (
+    "id, list, version, import_id, change, kind, name, principal, added, changed, rows, issued_at, at, state, undo"
+)
 
 
-def undo_of(before: Snapshot, after: Snapshot) -> Undo:
-    """What takes `after` back to `before`."""
-    undo = Undo(new={})
-    for table in ("operators", "trunks", "ranges", "tenants"):
-        old = {row.id: row for row in getattr(before, table)}
-        new = {row.id: row for row in getattr(after, table)}
-        setattr(undo, table, tuple(row for key, row in old.items() if new.get(key) != row))
-        added = tuple(key for key in new if key not in old)
-        if added:
-            undo.new[table] = added
-    if (before.plan, before.emergency, before.country, before.zone) != (
-        *(after.plan, after.emergency, after.country, after.zone),
-    ):
-        undo.plan, undo.emergency = before.plan, before.emergency
-        undo.country, undo.zone = before.country, before.zone
-    return undo
+async def lock(connection: AsyncConnection, kind: str) -> None:
+    """Until commit, nobody else changes lists of this kind in bulk."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(:lock, :kind)"), {"lock": LOCK, "kind": (CONSENTS, REFUSALS).index(kind)}
+    )
 
 
-def undone(snapshot: Snapshot, undo: Undo) -> Snapshot:
-    """The snapshot one version earlier; its number is the caller's to set."""
-    changes: dict[str, object] = {}
-    for table in ("operators", "trunks", "ranges", "tenants"):
-        old = getattr(undo, table)
-        gone = undo.new.get(table, ())
-        if old or gone:
-            rows = {row.id: row for row in getattr(snapshot, table) if row.id not in gone}
-            rows |= {row.id: row for row in old}
-            changes[table] = tuple(rows[key] for key in sorted(rows))
-    if undo.plan is not None:
-        changes |= {"plan": undo.plan, "emergency": undo.emergency, "country": undo.country, "zone": undo.zone}
-    return replace(snapshot, **changes)  # type: ignore[arg-type]
-
-
-async def keep(connection: AsyncConnection, row: VersionRow, undo: Undo) -> None:
-    """Store a version's row in the change's transaction, and drop those beyond KEPT."""
+async def record(
+    connection: AsyncConnection, name: str, import_id: int, change: int, file: str, principal: str,
+    counted: tuple[int, int], *, kind: str = "import", version: int = 0, rows: int = 0,
+    issued_at: datetime | None = None,
+) -> None:  # fmt: skip
+    """Note a version of list `name`. `counted`: rows added, rows changed; `version` 0: the next number."""
     await connection.execute(
         text(
-            "INSERT INTO registry_versions (version, principal, action, subject, reason, approver, changed, undo) "
-            "VALUES (:version, :principal, :action, :subject, :reason, :approver, :changed, :undo)"
+            "INSERT INTO list_versions (list, version, import_id, change, kind, name, principal, added, changed, rows, "
+            "issued_at) SELECT :list, CASE WHEN :version > 0 THEN :version ELSE "
+            "coalesce((SELECT max(version) FROM list_versions WHERE list = :list), 0) + 1 END, "
+            ":import_id, :change, :kind, :name, :principal, :added, :changed, :rows, :issued_at"
         ),
-        {"version": row.version, "principal": row.principal, "action": row.action, "subject": row.subject,
-         "reason": row.reason, "approver": row.approver, "changed": row.changed,
-         "undo": zlib.compress(msgspec.json.encode(undo), 1)},
+        {
+            "list": name, "version": version, "import_id": import_id, "change": change, "kind": kind, "name": file,
+            "principal": principal, "added": counted[0], "changed": counted[1], "rows": rows, "issued_at": issued_at,
+        },
     )  # fmt: skip
+
+
+async def load(connection: AsyncConnection, name: str = "", limit: int = 100) -> list[ListVersion]:
+    """Versions of a list (of all: empty), newest first."""
+    rows = await connection.execute(
+        text(f"SELECT {_COLUMNS} FROM list_versions WHERE :list IN ('', list) ORDER BY id DESC LIMIT :limit"),
+        {"list": name, "limit": limit},
+    )
+    return [ListVersion(*row) for row in rows]
+
+
+_VOID_CONSENTS = """
+UPDATE consents SET granted_at = NULL, expires_at = NULL, evidence_uri = NULL, evidence_sha256 = NULL,
+    evidence_method = NULL, evidence_at = NULL, revoked_at = NULL, change = :change, born = 0
+WHERE born = ANY(:undone) AND operator = :part
+"""
+_RESTORE_CONSENTS = """
+UPDATE consents AS c SET granted_at = u.granted_at, expires_at = u.expires_at, evidence_uri = u.evidence_uri,
+    evidence_sha256 = u.evidence_sha256, evidence_method = u.evidence_method, evidence_at = u.evidence_at,
+    revoked_at = u.revoked_at, change = :change
+FROM (
+    SELECT DISTINCT ON (operator, callee_hash, purpose) * FROM undo_consents
+    WHERE change = ANY(:undone) AND operator = :part ORDER BY operator, callee_hash, purpose, change
+) AS u
+WHERE (c.callee_hash, c.operator, c.purpose) = (u.callee_hash, u.operator, u.purpose) AND c.change <> :change
+"""
+_VOID_REFUSALS = """
+UPDATE refusals SET declared_at = NULL, withdrawn_at = NULL, source = '', agreement = '', change = :change, born = 0
+WHERE born = ANY(:undone) AND list = :part
+"""
+_RESTORE_REFUSALS = """
+UPDATE refusals AS r SET declared_at = u.declared_at, withdrawn_at = u.withdrawn_at, source = u.source,
+    agreement = u.agreement, change = :change
+FROM (
+    SELECT DISTINCT ON (list, callee_hash, scope, value, band) * FROM undo_refusals
+    WHERE change = ANY(:undone) AND list = :part ORDER BY list, callee_hash, scope, value, band, change
+) AS u
+WHERE (r.callee_hash, r.scope, r.value, r.band, r.list) = (u.callee_hash, u.scope, u.value, u.band, u.list)
+    AND r.change <> :change
+"""
+
+
+async def undo_consents(connection: AsyncConnection, operator: int, undone: list[int], change: int) -> int:
+    """Undo these changes to an operator's consents; how many rows are touched by it."""
+    await merge_memory(connection)
+    values = {"undone": undone, "part": operator, "change": change}
+    for statement in (_VOID_CONSENTS, _RESTORE_CONSENTS):
+        await connection.execute(text(statement), values)
+    source = (
+        f"(SELECT e.* FROM consent_events AS e JOIN consents AS c USING (callee_hash, operator, purpose) "
+        f"WHERE c.operator = {int(operator)} AND c.change = {int(change)})"
+    )
+    await consents.merge(connection, source, change)
     await connection.execute(
-        text("DELETE FROM registry_versions WHERE version <= :oldest"), {"oldest": row.version - KEPT}
+        text("DELETE FROM undo_consents WHERE change = ANY(:undone) AND operator = :part"), values
+    )
+    return await _touched(connection, "consents", change)
+
+
+async def undo_refusals(connection: AsyncConnection, part: str, undone: list[int], change: int) -> int:
+    """Undo these changes to a list of refusals; how many rows are touched by it."""
+    await merge_memory(connection)
+    values = {"undone": undone, "part": part, "change": change}
+    for statement in (_VOID_REFUSALS, _RESTORE_REFUSALS):
+        await connection.execute(text(statement), values)
+    source = (
+        f"(SELECT e.* FROM refusal_events AS e JOIN refusals AS r USING ({refusals.KEY}) "
+        f"WHERE r.change = {int(change)})"
+    )
+    await refusals.merge(connection, source, change)
+    await connection.execute(text("DELETE FROM undo_refusals WHERE change = ANY(:undone) AND list = :part"), values)
+    return await _touched(connection, "refusals", change)
+
+
+async def _touched(connection: AsyncConnection, table: str, change: int) -> int:
+    row = await connection.execute(text(f"SELECT count(*) FROM {table} WHERE change = :change"), {"change": change})
+    return int(row.scalar_one())
+
+
+async def mark_rolled_back(connection: AsyncConnection, ids: list[int]) -> None:
+    """These are undone."""
+    await connection.execute(
+        text("UPDATE list_versions SET state = 'rolled back', undo = false WHERE id = ANY(:ids)"), {"ids": ids}
     )
 
 
-async def version_rows(connection: AsyncConnection, limit: int = 50) -> list[VersionRow]:
-    """The newest changes first."""
-    rows = await connection.execute(
+_EXPIRED = """
+SELECT id, list, change FROM (
+    SELECT id, list, change, at, row_number() OVER (PARTITION BY list ORDER BY id DESC) AS place
+    FROM list_versions WHERE undo
+) AS v WHERE place > :versions OR at < now() - make_interval(days => :days)
+"""
+_TRIM = (
+    "DELETE FROM undo_consents USING operators WHERE change = ANY(:changes) AND operators.number = operator "
+    "AND (change, 'consents:' || operators.id) IN (SELECT change, list FROM list_versions WHERE id = ANY(:ids))",
+    "DELETE FROM undo_refusals WHERE change = ANY(:changes) AND (change, CASE list WHEN '' THEN 'refusals' ELSE list "
+    "END) IN (SELECT change, list FROM list_versions WHERE id = ANY(:ids))",
+    "UPDATE list_versions SET undo = false WHERE id = ANY(:ids)",
+)
+_TRIM_EVENTS = """
+DELETE FROM {table} WHERE recorded_at < least(
+    (SELECT min(at) FROM list_versions WHERE undo), now() - make_interval(days => :days))
+"""
+_TRIM_VOID = (
+    "DELETE FROM consents WHERE granted_at IS NULL AND revoked_at IS NULL AND change < :kept",
+    "DELETE FROM refusals WHERE declared_at IS NULL AND (withdrawn_at IS NULL OR list LIKE 'feed:%') "
+    "AND change < :kept",
+)
+
+
+async def trim(connection: AsyncConnection) -> None:
+    """Give up what is too old to be undone, and void rows that nobody needs any more: neither a rollback nor a Redis
+    that has yet to hear of them."""
+    found = await connection.execute(text(_EXPIRED), {"versions": KEEP_VERSIONS, "days": KEEP_DAYS})
+    expired = found.all()
+    if expired:
+        values = {"ids": [row[0] for row in expired], "changes": [row[2] for row in expired]}
+        for statement in _TRIM:
+            await connection.execute(text(statement), values)
+    for table in ("consent_events", "refusal_events"):
+        await connection.execute(text(_TRIM_EVENTS.format(table=table)), {"days": _NO_EVENTS_DAYS})
+    oldest = await connection.execute(
         text(
-            "SELECT version, extract(epoch FROM at)::float8, principal, action, subject, reason, approver, changed "
-            "FROM registry_versions ORDER BY version DESC LIMIT :limit"
-        ),
-        {"limit": limit},
+            "SELECT least((SELECT min(change) FROM list_versions WHERE undo), (SELECT min(id) FROM outbox))"
+        )
     )
-    return [VersionRow(*row) for row in rows]
-
-
-async def snapshot_at(connection: AsyncConnection, present: Snapshot, version: int) -> Snapshot:
-    """The registry as it was at a version; pack, restrictions and version number stay the present's. VersionGone."""
-    kept = await connection.execute(text("SELECT min(version) - 1 FROM registry_versions"))
-    oldest = kept.scalar_one()
-    if not (oldest is not None and oldest <= version <= present.version):
-        first = present.version if oldest is None else oldest
-        raise VersionGone(f"version {version}: kept are {first} to {present.version}: name one of these")
-    rows = await connection.execute(
-        text("SELECT version, undo FROM registry_versions WHERE version > :version ORDER BY version DESC"),
-        {"version": version},
-    )
-    found, expected = present, present.version
-    for number, packed in rows:
-        if number != expected:
-            break
-        found = undone(found, _decoder.decode(zlib.decompress(packed)))
-        expected -= 1
-    if expected != version:
-        raise VersionGone(f"version {version}: what version {expected} changed is not on file: name a later one")
-    return found
+    kept = oldest.scalar_one()
+    if kept is not None:
+        for statement in _TRIM_VOID:
+            await connection.execute(text(statement), {"kept": kept})

@@ -26,11 +26,13 @@ EXPECTED = {
     *(f"range {verb}" for verb in ("list", "show", "set", "state")),
     "document add", "document list", "restriction add", "restriction lift", "restriction list",
     "registry check", "registry versions", "registry diff", "registry rollback",
+    "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
+    "wish set", "wish show", "wish withdraw",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
-    "reveal",
+    "reveal", "feed", "list", "wish",
     "operator", "tenant", "range", "document", "restriction", "registry",
 )  # fmt: skip
 

@@ -20,9 +20,9 @@ from gateway.control.api.types import Body, Id, PathId, RowId, Time, Words
 from gateway.control.registry_admin import By, Changed, changing, check_report, difference, record_document, restrict
 from gateway.store.sql.documents import find_documents
 from gateway.store.sql.engine import mapped_errors
+from gateway.store.sql.registry_versions import VersionGone, version_rows
 from gateway.store.sql.restrictions import RestrictionRow, restriction_rows
 from gateway.store.sql.tokens import Scope
-from gateway.store.sql.versions import VersionGone, version_rows
 
 
 class Restricting(Body):

@@ -1,4 +1,4 @@
-"""The registry read: operators, trunks, number ranges, purposes, plan, packs. `registry_changes` changes it."""
+"""The registry read: operators, trunks, number ranges. `registry_changes` changes it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.control.api.caller import EVERYONE, STAFF, Caller, needs
+from gateway.control.api.caller import EVERYONE, Caller, needs
 from gateway.control.api.context import Context
-from gateway.control.api.paging import BIGINT, Page, Paged, Paging
+from gateway.control.api.paging import Page, Paged, Paging
 from gateway.control.api.problems import not_found
 from gateway.control.api.types import PathId
 from gateway.store.sql import registry_rows as sql
@@ -101,56 +101,15 @@ class Range(_FromRow):
         return [{"at": datetime.fromtimestamp(at, UTC), "state": state} for at, state in steps]
 
 
-class Purpose(_FromRow):
-    """What calls are made for."""
-
-    name: str
-    title: str
-
-
-class Purposes(BaseModel):
-    """All of them; at most 255."""
-
-    purposes: list[Purpose]
-
-
-class PlanRow(BaseModel):
-    """Numbers that begin with `prefix`."""
-
-    prefix: str
-    kind: str
-    min_len: int
-    max_len: int
-    region: str
-
-
-class Plan(BaseModel):
-    """The numbering plan."""
-
-    country: str
-    zone: str
-    emergency: list[str]
-    entries: list[PlanRow]
-
-
-class Pack(_FromRow):
-    """A stored rule pack."""
-
-    id: str
-    version: int
-    sha256: str
-    principal: str = Field(description="Who imported it")
-    imported_at: datetime
-    in_force: bool
 
 
 Find = Callable[..., Awaitable[Sequence[Row[Any]]]]
 
 
 def router(context: Context) -> APIRouter:
-    """`/operators`, `/trunks`, `/ranges`, `/purposes`, `/plan`, `/packs`."""
+    """`/operators`, `/trunks`, `/ranges`."""
     routes = APIRouter(tags=["registry"])
-    everyone, staff = needs(*EVERYONE), needs(*STAFF)
+    everyone = needs(*EVERYONE)
 
     @routes.get("/operators", summary="Operators by id")
     async def operators(paging: Paged, caller: Caller = everyone) -> Page[Operator]:
@@ -176,26 +135,6 @@ def router(context: Context) -> APIRouter:
     async def number_range(number_range: PathId, caller: Caller = everyone) -> Range:
         return Range.model_validate(await _one(context, sql.ranges, "range", number_range, caller))
 
-    @routes.get("/purposes", summary="Purposes of calls")
-    async def purposes(_: Caller = everyone) -> Purposes:
-        rows = await _read(context, sql.purposes)
-        return Purposes(purposes=[Purpose.model_validate(row) for row in rows])
-
-    @routes.get("/plan", summary="The numbering plan")
-    async def plan(_: Caller = everyone) -> Plan:
-        entries, emergency, country, zone = await _read(context, sql.plan)
-        rows = [
-            PlanRow(prefix=one.prefix, kind=one.kind, min_len=one.min_len, max_len=one.max_len, region=one.region)
-            for one in entries
-        ]
-        return Plan(country=country, zone=zone, emergency=list(emergency), entries=rows)
-
-    @routes.get("/packs", summary="Stored rule packs, and which is in force")
-    async def packs(paging: Paged, _: Caller = staff) -> Page[Pack]:
-        after = paging.after(str, int)
-        before = (str(after[0]), min(int(after[1]), BIGINT)) if after else None
-        rows = await _read(context, lambda connection: sql.packs(connection, before, paging.limit + 1))
-        return paging.page(rows, Pack.model_validate, lambda row: (row.id, row.version))
 
     return routes
 

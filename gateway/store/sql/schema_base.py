@@ -1,4 +1,4 @@
-"""What the tables share: one metadata, and columns of a kind."""
+"""What the files of the schema share."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from sqlalchemy import Column, DateTime, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata = MetaData()
-
-NOW = text("now()")
+_NOW = text("now()")
 
 
 def time_column(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
-    """A timestamptz; `now`: by default the time of the transaction."""
+    """A timestamptz. `now`: when the row was written, unless something else is given."""
     return Column(
         name,
         DateTime(timezone=True),
         nullable=not (required or now),
-        server_default=NOW if now else None,
+        server_default=_NOW if now else None,
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.registry.model import Snapshot
 from gateway.registry.standing import Tenant
-from gateway.store.sql.versions import undo_of, undone
+from gateway.store.sql.registry_versions import undo_of, undone
 from tests.unit.registry.example import number_range, snapshot
 
 IDS = st.sampled_from(["a", "b", "c", "d"])

@@ -20,7 +20,7 @@ from gateway.control.importer.problems import ImportRefused, ImportReport, Probl
 from gateway.control.importer.refusal_rows import OPTIONAL, REQUIRED
 from gateway.control.importer.values import AHEAD_FIX, latest_time
 from gateway.keys import Keys
-from gateway.store.sql import audit, feeds, outbox, versions
+from gateway.store.sql import audit, feeds, outbox, registry_versions, versions
 from gateway.store.sql import registry as sql
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.feeds import FeedState
@@ -150,6 +150,7 @@ async def tell_workers(connection: AsyncConnection) -> None:
     await sql.lock_registry(connection)
     stored = await sql.load_plan(connection)
     await sql.save_state(connection, replace(stored, version=stored.version + 1))
+    await registry_versions.keep_untouched(connection, stored.version + 1, "feeds", "feed.age", "")
     await outbox.announce(connection, outbox.REGISTRY)
 
 

@@ -21,6 +21,7 @@ from gateway.gate.recorder import Recorder
 from gateway.gate.waiting import Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
+from gateway.sip.memo import remember
 from gateway.sip.message import Request
 from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
 from policies.base import Answer
@@ -220,9 +221,7 @@ class Gate:
         answer = engine.pack.answer(rule, trunk.answers)
         if not decision or decision in self._refused:
             return answer
-        if len(self._refused) >= MAX_REFUSED:
-            self._refused.clear()
-        self._refused[decision] = None
+        remember(self._refused, MAX_REFUSED, decision, None)
         direction = OUTBOUND if trunk.side == "access" else INBOUND
         self._count(trunk.id, direction, False, rule)
         if not self._flooded(source, trunk.id, rule, answer.status, at):

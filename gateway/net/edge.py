@@ -22,8 +22,8 @@ from gateway.net.stream_edge import StreamEdge
 from gateway.net.udp import LOOK_EVERY, UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
+from gateway.transaction.destination import Destination
 from gateway.transaction.timers import NEVER
-from gateway.transaction.transactions import Destination
 
 BURST: Final = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
@@ -241,7 +241,7 @@ class Edge:
         out, self._out = self._out, []
         failed: list[Destination] = []
         for destination, data in out:
-            listener = destination.listener  # type: ignore[attr-defined]
+            listener = destination.listener
             try:
                 if not listener.send(data, destination.address) and not listener.writing:
                     listener.writing = True

@@ -10,7 +10,7 @@ from gateway.gate.attempt import CallAttempt
 from gateway.gate.callee import read_callee
 from gateway.gate.decision import Verdict, refusal_headers
 from gateway.gate.gate import Gate
-from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
+from gateway.gate.screen import emergency_uri, screen_request, screen_response
 from gateway.gate.waiting import Waiting, deliver
 from gateway.proxy.call import Call
 from gateway.proxy.peer import Peer, Source
@@ -18,6 +18,7 @@ from gateway.proxy.ports import Refused
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
+from gateway.sip.screened import Screened
 from gateway.telemetry.metrics import WorkerStats
 from gateway.worker.peers import PeerBook
 from policies.base import Answer

@@ -166,8 +166,9 @@ class Worker:
         """What the journal held, until the other workers have told what they did with it."""
         self._greeted = False
         self.book: PeerBook | None = None
-        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
-        self.locating = Locating(settings.dns, listeners, settings.located_file, self._relocated, self.faults.task)
+        self.locating = Locating(
+            settings.dns, self._every_listener, settings.located_file, self._relocated, self.faults.task
+        )
         self.probing = probing_of(settings, index, loop, self.core.layer, self.edge, self.faults.message)
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
@@ -224,6 +225,10 @@ class Worker:
             _log.error("evidence lost", records=evidence.kept + evidence.given_up, trouble=self.journal.trouble)
         self._server.close()
         self.journal.close()
+
+    @property
+    def _every_listener(self) -> list[AnyListener]:
+        return [*self.listeners, *self.streams.listeners]
 
     def _in_progress(self) -> bool:
         layer = self.core.layer
@@ -284,9 +289,8 @@ class Worker:
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
-        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
         logins = self._login_table(registry)
-        book = PeerBook(registry, listeners, self.book, logins, self.locating.located)
+        book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)

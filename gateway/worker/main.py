@@ -140,7 +140,6 @@ class Worker:
         self.keeper = Gatekeeper(
             self.gate, self.stats, sent_bys[0], settings.timers.max_call_hours * 3600, self._when_safe
         )
-        self.edge.before_send = self.keeper.before_send  # as it is: each turn asks
         timers = settings.timers
         values = TimerValues(
             timers.t1_ms / 1000, timers.t2_ms / 1000, timers.t4_ms / 1000, timers.timer_c_s, timers.first_response_s

@@ -114,7 +114,7 @@ async def test_remembered_sources_are_bounded(net: Net, monkeypatch: pytest.Monk
     for count in range(1, 6):
         net.phone().send(b"x")
         await net.received(count)
-        assert len(net.edge._sources) <= 2
+        assert len(net.listener.sources) <= 2
 
 
 # -- out -----------------------------------------------------------------------------------------------------------

@@ -31,8 +31,13 @@ PACKAGES = ("gateway/sip", "gateway/transaction", "gateway/proxy", "gateway/regi
 
 MODULES: tuple[str, ...] = (
     "gateway/net/edge.py",
+    "gateway/net/handover.py",
     "gateway/net/lag.py",
+    "gateway/net/links.py",
+    "gateway/net/parcels.py",
     "gateway/net/ports.py",
+    "gateway/net/share.py",
+    "gateway/net/sibling.py",
     "gateway/net/udp.py",
     "gateway/store/journal/syncer.py",
     "gateway/store/journal/writer.py",

@@ -16,7 +16,7 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 MAX_BACKLOG = 10_000
 """Datagrams kept while the socket cannot take more; beyond it the newest are dropped, as UDP may."""
 
-LOOK_EVERY: Final = 8
+LOOK_EVERY: Final = 32
 """Turns of one datagram after which a second one is looked for. Below some thousand messages a second there is none,
 and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
 

@@ -12,13 +12,12 @@ import socket
 from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from gateway.net.handover import Handover
 from gateway.net.lag import Lag
 from gateway.net.links import Links
 from gateway.net.parcels import Parcel
-from gateway.net.path import Path
 from gateway.net.ports import Core
 from gateway.net.stream_edge import StreamEdge
 from gateway.net.udp import LOOK_EVERY, UdpListener
@@ -155,15 +154,16 @@ class Edge:
             return
         self._in_turn = True
         now = monotonic()
-        if listener.lone < LOOK_EVERY:
-            listener.lone += 1
-            self._datagram(core, listener, number, sock, now)
-        else:
-            taken = 0
-            while taken < BURST and self._datagram(core, listener, number, sock, now):
-                taken += 1
-            if taken < 2:
-                listener.lone = 0
+        looks = listener.lone >= LOOK_EVERY
+        taken = 0
+        while taken < BURST and self._datagram(core, listener, number, sock, now):
+            taken += 1
+            looks = looks or self.lag.at(now) > 0.0  # what had to wait may not be alone
+            if not looks:
+                listener.lone += 1
+                break
+        if looks and taken < 2:
+            listener.lone = 0
         self.end_turn(now)
 
     def _datagram(self, core: Core, listener: UdpListener, number: int, sock: socket.socket, now: float) -> bool:
@@ -252,7 +252,7 @@ class Edge:
             listener = destination.listener
             try:
                 if not isinstance(listener, UdpListener):
-                    cast(Path, listener).send(data, destination.address)
+                    listener.send(data, destination.address)
                 elif not listener.send(data, destination.address) and not listener.writing:
                     listener.writing = True
                     self._loop.add_writer(listener.socket.fileno(), self._writable, listener)

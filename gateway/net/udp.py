@@ -18,7 +18,8 @@ MAX_BACKLOG = 10_000
 
 LOOK_EVERY: Final = 32
 """Turns of one datagram after which a second one is looked for. Below some thousand messages a second there is none,
-and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
+and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes; so it
+does while messages are seen to wait."""
 
 Address = tuple[str, int]
 

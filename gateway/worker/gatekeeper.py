@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from time import monotonic, time
-from typing import cast
 
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.callee import read_callee
@@ -14,7 +13,7 @@ from gateway.gate.gate import Gate
 from gateway.gate.screen import emergency_uri, screen_request, screen_response
 from gateway.gate.waiting import Waiting, deliver
 from gateway.proxy.call import Call
-from gateway.proxy.peer import Destination, Peer, Source
+from gateway.proxy.peer import Peer, Source
 from gateway.proxy.ports import Refused
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
@@ -187,7 +186,7 @@ class Gatekeeper:
         """See `proxy.ports.Gate`."""
         decision = call.ids.decision.hex()
         client = call.client
-        hop = "" if client is None else cast(Destination, client.destination).host_port.decode("ascii")
+        hop = "" if client is None else client.destination.host_port.decode("ascii")
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
         key = (call.source.peer.id, result)

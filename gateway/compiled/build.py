@@ -30,17 +30,29 @@ PACKAGES = ("gateway/sip", "gateway/transaction", "gateway/proxy", "gateway/regi
 """Every module of these is compiled, but for those of `COLD`."""
 
 MODULES: tuple[str, ...] = (
+    "gateway/net/edge.py",
+    "gateway/net/handover.py",
+    "gateway/net/lag.py",
+    "gateway/net/links.py",
+    "gateway/net/parcels.py",
+    "gateway/net/ports.py",
+    "gateway/net/share.py",
+    "gateway/net/sibling.py",
+    "gateway/net/udp.py",
     "gateway/store/journal/syncer.py",
     "gateway/store/journal/writer.py",
     "gateway/store/redis/breaker.py",
+    "gateway/store/redis/client.py",
     "gateway/store/redis/connection.py",
     "gateway/store/redis/facts.py",
+    "gateway/store/redis/lookup.py",
     "gateway/store/redis/turn.py",
     "gateway/store/ports.py",
     "gateway/telemetry/histogram.py",
     "gateway/worker/gatekeeper.py",
     "gateway/worker/journal.py",
     "gateway/worker/patience.py",
+    "gateway/worker/turn.py",
 )
 """Modules compiled beside them."""
 

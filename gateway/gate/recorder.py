@@ -80,7 +80,7 @@ class Recorder:
             decide_us,
             lookup_us,
             facts,
-            self._sealer.seal(sealed_content(request, subscriber)),
+            self._sealer.encrypt(sealed_content(request, subscriber)),
             attempt.trunk.identified_by,
             attempt.trunk.agreement,
         )
@@ -117,7 +117,7 @@ class Recorder:
             operator=trunk.operator,
             pack=pack.label,
             registry=registry.version,
-            sealed=self._sealer.seal(sealed_content(request, "")),
+            sealed=self._sealer.encrypt(sealed_content(request, "")),
             identified=trunk.identified_by,
             agreement=trunk.agreement,
         )

@@ -93,7 +93,7 @@ class Gatekeeper:
 
     def _act(self, ready: list[Waiting], error: OSError | None) -> None:
         if error is not None:
-            self._gate.unsynced(ready, monotonic() + self._offset())
+            self._gate.unsynced(ready, time())
         deliver(ready)
 
     @staticmethod
@@ -150,7 +150,7 @@ class Gatekeeper:
 
     def refused(self, rule: str, detail: str, request: Request, source: Source, decision: bytes) -> Refused:
         """See `proxy.ports.Gate`."""
-        at = monotonic() + self._offset()
+        at = time()
         trunk = trunk_of(source.peer)
         answer = self._gate.refuse(rule, detail, request, trunk, decision.hex(), source.reply.name, at)
         return self._refused(answer, rule, decision.hex(), request)
@@ -185,10 +185,8 @@ class Gatekeeper:
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         """See `proxy.ports.Gate`."""
         decision = call.ids.decision.hex()
-        hop = ""
-        if call.client is not None:
-            host, port = call.client.destination.address
-            hop = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        client = call.client
+        hop = "" if client is None else client.destination.host_port.decode("ascii")
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
         key = (call.source.peer.id, result)
@@ -202,7 +200,7 @@ class Gatekeeper:
         """See `proxy.ports.Gate`."""
         text = decision.hex()
         self._active.pop(text, None)
-        at = monotonic() + self._offset()
+        at = time()
         self._gate.evidence.ended(text, at, "access" if by.access else "core", note or release_cause(request))
 
     def is_ended(self, decision: bytes) -> bool:

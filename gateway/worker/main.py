@@ -57,6 +57,7 @@ from gateway.worker.probing import probed_hops, probing_of
 from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
 from gateway.worker.streams import listen_streams
+from gateway.worker.turn import TurnEnd
 
 HOUSEKEEPING_S = 1.0
 
@@ -119,14 +120,14 @@ class Worker:
         sent_bys = tuple(f"{entry.host}:{entry.public_port}".encode() for entry in settings.listener)
         pseudonymizer = Pseudonymizer(keys.pseudonym)
         check = key_check(pseudonymizer.hash)
-        self.link = RedisLink(settings.redis.url, loop)
+        self.edge = Edge(
+            loop, self.listeners, self._identify, self.faults.message, self.handover, self.streams
+        )
+        self.link = RedisLink(settings.redis.url, loop, self.edge)
         self.link.on_change.append(self._link_changed)
-        self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check)
+        self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check, self.edge.wake)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
-        self.edge = Edge(
-            loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover, self.streams
-        )
         self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -140,7 +141,6 @@ class Worker:
         self.keeper = Gatekeeper(
             self.gate, self.stats, sent_bys[0], settings.timers.max_call_hours * 3600, self._when_safe
         )
-        self.edge.before_send = self.keeper.before_send  # as it is: each turn asks
         timers = settings.timers
         values = TimerValues(
             timers.t1_ms / 1000, timers.t2_ms / 1000, timers.t4_ms / 1000, timers.timer_c_s, timers.first_response_s
@@ -157,7 +157,8 @@ class Worker:
             Logins(token_bytes(32)),
             Overload(overload_settings(settings), monotonic()),
         )
-        self._sheds = settings.overload.enabled
+        overload = self.core.overload if settings.overload.enabled else None
+        self.edge.before_send = TurnEnd(self.lookup, self.gate, self.keeper, self.edge.lag, overload).run
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
             self.handover.in_setup = self.core.dialogs.decisions.in_setup
@@ -324,11 +325,6 @@ class Worker:
         return self.keeper.admits(listener, ip)
 
     # -- turns -----------------------------------------------------------------------------------------------------
-
-    def _before_send(self, now: float) -> None:
-        if self._sheds:
-            self.core.overload.observe(now, self.edge.lag.at(now), self.gate.parked)
-        self.keeper.before_send(now)
 
     def _when_safe(self, act: Callable[[OSError | None], None]) -> None:
         if not self.journal.waits_for_sync:

@@ -86,24 +86,18 @@ async def test_a_change_counts_at_the_next_ask(redis_process: RedisServer, data:
         assert await ask(lookup) == SubscriberFacts("live")
 
 
-async def test_one_turn_is_one_write(
-    redis_process: RedisServer, data: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sends: list[int] = []
-    real = RedisLink.send
-
-    def counting(self: RedisLink, commands: bytes, n_replies: int, callback: Any) -> bool:
-        sends.append(n_replies)
-        return real(self, commands, n_replies, callback)
-
-    monkeypatch.setattr(RedisLink, "send", counting)
+async def test_one_turn_is_one_request(redis_process: RedisServer, data: Dataset) -> None:
     async with looking(redis_process) as lookup:
+        client = redis_process.client()
+        client.config_resetstat()
         answers: list[Answer] = []
         for number in range(50):
             lookup.ask(CALLEE, 1 + number % 2, 2, NOW, answers.append)
         await until(lambda: len(answers) == 50)
-        assert sends == [1 + 3 * 50]
         assert answers == [SubscriberFacts("live"), SubscriberFacts("none")] * 25
+        counts = client.info("commandstats")
+        assert counts["cmdstat_smismember"]["calls"] == 50
+        assert counts["cmdstat_hmget"]["calls"] == 1 + 2 * 50, "the head is asked for once"
 
 
 async def test_a_stopped_server_costs_the_deadline_then_nothing(redis_process: RedisServer, data: Dataset) -> None:

@@ -13,7 +13,7 @@ import hiredis
 
 from gateway.store.ports import StoreError
 from gateway.store.redis.address import handshake, read_address
-from gateway.store.redis.connection import Connection, OnReplies, Replies
+from gateway.store.redis.connection import Connection, OnReplies, Replies, Turns
 
 CONNECT_TIMEOUT_S: Final = 1.0
 """For connecting and for the handshake: a stopped server still accepts, in the kernel's backlog."""
@@ -48,12 +48,18 @@ def check_server(info: bytes) -> None:
 class RedisLink:
     """Up or down. Each time it comes up the server is checked: a failover may have brought another."""
 
-    __slots__ = ("_address", "_connection", "_down_reason", "_loop", "_told", "connections", "on_change", "on_up")
+    __slots__ = (
+        "_address", "_connection", "_down_reason", "_loop", "_told", "_turns", "connections", "on_change", "on_up",
+    )  # fmt: skip
 
-    def __init__(self, url: str, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """`url`: see `address.read_address`, which raises BadAddress."""
+    def __init__(
+        self, url: str, loop: asyncio.AbstractEventLoop | None = None, turns: Turns | None = None
+    ) -> None:
+        """`url`: see `address.read_address`, which raises BadAddress. `turns`: told where what was read begins and
+        ends."""
         self._address = read_address(url)
         self._loop = loop or asyncio.get_running_loop()
+        self._turns = turns
         self._connection: Connection | None = None
         self.connections = 0
         """Times the link came up."""
@@ -125,7 +131,7 @@ class RedisLink:
                 self._loop.call_exception_handler({"message": "redis on_change callback failed", "exception": error})
 
     async def _open(self) -> Connection:
-        connection = Connection(self._loop)
+        connection = Connection(self._loop, self._turns)
         address = self._address
         opened = False
         try:

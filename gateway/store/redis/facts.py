@@ -52,10 +52,9 @@ class Dataset:
     def commands(self, callee_hash: bytes, operator: int, purpose: int) -> bytes:
         """The three commands. `callee_hash`: 8 bytes; `operator` 0..65535, `purpose` 0..255 (0: none)."""
         # layout.bucket_of, refusal_number and consent_field, written out: this is paid by every call
-        number = int.from_bytes(callee_hash, "big")
-        bucket = ((number >> 32) * self.buckets) >> 32
-        refuses_all = layout.MEMBER_BASE + ((number & layout.LOW48) << 8)
+        bucket = (int.from_bytes(callee_hash[:4], "big") * self.buckets) >> 32
         field = callee_hash[2:]
+        refuses_all = layout.MEMBER_BASE + (int.from_bytes(field, "big") << 8)
         return self._template % (
             bucket, field + (operator << 8 | purpose).to_bytes(3, "big"), bucket, refuses_all, refuses_all + purpose,
             bucket, field,

@@ -42,7 +42,7 @@ class RedisLookup:
 
     __slots__ = (
         "_asks", "_breaker", "_dataset", "_deadline", "_key_check", "_link", "_loop", "_probe", "_timer", "_turns",
-        "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups", "on_breaker", "timeouts",
+        "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups", "on_breaker", "timeouts",
         "unreachable",
     )  # fmt: skip
 
@@ -52,12 +52,15 @@ class RedisLookup:
         deadline_s: float,
         loop: asyncio.AbstractEventLoop | None = None,
         key_check: bytes = b"",
+        wake: Callable[[], None] | None = None,
     ) -> None:
         """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms). `key_check`: `layout.key_check` of
-        our pseudonym key; a dataset made with another is unavailable. b"": not checked."""
+        our pseudonym key; a dataset made with another is unavailable. b"": not checked. `wake`: told that there is
+        something to `flush`; None: it is flushed at the end of the loop's turn."""
         self._key_check = key_check
         self._link = link
         self._loop = loop or asyncio.get_running_loop()
+        self._wake = wake or self._flush_soon
         self._deadline = deadline_s
         self._dataset: Dataset | None = None
         self._asks: list[Ask] = []
@@ -105,7 +108,7 @@ class RedisLookup:
         if len(callee_hash) != layout.HASH_BYTES or operator >> 16 or purpose >> 8:
             raise ValueError(f"lookup of {len(callee_hash)} bytes, operator {operator}, purpose {purpose}")
         if not self._asks:
-            self._loop.call_soon(self._flush)
+            self._wake()
         self._asks.append((callee_hash, operator, purpose, now, reply))
 
     def close(self) -> None:
@@ -116,9 +119,16 @@ class RedisLookup:
         self._timer = self._probe = None
         while self._turns:
             self._refuse(self._turns.popleft(), "lookup closed", LINK_DOWN)
+        asks, self._asks = self._asks, []
+        self._refuse(Turn(asks, 0.0), "lookup closed", LINK_DOWN)
 
-    def _flush(self) -> None:
+    def _flush_soon(self) -> None:
+        self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
         """End of the turn: everything asked in it leaves in one write."""
+        if not self._asks:
+            return
         asks, self._asks = self._asks, []
         self.lookups += len(asks)
         turn = Turn(asks, self._loop.time())
@@ -174,10 +184,7 @@ class RedisLookup:
                 self.invalid += 1
                 answer = Unavailable(f"redis holds no valid data: {error}", NO_DATA_SET)
             at += REPLIES_PER_CALLEE
-            try:
-                reply(answer)
-            except Exception as error:  # as in `_tell`
-                self._failed(error)
+            self._tell(reply, answer)
 
     def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
@@ -247,10 +254,7 @@ class RedisLookup:
         try:
             reply(answer)
         except Exception as error:  # a caller's fault must not leave the other asks of the turn unanswered
-            self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
+            self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
 
     def _count_latency(self, elapsed: float, asks: int) -> None:
         self.latency_sum += elapsed * asks

@@ -270,6 +270,7 @@ class ProxyCore:
         top_via = request.via.stamped(source.host, source.port)
         if method == b"INVITE":
             call = Call(self, request, source, server, ids, top_via, False, now)
+            call.decision = cookie.decision
             self.counters.sent_responses[1] += 1
             server.respond(100, reply.local_response(request, top_via, 100, b"Trying", b"", []), now)
             headers = forward.without_own_routes(screened.headers, len(routing.taken))

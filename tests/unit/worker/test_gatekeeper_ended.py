@@ -37,7 +37,8 @@ def test_an_end_read_back_from_the_journal_counts(post: Post) -> None:
 def test_a_call_without_bye_may_be_up_all_the_same(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gatekeeper_module, "MAX_EXPIRED", 2)
     calls = [bytes([number]) * 16 for number in range(5)]
-    post.keeper._active.update({call.hex(): monotonic() - MAX_CALL_S - 1 for call in calls})
+    for call in calls:
+        post.leases.begin(call.hex(), monotonic() - MAX_CALL_S - 1)
     assert post.keeper.expire_calls(monotonic()) == 5
     assert not post.keeper.is_ended(calls[-1])
     assert len(post.keeper._expired) <= 2

@@ -156,7 +156,7 @@ class Worker:
             frozenset((entry.host.encode().lower(), entry.public_port) for entry in settings.listener),
             sent_bys,
             timers.cookie_hours * 3600,
-            Logins(token_bytes(32)),
+            Logins(token_bytes(32), settings.node.workers),
             Overload(overload_settings(settings), monotonic()),
         )
         self._sheds = settings.overload.enabled

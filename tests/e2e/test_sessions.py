@@ -81,7 +81,6 @@ async def test_byes_that_cross_or_come_again_make_one_end(tmp_path: Path) -> Non
             back(answer(asked, 481, contact=b""))
             assert (await callee.final(b"BYE", by_callee.caller.call_id)).status == 481
             await until(lambda: active(gateway) == 0)
-        gateway.stop()
         found = end_records(gateway)
         assert sorted(Counter(record.id for record in found).values()) == [1, 1, 1]
         assert [record.by for record in found][1:] == ["access", "core"]

@@ -30,6 +30,16 @@ class _Content(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 
 
+def _legible(value: bytes) -> str:
+    """UTF-8, or a display-name in GBK (`sip.headers`); what is neither shows where it is not."""
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return value.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return value.decode("utf-8", "replace")
+
+
 def sealed_content(request: Request, subscriber: str) -> bytes:
     """JSON: `subscriber` (canonical, empty if unread), `uri` (Request-URI), `headers` (name, value in order), `more`
     (how many were left out or cut)."""
@@ -50,5 +60,5 @@ def sealed_content(request: Request, subscriber: str) -> bytes:
         if cut:
             more += 1
         room -= size
-        kept.append((name, str(value, "utf-8", "replace")))
+        kept.append((name, _legible(value)))
     return _encode(_Content(subscriber, request.uri[:MAX_RAW].decode("utf-8", "replace"), kept, more))

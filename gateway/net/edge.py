@@ -16,6 +16,7 @@ from time import monotonic, time
 from gateway.net.handover import Handover
 from gateway.net.lag import Lag
 from gateway.net.links import Links
+from gateway.net.new_calls import NewCalls
 from gateway.net.parcels import Parcel
 from gateway.net.stream_edge import StreamEdge
 from gateway.net.udp import UdpListener
@@ -25,7 +26,10 @@ from gateway.transaction.timers import NEVER
 from gateway.transaction.transactions import Destination
 
 BURST = 32
-"""Datagrams taken from one socket before other sockets, replies and timers get their turn."""
+"""Datagrams handled of one socket before other sockets, replies and timers get their turn."""
+
+MAX_READ = 256
+"""Datagrams read of it, those that only stand in line (`new_calls`) with them."""
 
 MAX_DATAGRAM = 65_535
 MAX_SOURCES = 20_000
@@ -83,6 +87,11 @@ class Edge:
         """True once datagrams are read."""
         self.lag = Lag()
         """How long messages wait before they are read."""
+        self.calls = NewCalls(on_error)
+        """INVITEs that were read, and wait."""
+        self._going_on = False
+        self._busy = False
+        """The last turn left something in its socket."""
 
     def start(self, core: ProxyCore) -> None:
         """Begin to read."""
@@ -126,6 +135,7 @@ class Edge:
             for other in listener.group:
                 self._loop.remove_reader(other.fileno())
             listener.close()
+        self.calls.clear()
 
     def forget_sources(self) -> None:
         """A new registry version: every source is identified anew."""
@@ -154,15 +164,21 @@ class Edge:
         sources = self._sources
         name = listener.name
         give = self._links.handover.give if self._links is not None else None
-        for _ in range(BURST):
+        calls = self.calls
+        arrived = now
+        left = BURST
+        self._busy = True
+        for _ in range(MAX_READ):
             try:
                 if sampled:
                     sampled = False
                     data, address = self.lag.receive(sock, MAX_DATAGRAM, now)
+                    arrived = now - self.lag.at(now)
                 else:
                     data, address = receive(MAX_DATAGRAM)
             except (BlockingIOError, InterruptedError):
                 self.lag.emptied(sock, now)
+                self._busy = False
                 break
             except OSError:
                 self.send_errors += 1  # an ICMP error of an earlier datagram
@@ -174,10 +190,28 @@ class Edge:
                 if source is None:
                     self.strangers += 1
                 elif give is None or not give(data, number, host, port, now):
+                    if calls.put(data, source, arrived, core):
+                        continue
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
+            left -= 1
+            if not left:
+                break
         self.end_turn(now)
+
+    def _take_calls(self, core: ProxyCore, now: float) -> None:
+        """Some of the INVITEs in the line. The others have their turn after what is left in the socket, or a turn of
+        their own."""
+        self.calls.take(core, now, self._busy)
+        if self.calls and not self._busy and not self._going_on:
+            self._going_on = True
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._going_on = False
+        self._in_turn = True
+        self.end_turn(monotonic())
 
     def _handed(self, parcels: list[Parcel], now: float) -> None:
         self._in_turn = True
@@ -210,9 +244,12 @@ class Edge:
         return source
 
     def end_turn(self, now: float) -> None:
-        """Write the evidence, send what is to be sent, set the timer."""
+        """Handle calls that wait, write the evidence, send what is to be sent, set the timer."""
+        core = self._core
         if self._links is not None:
             self._take(self._links.flush(now), now)
+        if core is not None and self.calls:
+            self._take_calls(core, now)
         try:
             self._before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves
@@ -220,7 +257,6 @@ class Edge:
         self._in_turn = False
         if self._links is not None:
             self._links.tell(now)
-        core = self._core
         if core is None:
             self._out.clear()
             return

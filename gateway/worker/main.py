@@ -324,7 +324,8 @@ class Worker:
 
     def _before_send(self, now: float) -> None:
         if self._sheds:
-            self.core.overload.observe(now, self.edge.lag.at(now), self.gate.parked)
+            edge = self.edge
+            self.core.overload.observe(now, edge.lag.at(now), self.gate.parked, edge.calls.waited(now))
         self.keeper.before_send(now)
 
     def _when_safe(self, act: Callable[[OSError | None], None]) -> None:

@@ -103,6 +103,8 @@ class Http:
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
     address: Annotated[str, MinLen(1), "an IP address of this machine, not a host name"] = "127.0.0.1"
     port: Port = 8080
+    requests_per_s: Annotated[float, Ge(0.1), Le(10_000), "API requests a second of one token; twice that at once"] = 50
+    max_upload_mb: Annotated[int, Ge(1), Le(65_536), "MiB an uploaded list may have"] = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

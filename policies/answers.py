@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from policies.base import Answer
 
-ANSWERS: dict[str, Answer] = {
+ANSWERS: Final[dict[str, Answer]] = {
     "store-unavailable": Answer(503, "Service Unavailable", 41),
     "dialog-identity": Answer(403, "Forbidden", 21),
     "dialog-forged": Answer(481, "Call/Transaction Does Not Exist", 21),

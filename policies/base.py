@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from policies.facts import Facts
 
-MEMORY = "memory"
-STORE = "store"
+MEMORY: Final = "memory"
+STORE: Final = "store"
 """`needs`: whether a rule can judge on what memory holds, or waits for the store's facts."""
 
 

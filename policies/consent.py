@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from policies.base import STORE, Answer
 from policies.facts import CONSENT_EXPIRED, CONSENT_LIVE, CONSENT_NONE, CONSENT_REVOKED, OUTBOUND, Facts
 from policies.params import only
 
-_REASONS = {
+_REASONS: Final = {
     CONSENT_NONE: "no consent stored",
     CONSENT_REVOKED: "consent revoked",
     CONSENT_EXPIRED: "consent expired",

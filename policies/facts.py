@@ -8,34 +8,37 @@ caller's (the call centre's own code number); inbound it is the callee's. The ot
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-OUTBOUND = "outbound"
-INBOUND = "inbound"
+from policies.band import UNKNOWN_MINUTE
+
+OUTBOUND: Final = "outbound"
+INBOUND: Final = "inbound"
 
 # caller_status, outbound
-CALLER_OK = "ok"
-CALLER_HIDDEN = "hidden"
-CALLER_MISSING = "missing"
-CALLER_MALFORMED = "malformed"
-CALLER_MISMATCH = "mismatch"
+CALLER_OK: Final = "ok"
+CALLER_HIDDEN: Final = "hidden"
+CALLER_MISSING: Final = "missing"
+CALLER_MALFORMED: Final = "malformed"
+CALLER_MISMATCH: Final = "mismatch"
 
 # callee_status, outbound and inbound
-CALLEE_OK = "ok"
-CALLEE_MALFORMED = "malformed"
-CALLEE_MISMATCH = "mismatch"
+CALLEE_OK: Final = "ok"
+CALLEE_MALFORMED: Final = "malformed"
+CALLEE_MISMATCH: Final = "mismatch"
 
 # number_status: how the call centre's number stands to the registry
-NUMBER_OK = "ok"
-NUMBER_UNASSIGNED = "unassigned"
-NUMBER_LENGTH = "length"
+NUMBER_OK: Final = "ok"
+NUMBER_UNASSIGNED: Final = "unassigned"
+NUMBER_LENGTH: Final = "length"
 """A range holds this number with digits added or cut (RULES A19)."""
 
 # consent
-CONSENT_UNREAD = ""
-CONSENT_LIVE = "live"
-CONSENT_NONE = "none"
-CONSENT_REVOKED = "revoked"
-CONSENT_EXPIRED = "expired"
+CONSENT_UNREAD: Final = ""
+CONSENT_LIVE: Final = "live"
+CONSENT_NONE: Final = "none"
+CONSENT_REVOKED: Final = "revoked"
+CONSENT_EXPIRED: Final = "expired"
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class Facts:
     subscriber_kind: str = ""
     subscriber_region: str = ""
     subscriber_zone: str = ""
+    subscriber_minute: int = UNKNOWN_MINUTE
+    """Minute of the week in that zone at `at`, 0 is Monday 00:00; read only where a rule needs it."""
     number_status: str = NUMBER_UNASSIGNED
     range_id: str = ""
     range_operator: str = ""
@@ -80,4 +85,5 @@ class Facts:
     """Header that transfers or replaces a call (`Replaces`, `Join`, `Refer-To`), empty where none."""
     consent: str = CONSENT_UNREAD
     refusals: tuple[str, ...] = field(default_factory=tuple)
-    """The callee's refusals that apply to this call, as `scope` or `scope:value`."""
+    """The callee's refusals that apply to this call, as `scope` or `scope:value`; with ` @band` behind it where they
+    count at some times only (`policies.band`)."""

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from policies.base import MEMORY, Answer
 from policies.facts import NUMBER_LENGTH, NUMBER_OK, OUTBOUND, Facts
 from policies.params import only
 
-STATE_ENABLED = "enabled"
+STATE_ENABLED: Final = "enabled"
 """The only state of a range that may be used (RULES A18)."""
 
 

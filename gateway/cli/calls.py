@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -68,8 +68,10 @@ def calls(
         fail("--reveal shows at most 50 calls at a time; fix: give --limit 50 or less")
 
     async def work(settings: Settings, engine: AsyncEngine) -> list[dict[str, object]]:
+        from gateway.control.calls import call_fields
+
         rows = await _find(settings, engine, caller, callee, call_id, decision, utc(since), utc(until), limit)
-        shown = [_fields(row) for row in rows]
+        shown = [call_fields(row) for row in rows]
         if reveal and rows:
             await _reveal(settings, engine, rows, shown, principal_of(principal))
         return shown
@@ -94,61 +96,11 @@ async def _find(
     until: datetime | None,
     limit: int,
 ) -> list[CallRow]:
-    """A number is looked for on both sides: the call centre's own is stored in clear, a subscriber's as a
-    hash."""
-    from gateway.gate.pseudonym import Pseudonymizer
-    from gateway.store.sql.calls import find_calls
+    from gateway.control.calls import Search, search_calls
 
-    hashed = Pseudonymizer(keys_of(settings).pseudonym) if caller or callee else None
-    found: list[CallRow] = []
-    for direction in ("outbound", "inbound"):
-        number, subscriber = (caller, callee) if direction == "outbound" else (callee, caller)
-        ours = await canonical(engine, number, "number") if number else None
-        theirs = await canonical(engine, subscriber, "number") if subscriber else None
-        rows = await find_calls(
-            engine,
-            caller=ours,
-            callee_hash=hashed.hash(theirs) if hashed and theirs else None,
-            call_id=call_id or None,
-            decision=decision or None,
-            since=since,
-            until=until,
-            limit=limit,
-        )
-        if not (caller or callee):
-            return rows
-        found.extend(row for row in rows if row.decision.direction == direction)
-    return sorted(found, key=lambda row: row.decision.at, reverse=True)[:limit]
-
-
-def _fields(row: CallRow) -> dict[str, object]:
-    """What is shown of a call. No subscriber number in it."""
-    decision, outcome, end = row.decision, row.outcome, row.end
-    outbound = decision.direction == "outbound"
-    return {
-        "id": decision.id,
-        "at": _time(decision.at),
-        "trunk": decision.trunk,
-        "direction": decision.direction,
-        "caller": decision.number if outbound else decision.party_mask,
-        "callee": decision.party_mask if outbound else decision.number,
-        "verdict": decision.verdict,
-        "rule": decision.rule,
-        "status": decision.status or (outcome.status if outcome else 0),
-        "reason": decision.reason,
-        "outcome": outcome.result if outcome else "",
-        "answered_at": _time(outcome.at) if outcome and outcome.result == "answered" else "",
-        "ended_at": _time(end.at) if end else "",
-        "ended_by": end.by if end else "",
-        "route": decision.route,
-        "call_id": decision.call_id,
-        "source": decision.source,
-        "identified": decision.identified,
-        "pack": decision.pack,
-        "registry": decision.registry,
-        "decide_us": decision.decide_us,
-        "lookup_us": decision.lookup_us,
-    }
+    numbers = [await canonical(engine, number, "number") if number else "" for number in (caller, callee)]
+    search = Search(numbers[0], numbers[1], call_id, decision, since, until)
+    return await search_calls(engine, keys_of(settings), search, limit)
 
 
 async def _reveal(
@@ -159,8 +111,7 @@ async def _reveal(
     principal: str,
 ) -> None:
     """Put the subscriber's number in place of the mask. Written to the audit trail first."""
-    import msgspec
-
+    from gateway.control.calls import subscriber_of
     from gateway.gate.seal import Sealer
     from gateway.store.sql import audit
     from gateway.store.sql.engine import mapped_errors
@@ -170,17 +121,10 @@ async def _reveal(
             for row in rows:
                 await audit.record(connection, principal, "call.reveal", row.decision.id, {})
     keys = keys_of(settings)
-    sealer = Sealer(keys.seal_id, keys.seal)
+    sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
     for row, fields in zip(rows, shown, strict=True):
-        if row.decision.sealed:
-            content: dict[str, Any] = msgspec.json.decode(sealer.open(row.decision.sealed))
-            side = "callee" if row.decision.direction == "outbound" else "caller"
-            fields[side] = str(content.get("subscriber") or fields[side])
-
-
-
-def _time(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).isoformat(timespec="milliseconds")
+        side = "callee" if row.decision.direction == "outbound" else "caller"
+        fields[side] = subscriber_of(row, sealer) or fields[side]
 
 
 def _print(found: list[dict[str, object]]) -> None:

@@ -1,4 +1,4 @@
-"""Commands that change one thing: consents, refusals, tokens. Same checks and audit as imports."""
+"""Commands that change one thing: consents and refusals. Same checks and audit as imports."""
 
 from __future__ import annotations
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 consent = typer.Typer(help="Consents of callees.", no_args_is_help=True)
 refusal = typer.Typer(help="Refusals of callees.", no_args_is_help=True)
-token = typer.Typer(
-    help="API tokens, for a later version: nothing of this one asks for a token yet.", no_args_is_help=True
-)
 
 Callee = Annotated[str, typer.Option(metavar="NUMBER", help="The callee: +8613800138000 or a short code.")]
 OperatorId = Annotated[str, typer.Option(metavar="ID", help="Operator id.")]
@@ -27,6 +24,11 @@ Value = Annotated[
     str, typer.Option(metavar="VALUE", help="What the scope means: purpose, digits, number or operator id.")
 ]
 Source = Annotated[str, typer.Option(metavar="TEXT", help="Where it was heard.")]
+Home = Annotated[str, typer.Option(metavar="ID", help="Resale operator whose user it is; default: a user of ours.")]
+Band = Annotated[
+    str, typer.Option(metavar="BAND", help="Hours in which it counts, callee's time: 'mon-fri 12:00-14:00'.")
+]
+Agreement = Annotated[str, typer.Option(metavar="TEXT", help="How the user agreed, such as 'sms 2024-05-01'.")]
 At = Annotated[datetime | None, typer.Option(help="When it happened (UTC); default now.")]
 
 
@@ -34,7 +36,6 @@ def register(app: typer.Typer) -> None:
     """Add this family."""
     app.add_typer(consent, name="consent")
     app.add_typer(refusal, name="refusal")
-    app.add_typer(token, name="token")
 
 
 @consent.command(
@@ -51,6 +52,11 @@ def grant(
     purpose: Purpose,
     expires: Annotated[datetime | None, typer.Option(help="End (UTC); default none.")] = None,
     evidence_uri: Annotated[str, typer.Option(metavar="URI", help="Where the proof is kept.")] = "",
+    evidence_sha256: Annotated[str, typer.Option(metavar="HEX", help="SHA-256 of the proof.")] = "",
+    evidence_method: Annotated[
+        str, typer.Option(metavar="NAME", help="How it was given: call, web, app, sms, paper, in_person, other.")
+    ] = "",
+    evidence_at: Annotated[datetime | None, typer.Option(help="When the proof was taken (UTC).")] = None,
     at: At = None,
     principal: PrincipalName = "",
     config: Config = None,
@@ -62,7 +68,8 @@ def grant(
 
         return await grant_consent(
             engine, keys_of(settings), callee, operator, purpose, utc(expires), evidence_uri or None, utc(at),
-            principal=principal_of(principal),
+            principal=principal_of(principal), evidence_sha256=evidence_sha256, evidence_method=evidence_method,
+            evidence_at=utc(evidence_at),
         )  # fmt: skip
 
     _report("consent granted", with_database(config, work))
@@ -105,6 +112,9 @@ def add(
     scope: Scope = "all",
     value: Value = "",
     source: Source = "",
+    band: Band = "",
+    home: Home = "",
+    agreement: Agreement = "",
     at: At = None,
     principal: PrincipalName = "",
     config: Config = None,
@@ -115,8 +125,9 @@ def add(
         from gateway.control.importer.refusals import add_refusal
 
         return await add_refusal(
-            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal)
-        )
+            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal),
+            band=band, home=home, agreement=agreement,
+        )  # fmt: skip
 
     _report("refusal declared", with_database(config, work))
 
@@ -130,6 +141,9 @@ def withdraw(
     scope: Scope = "all",
     value: Value = "",
     source: Source = "",
+    band: Band = "",
+    home: Home = "",
+    agreement: Agreement = "",
     at: At = None,
     principal: PrincipalName = "",
     config: Config = None,
@@ -140,50 +154,11 @@ def withdraw(
         from gateway.control.importer.refusals import withdraw_refusal
 
         return await withdraw_refusal(
-            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal)
-        )
+            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal),
+            band=band, home=home, agreement=agreement,
+        )  # fmt: skip
 
     _report("refusal withdrawn", with_database(config, work))
-
-
-@token.command("create")
-def create(
-    name: Annotated[str, typer.Argument(help="Whom it is for; unique.")],
-    role: Annotated[str, typer.Option(help="viewer, compliance, engineer or admin.")] = "viewer",
-    principal: PrincipalName = "",
-    config: Config = None,
-) -> None:
-    """Make an API token. It is printed once and stored as a hash.
-
-    Nothing checks tokens yet: the API that will is not part of this version.
-    """
-
-    async def work(_settings: Settings, engine: AsyncEngine) -> str:
-        from gateway.store.sql.tokens import create_token
-
-        return await create_token(engine, name, role, principal_of(principal))
-
-    typer.echo(with_database(config, work))
-
-
-@token.command("revoke")
-def revoke_token(
-    name: Annotated[str, typer.Argument(help="Whose token.")],
-    principal: PrincipalName = "",
-    config: Config = None,
-) -> None:
-    """Make a token worthless. Nothing checks tokens yet."""
-
-    async def work(_settings: Settings, engine: AsyncEngine) -> bool:
-        from gateway.store.sql.tokens import revoke_token as end_token
-
-        return await end_token(engine, name, principal_of(principal))
-
-    if not with_database(config, work):
-        typer.echo(f"callgate: no live token of {name}", err=True)
-        raise typer.Exit(1)
-    typer.echo("token revoked")
-
 
 
 def _report(done: str, changed: bool) -> None:

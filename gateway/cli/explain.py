@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,13 +23,8 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from gateway.gate.explain import Explanation
-    from gateway.registry.model import Snapshot
 
 EXIT_REFUSE = 3
-
-SNAPSHOT_WAIT_S = 2.0
-"""How long Redis has to hand over the registry before the last good one on disk is taken, as a worker
-does."""
 
 
 def register(app: typer.Typer) -> None:
@@ -98,59 +91,16 @@ def _located(settings: Settings) -> Settings:
 
 
 async def _explain(settings: Settings, trunk: str, caller: str, callee: str) -> Explanation:
-    from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
-    from gateway.gate.engine import Engine
-    from gateway.gate.explain import explain as explain_call
-    from gateway.gate.pack import load_pack
-    from gateway.gate.pseudonym import Pseudonymizer
-    from gateway.gate.seal import Sealer
-    from gateway.registry.registry import Registry
-    from gateway.store.redis.client import RedisLink
-    from gateway.store.redis.lastgood import FILE_NAME, load_last_good
-    from gateway.store.redis.layout import key_check
-    from gateway.store.redis.lookup import RedisLookup
-    from gateway.store.redis.snapshot import SnapshotWatcher
+    from gateway.control.explaining import Explainer
 
-    keys = keys_of(settings)
-    pseudonymizer = Pseudonymizer(keys.pseudonym)
-    check = key_check(pseudonymizer.hash)
-    link = RedisLink(settings.redis.url)
-    lookup = RedisLookup(link, settings.gate.deadline_ms / 1000, key_check=check)
-    seen: list[Snapshot] = []
-    epoch = asyncio.Event()
-    known = asyncio.Event()
-
-    def on_epoch(number: int, buckets: int) -> None:
-        lookup.set_epoch(number, buckets)
-        epoch.set()
-
-    def on_snapshot(snapshot: Snapshot) -> None:
-        seen.append(snapshot)
-        known.set()
-
-    watcher = SnapshotWatcher(link, on_snapshot, on_epoch, key_check=check)
-    running = asyncio.ensure_future(link.run())
-    watcher.start()
+    explainer = Explainer(settings, keys_of(settings))
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SNAPSHOT_WAIT_S):
-                await known.wait()
-                await epoch.wait()
-        if watcher.key_reason:
-            typer.echo(f"callgate: {watcher.key_reason}", err=True)  # the rules that need consents could not be asked
-        snapshot = seen[-1] if seen else load_last_good(settings.state_dir / FILE_NAME)
-        if snapshot is None:
-            fail(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
-        if not snapshot.pack:
-            fail(NO_PACK)
-        return await explain_call(
-            Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force", stored=True)), lookup,
-            pseudonymizer, Sealer(keys.seal_id, keys.seal), trunk, caller, callee,
-            time.time(), time.monotonic,
-        )  # fmt: skip
+        found = await explainer.explain(trunk, caller, callee)
+        if explainer.key_reason:
+            typer.echo(f"callgate: {explainer.key_reason}", err=True)
+        return found
     finally:
-        watcher.stop()
-        running.cancel()
+        explainer.close()
 
 
 MEANINGS = {

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import calls, changes, evidence, explain, imports, peer, replay, run, trunks
+from gateway.cli import (
+    approvals,
+    audit,
+    calls,
+    changes,
+    evidence,
+    explain,
+    imports,
+    lists,
+    peer,
+    replay,
+    run,
+    tokens,
+    trunks,
+)
 
 app = typer.Typer(
     name="callgate",
@@ -40,5 +54,5 @@ def callgate(
     """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
 
 
-for module in (run, imports, changes, trunks, peer, calls, evidence, explain, replay):
+for module in (run, imports, changes, lists, approvals, trunks, peer, calls, audit, evidence, explain, replay, tokens):
     module.register(app)

@@ -29,7 +29,19 @@ LIBRARY = "callgate"
 PACKAGES = ("gateway/sip", "gateway/transaction", "gateway/proxy", "gateway/registry", "gateway/gate", "policies")
 """Every module of these is compiled, but for those of `COLD`."""
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = (
+    "gateway/store/journal/syncer.py",
+    "gateway/store/journal/writer.py",
+    "gateway/store/redis/breaker.py",
+    "gateway/store/redis/connection.py",
+    "gateway/store/redis/facts.py",
+    "gateway/store/redis/turn.py",
+    "gateway/store/ports.py",
+    "gateway/telemetry/histogram.py",
+    "gateway/worker/gatekeeper.py",
+    "gateway/worker/journal.py",
+    "gateway/worker/patience.py",
+)
 """Modules compiled beside them."""
 
 COLD = frozenset(
@@ -37,7 +49,6 @@ COLD = frozenset(
         # msgspec makes these classes, or their values, and knows no native ones
         "gateway/gate/records.py",
         "gateway/gate/passport.py",
-        "gateway/gate/sealed.py",
         "gateway/registry/model.py",
         # msgspec and cryptography do the work
         "gateway/gate/seal.py",

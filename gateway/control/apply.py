@@ -71,10 +71,17 @@ class Applier:
 
 def _consents(head: Head, rows: list[ConsentRow]) -> Callable[[Any], None]:
     def fill(pipe: Any) -> None:
+        # A bulk import wrote its rows in hash order, and they come so: many share a bucket, and one command.
+        held: dict[bytes, dict[Any, Any]] = {}
         for row in rows:
-            bucket = layout.bucket_of(row.callee_hash, head.buckets)
             # Never the marker: a bucket that was lost must stay unbelievable until it is whole again.
-            pipe.hset(layout.consents_key(head.epoch, bucket), consent_field(row), consent_value(row))
+            key = layout.consents_key(head.epoch, layout.bucket_of(row.callee_hash, head.buckets))
+            if row.void:
+                pipe.hdel(key, consent_field(row))
+            else:
+                held.setdefault(key, {})[consent_field(row)] = consent_value(row)
+        for key, fields in held.items():
+            pipe.hset(key, mapping=fields)
 
     return fill
 
@@ -98,7 +105,7 @@ def _refusals(head: Head, rows: list[RefusalRow], purposes: dict[str, int]) -> C
 def _scoped(head: Head, hashes: set[bytes], rows: list[RefusalRow]) -> Callable[[Any], None]:
     by_callee: dict[bytes, list[ScopedRefusal]] = {callee_hash: [] for callee_hash in hashes}
     for row in rows:
-        by_callee[row.callee_hash].append(ScopedRefusal(row.scope, row.value))
+        by_callee[row.callee_hash].append(ScopedRefusal(row.scope, row.value, row.band))
 
     def fill(pipe: Any) -> None:
         for callee_hash, found in by_callee.items():

@@ -19,7 +19,7 @@ import uvicorn
 import uvloop
 from sqlalchemy import text
 
-from gateway.control.api import make_app
+from gateway.control.api import Context, make_app
 from gateway.control.health import Health
 from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
 from gateway.control.projection import Projection, StartRefused
@@ -31,6 +31,9 @@ from gateway.telemetry.collector import StatsHub
 
 MAX_CONNECTIONS = 200
 """Of the HTTP side: scrapers, load balancers and people; more get 503."""
+
+API_CONNECTIONS = 5
+"""To PostgreSQL, and as many again while it is busy; requests beyond wait for one."""
 
 
 def run_control(settings: Settings) -> None:
@@ -88,7 +91,7 @@ class _Server(uvicorn.Server):
 
 async def _control(settings: Settings, listener: socket.socket) -> None:
     stop = stop_on_signals()
-    engine = make_engine(settings.database.url, command_s=SHORT_COMMAND_S)  # of health alone
+    engine = make_engine(settings.database.url, command_s=SHORT_COMMAND_S)
     link = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=1.0, socket_connect_timeout=1.0)
     sockets = {f"worker-{index}": settings.worker_socket(index) for index in range(settings.node.workers)}
     hub = StatsHub({**sockets, "shipper": settings.shipper_socket}, file=settings.counters_file)
@@ -104,10 +107,12 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
         return "; ".join(line for line, there in ((NO_PACK, has_pack), (NO_REGISTRY, has_registry)) if not there)
 
     health = Health(hub, {"redis": link.ping, "database": ask_database}, ask_missing)
+    asked = make_engine(settings.database.url, pool_size=API_CONNECTIONS, command_s=SHORT_COMMAND_S)
+    context = Context(settings, hub, health, asked, make_engine(settings.database.url, pool_size=2))
     projection = Projection(settings)
     server = _Server(
         uvicorn.Config(
-            make_app(settings, hub, health, projection.samples),
+            make_app(context, projection.samples),
             log_config=None,
             access_log=False,
             limit_concurrency=MAX_CONNECTIONS,
@@ -126,4 +131,5 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
             await projecting
     finally:
         await link.aclose()
+        await context.close()
         await engine.dispose()

@@ -46,7 +46,7 @@ def status_page(settings: Settings, report: Report, hub: StatsHub) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f"<h1>Callgate, {escape(settings.node.name)}: {word}</h1>"
         f"<p>SIP on {escape(listeners)}; {active:.0f} active calls. "
-        '<a href="/metrics">metrics</a> · <a href="/readyz">readyz</a> · <a href="/api/v1/status">status</a> · '
+        '<a href="/metrics">metrics</a> · <a href="/readyz">readyz</a> · '
         '<a href="/api/openapi.json">API description</a></p>'
         f"<h2>Parts</h2>{parts}<h2>Peers</h2>{peers}<h2>Decisions since start</h2>{calls}"
         "<p>More: <code>callgate calls</code>, <code>callgate explain</code>, <code>callgate demo</code>.</p>"

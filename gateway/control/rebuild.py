@@ -99,7 +99,7 @@ def bucket_commands(
         if row.in_force:
             category = refusal_category(row, purposes)
             if category is None:
-                scoped.setdefault(row.callee_hash, []).append(ScopedRefusal(row.scope, row.value))
+                scoped.setdefault(row.callee_hash, []).append(ScopedRefusal(row.scope, row.value, row.band))
             else:
                 members.append(layout.refusal_member(row.callee_hash, category))
     scoped_held: dict[Any, Any] = {layout.MARKER_FIELD: layout.marker_value(epoch)}
@@ -124,7 +124,9 @@ def consent_value(row: ConsentRow) -> bytes:
 
 
 def refusal_category(row: RefusalRow, purposes: dict[str, int]) -> int | None:
-    """Category code of a refusal kept in the set; None for the other scopes."""
+    """Category code of a refusal kept in the set; None for the other scopes, and for those with a time band."""
+    if row.band:
+        return None
     if row.scope == "all":
         return layout.REFUSES_ALL
     return purposes[row.value] if row.scope == "category" else None

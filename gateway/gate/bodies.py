@@ -8,33 +8,35 @@ responses, ACK, BYE, CANCEL, PRACK.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.sip.chars import table
 from gateway.sip.message import Headers
 from gateway.sip.names import CANONICAL, CONTENT_TYPE
 
-SDP = b"application/sdp"
-CONTENT_ENCODING = CANONICAL[b"Content-Encoding"]
-MAX_PARTS = 16
+SDP: Final = b"application/sdp"
+CONTENT_ENCODING: Final = CANONICAL[b"Content-Encoding"]
+MAX_PARTS: Final = 16
 """Parts of a multipart body that are looked at; calls carry two or three."""
-MAX_NAMED_TYPE = 64
+MAX_NAMED_TYPE: Final = 64
 """Octets of a type that a finding repeats; registered types have fewer."""
 
-_MULTIPARTS = frozenset({b"multipart/mixed", b"multipart/alternative", b"multipart/related"})
-_ALLOWED = _MULTIPARTS | {
+_MULTIPARTS: Final = frozenset({b"multipart/mixed", b"multipart/alternative", b"multipart/related"})
+_ALLOWED: Final = _MULTIPARTS | {
     *(SDP, b"application/dtmf-relay", b"application/dtmf", b"application/media_control+xml", b"text/plain"),
 }
-_LOCATION = frozenset({b"application/pidf+xml"})
+_LOCATION: Final = frozenset({b"application/pidf+xml"})
 """Where the caller is (RFC 6442): in emergency calls only, for elsewhere its `entity` could show another number."""
-_IDENTITY_CODINGS = frozenset({b"", b"identity"})
-_BODY_HEADERS = frozenset(
+_IDENTITY_CODINGS: Final = frozenset({b"", b"identity"})
+_BODY_HEADERS: Final = frozenset(
     {b"content-type", b"content-disposition", b"content-encoding", b"content-language", b"content-id", b"mime-version"}
 )
-_LINES = bytes(0x0A if octet in b"\r\x0b\x0c\x1c\x1d\x1e\x85" else octet for octet in range(256)).lower()
+_LINES: Final = bytes(0x0A if octet in b"\r\x0b\x0c\x1c\x1d\x1e\x85" else octet for octet in range(256)).lower()
 """Lower case, and every octet that some reader ends a line at made LF."""
-_MARKS = ((b"content-type:", True), (b"\nc:", True), (b"content-encoding:", False), (b"\ne:", False))
+_MARKS: Final = ((b"content-type:", True), (b"\nc:", True), (b"content-encoding:", False), (b"\ne:", False))
 """What declares a part's type or coding, long and compact: a SIP stack may read the head of a part as its own."""
-_NAMED = table(b"abcdefghijklmnopqrstuvwxyz0123456789-.+_/")
-_NOT_DIGITS = bytes(octet for octet in range(256) if octet not in b"0123456789")
+_NAMED: Final = table(b"abcdefghijklmnopqrstuvwxyz0123456789-.+_/")
+_NOT_DIGITS: Final = bytes(octet for octet in range(256) if octet not in b"0123456789")
 
 
 def foreign_body(headers: Headers, body: bytes, emergency: bool = False) -> str:

@@ -7,6 +7,8 @@ because the next hop may follow the other part. A route is never taken from the 
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.shape import Shape, shape_of
 from gateway.gate.userpart import (
     FAULT_PARAM,
@@ -31,13 +33,13 @@ from gateway.sip.params import split_params
 from gateway.sip.uri import Uri, parse_uri, unescape
 from policies.facts import CALLEE_MALFORMED, CALLEE_MISMATCH, CALLEE_OK
 
-REROUTING = frozenset(
+REROUTING: Final = frozenset(
     b"cic cic-context dtg enumdi ext isub isub-encoding npdi postd rn rn-context tgrp trunk-context".split()
 )
 """Number parameters that make a number lead elsewhere. Those that only describe it (cpc, verstat) a To may repeat
 inside a dialog, because it was the other party's From."""
 
-_ALONE = frozenset({b"user", b"transport", b"lr"})
+_ALONE: Final = frozenset({b"user", b"transport", b"lr"})
 """Parameters that change nothing about an emergency call's URI."""
 
 

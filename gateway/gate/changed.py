@@ -6,6 +6,8 @@ The dialog cookie binds the From and To URIs as far as RFC 3261 §19.1.4 compare
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.agreement import examine, examine_body
 from gateway.gate.callback import agrees
 from gateway.gate.callee import leads_elsewhere
@@ -31,7 +33,7 @@ from gateway.sip.nameaddr import parse_name_addr, split_list
 from gateway.sip.names import CONTACT
 from gateway.sip.uri import parse_uri, unescape
 
-_NAMELESS = frozenset({FAULT_DIGITS, FAULT_NO_USER, FAULT_PLAN, FAULT_SCHEME, FAULT_URI})
+_NAMELESS: Final = frozenset({FAULT_DIGITS, FAULT_NO_USER, FAULT_PLAN, FAULT_SCHEME, FAULT_URI})
 """Faults of a From that never was a number: the cookie binds the octets they lie in, so nobody has added them."""
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.pack_answer import fill_header
 from gateway.sip.message import Headers
 from policies.base import Answer
 
-ALLOW = "allow"
-REFUSE = "refuse"
-EMERGENCY = "emergency"
+ALLOW: Final = "allow"
+REFUSE: Final = "refuse"
+EMERGENCY: Final = "emergency"
 
-CAUSE_TEXT = {
+CAUSE_TEXT: Final = {
     1: "Unallocated number",
     21: "Call rejected",
     28: "Invalid number format",

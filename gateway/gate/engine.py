@@ -7,21 +7,22 @@ a store rule without facts refuses unless the pack says `on_unavailable = "pass"
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from gateway.gate.pack import BoundRule, Pack
 from policies.base import Answer
 from policies.facts import CONSENT_UNREAD, INBOUND, OUTBOUND, Facts
 
-STORE_UNAVAILABLE = "store-unavailable"
-RULE_FAILED = "rule failed"
+STORE_UNAVAILABLE: Final = "store-unavailable"
+RULE_FAILED: Final = "rule failed"
 """Reason of a refusal by a rule that raised. The exception goes to `on_error`, never onto the wire."""
 
-WORD_OK = "ok"
-WORD_REFUSE = "refuse"
-WORD_WOULD_REFUSE = "would refuse"
-WORD_NOT_BOUND = "not bound"
-WORD_OFF = "off"
-WORD_WAITS = "waits for the store"
+WORD_OK: Final = "ok"
+WORD_REFUSE: Final = "refuse"
+WORD_WOULD_REFUSE: Final = "would refuse"
+WORD_NOT_BOUND: Final = "not bound"
+WORD_OFF: Final = "off"
+WORD_WAITS: Final = "waits for the store"
 
 OnError = Callable[[str, Exception], None]
 Word = tuple[str, str, str, str]
@@ -77,12 +78,14 @@ class Engine:
         """The first refusal of the rules on the store's facts, or None."""
         return self._judge(self._store[facts.direction], facts, shadow)
 
-    def unavailable(self, facts: Facts) -> Ruling | None:
+    def unavailable(self, facts: Facts, only: str = "", why: str = "") -> Ruling | None:
         """What happens to a call whose facts could not be had: a refusal as `store-unavailable` by the
-        first rule that does not pass without them, or None. Shadow rules refuse nothing."""
+        first rule that does not pass without them, or None. Shadow rules refuse nothing. `only`: it is the facts of
+        this rule alone that could not be had, and `why`."""
         for _, bound in self._store[facts.direction]:
-            if bound.mode == "enforce" and bound.on_unavailable == "refuse":
-                return Ruling(STORE_UNAVAILABLE, f"no facts for {bound.id}", self.pack.answers[STORE_UNAVAILABLE])
+            if bound.mode == "enforce" and bound.on_unavailable == "refuse" and only in ("", bound.id):
+                reason = f"no facts for {bound.id}: {why}" if why else f"no facts for {bound.id}"
+                return Ruling(STORE_UNAVAILABLE, reason, self.pack.answers[STORE_UNAVAILABLE])
         return None
 
     def trace(self, facts: Facts) -> list[Word]:

@@ -8,6 +8,7 @@ emergency calls.
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 import msgspec
 
@@ -26,7 +27,7 @@ MAX_FLOOD_KEYS = 2_000
 MAX_KEPT = 50_000
 """Records kept in memory while the disk takes none: about 30 MB. The oldest are given up, and counted."""
 
-RETRY_S = 1.0
+RETRY_S: Final = 1.0
 """Seconds between two attempts to write what is kept while the disk takes nothing: the queue may be long."""
 
 MAX_ENDED = 100_000

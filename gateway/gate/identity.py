@@ -46,6 +46,8 @@ number.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.agreement import MAX_ASSERTED, Finding, examine
 from gateway.gate.identity_headers import IDENTITY_HEADERS, ORDINARY
 from gateway.gate.privacy import asks_to_hide, display_hides
@@ -60,7 +62,7 @@ from gateway.sip.nameaddr import NameAddr, parse_name_addr, split_list
 from gateway.sip.params import split_params
 from policies.facts import CALLER_HIDDEN, CALLER_MALFORMED, CALLER_MISSING, CALLER_OK
 
-__all__ = [
+__all__: Final = [
     "IDENTITY_HEADERS",
     "CallerIdentity",
     "Finding",

@@ -7,32 +7,35 @@ RFC 5079 §4 lists what is *explicitly* anonymous and deserves a 433: a From URI
 from __future__ import annotations
 
 import unicodedata
+from typing import Final
 
 from gateway.gate.userpart import HIDDEN_WORDS, read_digits
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
+from gateway.sip.chars import BACKSLASH, PLUS
 from gateway.sip.limits import MAX_MEMO
+from gateway.sip.memo import remember
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import display_text
 
-PRIVACY = b"Privacy"
-HARMLESS_PRIVACY = frozenset({b"none", b"critical", b"session", b"history"})
+PRIVACY: Final = b"Privacy"
+HARMLESS_PRIVACY: Final = frozenset({b"none", b"critical", b"session", b"history"})
 """priv-values that leave the caller number in sight (RFC 3323 §4.2, RFC 7044 §10.1). Any other asks to hide it."""
-WITHHOLDS_IDENTITY = frozenset({b"id", b"user", b"header"})
+WITHHOLDS_IDENTITY: Final = frozenset({b"id", b"user", b"header"})
 """priv-values on which network identity does not leave the trust domain (RFC 3325 §7, RFC 3323 §4.1)."""
 
-MAX_PRIVACY_VALUES = 16
+MAX_PRIVACY_VALUES: Final = 16
 """priv-values read of all Privacy headers together; eight are registered. Who writes more is taken to ask for all."""
-MAX_DISPLAY = 256
+MAX_DISPLAY: Final = 256
 """Octets of a display-name that is read octet by octet; a longer one is dropped like a doubtful one."""
 
-_EVERYTHING = b"id"
-_DIGITS = b"0123456789"
-_NOT_DIGITS = bytes(octet for octet in range(256) if octet not in _DIGITS)
-_LETTERS = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "'
-_SNARES = b'<>@\\;"%:'
+_EVERYTHING: Final = b"id"
+_DIGITS: Final = b"0123456789"
+_NOT_DIGITS: Final = bytes(octet for octet in range(256) if octet not in _DIGITS)
+_LETTERS: Final = b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz "'
+_SNARES: Final = b'<>@\\;"%:'
 """Octets with which a display-name passes for a URI or a parameter in a careless parser."""
-MAX_NUMERALS = 2
+MAX_NUMERALS: Final = 2
 """Han numerals that a name may hold (First Bank: one); three in a row spell digits."""
 
 
@@ -66,20 +69,18 @@ def withholds_identity(headers: Headers) -> bool:
 def display_hides(display: bytes) -> bool:
     """Is the display-name a refusal to give a number: "Anonymous", alone or among other words? `display` raw, quotes
     included. A name too long to be one, and full of quoted-pairs, is not read but taken for hiding something."""
-    if len(display) > MAX_DISPLAY and b"\\" in display:
+    if len(display) > MAX_DISPLAY and BACKSLASH in display:
         return True
     hides = _hides.get(display)
     if hides is None:
         text = display_text(display).lower()
         hides = any(word in text for word in HIDDEN_WORDS)
         if len(display) <= MAX_DISPLAY:
-            if len(_hides) >= MAX_MEMO:
-                _hides.clear()
-            _hides[display] = hides
+            remember(_hides, MAX_MEMO, display, hides)
     return hides
 
 
-_hides: dict[bytes, bool] = {}
+_hides: Final[dict[bytes, bool]] = {}
 """Display-names seen and what `display_hides` said of them, for a call centre has few; bounded by `MAX_MEMO`."""
 
 
@@ -109,7 +110,7 @@ def display_agrees(display: bytes, canonical: str, trunk: Trunk, plan: Numbering
         return True
     if digits == canonical.removeprefix("+").encode("ascii"):
         return True
-    number = read_digits(b"+" + digits if b"+" in text else digits, trunk, plan)
+    number = read_digits(b"+" + digits if PLUS in text else digits, trunk, plan)
     return number is not None and number.canonical == canonical
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.decision import ALLOW, REFUSE, Verdict
@@ -16,6 +17,9 @@ from gateway.registry.model import Trunk
 from gateway.registry.numbering import mask
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
+
+MASKED_DIGITS: Final = 8
+"""Last digits of a number that are looked for in tokens; shorter numbers are service codes, nobody's own."""
 
 
 class Recorder:
@@ -62,8 +66,8 @@ class Recorder:
             0 if answer is None else answer.status,
             verdict.reason,
             source,
-            request.call_id.decode("utf-8", "replace"),
-            request.from_.tag.decode("ascii", "replace"),
+            _without(request.call_id.decode("utf-8", "replace"), subscriber),
+            _without(request.from_.tag.decode("ascii", "replace"), subscriber),
             "INVITE",
             facts.range_operator or facts.trunk_operator,
             facts.number,
@@ -115,3 +119,10 @@ class Recorder:
             sealed=self._sealer.seal(sealed_content(request, "")),
             identified=trunk.identified_by,
         )
+
+
+def _without(token: str, subscriber: str) -> str:
+    """A token its sender made, with the subscriber's number masked in it: some exchanges make Call-IDs of numbers. The
+    token as it was is in the sealed headers."""
+    tail = subscriber[-MASKED_DIGITS:]
+    return token.replace(tail, "*" * MASKED_DIGITS) if len(tail) == MASKED_DIGITS and tail in token else token

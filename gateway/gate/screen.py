@@ -8,6 +8,8 @@ cleaned, for refusing them would leave a call hanging. The table of headers is i
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.gate.bodies import cut_out, foreign_body
 from gateway.gate.callback import speaks_of_another
 from gateway.gate.callee import transfer_header
@@ -37,26 +39,11 @@ from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.names import FROM, TO
+from gateway.sip.screened import Screened
 
-NEVER_REFUSED = frozenset({b"ACK", b"BYE", b"CANCEL", b"PRACK"})
-DIALOG_IDENTITY = "dialog-identity"
-TRANSFER = "transfer"
-
-
-class Screened:
-    """What a message becomes. `refusal`: rule id that refuses it, "" to send it on; `detail` says why, without a
-    number.
-
-    `headers`: a new list, ready for the proxy to put Via and Record-Route in front. `body`: the body to send with them.
-    """
-
-    __slots__ = ("body", "detail", "headers", "refusal")
-
-    def __init__(self, headers: Headers, body: bytes, refusal: str = "", detail: str = "") -> None:
-        self.headers = headers
-        self.body = body
-        self.refusal = refusal
-        self.detail = detail
+NEVER_REFUSED: Final = frozenset({b"ACK", b"BYE", b"CANCEL", b"PRACK"})
+DIALOG_IDENTITY: Final = "dialog-identity"
+TRANSFER: Final = "transfer"
 
 
 def screen_request(

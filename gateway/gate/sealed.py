@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from gateway.gate.identity_headers import RAW_HEADERS
@@ -10,24 +12,17 @@ from gateway.sip.message import Request
 
 __all__ = ["MAX_RAW", "MAX_RAW_HEADERS", "MAX_RAW_TOTAL", "RAW_HEADERS", "sealed_content"]
 
-MAX_RAW = 2_048
+MAX_RAW: Final = 2_048
 """Bytes of one header value kept: an Identity header takes about 800, History-Info less."""
 
-MAX_RAW_HEADERS = 16
+MAX_RAW_HEADERS: Final = 16
 """Headers kept of one message, from the top: an ordinary INVITE has five of them, with every identity header twelve."""
 
-MAX_RAW_TOTAL = 8_192
+MAX_RAW_TOTAL: Final = 8_192
 """Bytes of all values kept: a stranger's INVITE must not fill the disk eight times faster than another's."""
 
 
-class _Content(msgspec.Struct):
-    subscriber: str
-    uri: str
-    headers: list[tuple[str, str]]
-    more: int
-
-
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def _legible(value: bytes) -> str:
@@ -61,4 +56,6 @@ def sealed_content(request: Request, subscriber: str) -> bytes:
             more += 1
         room -= size
         kept.append((name, _legible(value)))
-    return _encode(_Content(subscriber, request.uri[:MAX_RAW].decode("utf-8", "replace"), kept, more))
+    uri = str(request.uri[:MAX_RAW], "utf-8", "replace")
+    content: bytes = _encode({"subscriber": subscriber, "uri": uri, "headers": kept, "more": more})
+    return content

@@ -10,40 +10,45 @@ out.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.registry.model import Trunk
 from gateway.registry.number import FORM_E164, FORM_LOCAL, Number
 from gateway.registry.numbering import NumberingPlan
-from gateway.sip.chars import TEL_SEPARATORS
+from gateway.sip.chars import SEMICOLON, TEL_SEPARATORS, UNDERSCORE
 from gateway.sip.errors import ProtocolError
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
+from gateway.sip.memo import remember
 from gateway.sip.uri import Uri, parse_uri, unescape
 
-FAULT_HIDDEN = "anonymous"
-FAULT_NO_USER = "no user"
-FAULT_DIGITS = "not digits"
-FAULT_PLAN = "no number of the plan"
-FAULT_PASSWORD = "password"
-FAULT_USER_PARAM = "user parameter"
-FAULT_PARAM = "URI parameter"
-FAULT_CONTEXT = "phone-context"
-FAULT_HEADERS = "URI headers"
-FAULT_SCHEME = "scheme"
-FAULT_URI = "unreadable URI"
+FAULT_HIDDEN: Final = "anonymous"
+FAULT_NO_USER: Final = "no user"
+FAULT_DIGITS: Final = "not digits"
+FAULT_PLAN: Final = "no number of the plan"
+FAULT_PASSWORD: Final = "password"
+FAULT_USER_PARAM: Final = "user parameter"
+FAULT_PARAM: Final = "URI parameter"
+FAULT_CONTEXT: Final = "phone-context"
+FAULT_HEADERS: Final = "URI headers"
+FAULT_SCHEME: Final = "scheme"
+FAULT_URI: Final = "unreadable URI"
 
-HIDDEN_WORDS = frozenset(b"anonymous unavailable restricted unknown asterisk private withheld blocked hidden".split())
+HIDDEN_WORDS: Final = frozenset(
+    b"anonymous unavailable restricted unknown asterisk private withheld blocked hidden".split()
+)
 """User parts and display-names that say "no number for you" (RFC 5079 §4, RULES Part 2(d) form 2)."""
 
-NUMBER_PARAMS = frozenset(
+NUMBER_PARAMS: Final = frozenset(
     b"cic cic-context cpc dtg enumdi ext isub isub-encoding isup-oli noa npdi oli otg phone-context postd rn "
     b"rn-context screen tgrp trunk-context verstat".split()
 )
 """Parameters that change what a number means, where it goes, or how far it is believed (RFC 3966, 4694, 4904, TS
 24.229)."""
 
-HARMLESS_PARAMS = frozenset({b"transport", b"lr", b"ob"})
+HARMLESS_PARAMS: Final = frozenset({b"transport", b"lr", b"ob"})
 """URI parameters that say nothing about a number."""
-_HOST = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
-_USER_PHONE = b";user=phone"
+_HOST: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
+_USER_PHONE: Final = b";user=phone"
 
 
 class UserNumber:
@@ -63,13 +68,23 @@ class UserNumber:
 
 def plain_digits(uri: bytes) -> bytes:
     """`[+]digits` of `sip:[+]digits@host[:port][;user=phone]`; b"" for every other URI, which `read_uri` looks at."""
-    if uri[:4] != b"sip:":
+    digits = _plain.get(uri)
+    if digits is None:
+        digits = _read_plain(uri)
+        if len(uri) <= MAX_MEMO_KEY:
+            remember(_plain, MAX_MEMO, uri, digits)
+    return digits
+
+
+_plain: Final[dict[bytes, bytes]] = {}
+"""URIs, and what `plain_digits` said of them: each is asked about several times in a call. Bounded by `MAX_MEMO`."""
+
+
+def _read_plain(uri: bytes) -> bytes:
+    if not uri.startswith(b"sip:"):
         return b""
     user, _, rest = uri[4:].partition(b"@")
-    if not (user.isdigit() or (user[:1] == b"+" and user[1:].isdigit())):
-        return b""
-    host = _hosts.get(rest)
-    return user if (_plain_host(rest) if host is None else host) else b""
+    return user if is_digits(user) and _plain_host(rest) else b""
 
 
 def plain_host(uri: bytes) -> bytes:
@@ -83,13 +98,11 @@ def _plain_host(rest: bytes) -> bytes:
     if host is None:
         host = _read_host(rest)
         if len(rest) <= MAX_MEMO_KEY:
-            if len(_hosts) >= MAX_MEMO:
-                _hosts.clear()
-            _hosts[rest] = host
+            remember(_hosts, MAX_MEMO, rest, host)
     return host
 
 
-_hosts: dict[bytes, bytes] = {}
+_hosts: Final[dict[bytes, bytes]] = {}
 """What stood behind an `@`, and its plain host: a peer writes one or two. Bounded by `MAX_MEMO`."""
 
 
@@ -124,7 +137,7 @@ def read_uri(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
         return UserNumber(None, FAULT_URI)
     if uri.headers:
         return UserNumber(None, FAULT_HEADERS)
-    if b"_" in uri.host:  # no hostname (RFC 3261 §25.1): Kamailio reads no user in front of it
+    if UNDERSCORE in uri.host:  # no hostname (RFC 3261 §25.1): Kamailio reads no user in front of it
         return UserNumber(None, FAULT_URI)
     if uri.scheme != b"tel":
         for name, value in uri_params(uri):
@@ -148,13 +161,11 @@ def read_caller(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
     if reading is None:
         reading = read_uri(raw, trunk, plan)
         if len(raw) <= MAX_MEMO_KEY:
-            if len(_callers) >= MAX_MEMO:
-                _callers.clear()
-            _callers[key] = reading
+            remember(_callers, MAX_MEMO, key, reading)
     return reading
 
 
-_callers: dict[tuple[bytes, str, str], UserNumber] = {}
+_callers: Final[dict[tuple[bytes, str, str], UserNumber]] = {}
 """From URIs, on trunks of one country and area, as `_plan` reads them. Bounded by `MAX_MEMO`."""
 _plan: NumberingPlan | None = None  # one is in force at a time
 
@@ -181,7 +192,7 @@ def read_target(uri: Uri, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
         return UserNumber(None, FAULT_HIDDEN)
     if uri.password is not None:
         return UserNumber(None, FAULT_PASSWORD)
-    if b";" in text:
+    if SEMICOLON in text:
         return UserNumber(None, FAULT_USER_PARAM)
     if is_phone(uri):
         text = text.translate(None, TEL_SEPARATORS)
@@ -236,7 +247,7 @@ def is_phone(uri: Uri) -> bool:
 
 def is_digits(text: bytes) -> bool:
     """True for `[+]` and ASCII digits (bytes.isdigit knows no others)."""
-    return text.isdigit() or (text[:1] == b"+" and text[1:].isdigit())
+    return text.isdigit() or (text.startswith(b"+") and text[1:].isdigit())
 
 
 def param_fault(name: bytes) -> str:

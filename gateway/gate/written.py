@@ -12,6 +12,7 @@ from gateway.gate.privacy import display_agrees, display_is_letters
 from gateway.gate.userpart import HARMLESS_PARAMS, plain_digits, plain_uri, read_uri, uri_params
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
+from gateway.sip.chars import COMMA, QUOTE
 from gateway.sip.errors import ProtocolError
 from gateway.sip.headers import is_text
 from gateway.sip.nameaddr import NameAddr, parse_name_addr, split_list
@@ -30,7 +31,7 @@ def address(header: Header, parsed: NameAddr, trunk: Trunk, plan: NumberingPlan,
     params = parsed.params
     if bare and params != tag_only(parsed):
         params = tag_only(parsed)
-    elif b'"' in params:
+    elif QUOTE in params:
         params = token_params(params)
     elif plain_digits(uri) and (not display or display_is_letters(display)):
         return header
@@ -48,10 +49,10 @@ def address(header: Header, parsed: NameAddr, trunk: Trunk, plan: NumberingPlan,
 def contact(header: Header, trunk: Trunk, plan: NumberingPlan) -> Header:
     """Contact: the same, with display-names held against its own user part."""
     value = header[1]
-    if value[:1] == b"<" and b"," not in value and b'"' not in value:
+    if value.startswith(b"<") and COMMA not in value and QUOTE not in value:
         return header
     addresses = _addresses(value)
-    if not any(parsed.display or b'"' in parsed.params for parsed in addresses):
+    if not any(parsed.display or QUOTE in parsed.params for parsed in addresses):
         return header
     written = []
     for parsed in addresses:
@@ -103,7 +104,7 @@ def bare_contact(header: Header) -> Header | None:
 
 def token_params(params: bytes) -> bytes:
     """Parameters without those whose value is a quoted-string, the only place for `<` and `>` to stand."""
-    if b'"' not in params:
+    if QUOTE not in params:
         return params
     kept = []
     for name, value in split_params(params):

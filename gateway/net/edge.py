@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
+from typing import Final
 
 from gateway.net.handover import Handover
 from gateway.net.lag import Lag
@@ -19,26 +20,26 @@ from gateway.net.links import Links
 from gateway.net.new_calls import NewCalls
 from gateway.net.parcels import Parcel
 from gateway.net.stream_edge import StreamEdge
-from gateway.net.udp import UdpListener
+from gateway.net.udp import LOOK_EVERY, UdpListener
 from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
+from gateway.transaction.destination import Destination
 from gateway.transaction.timers import NEVER
-from gateway.transaction.transactions import Destination
 
-BURST = 32
+BURST: Final = 32
 """Datagrams handled of one socket before other sockets, replies and timers get their turn."""
 
-MAX_READ = 256
+MAX_READ: Final = 256
 """Datagrams read of it, those that only stand in line (`new_calls`) with them."""
 
-MAX_DATAGRAM = 65_535
+MAX_DATAGRAM: Final = 65_535
 MAX_SOURCES = 20_000
 """Source addresses remembered per registry version; only addresses of known peers are."""
 
-TICK = 0.005
+TICK: Final = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
 
-ABOUT_MESSAGE = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
+ABOUT_MESSAGE: Final = frozenset((EMSGSIZE, ENOBUFS, ENOMEM))
 """Errors of sendto that say nothing about the destination: one message that is too long for a datagram must not fail
 every transaction that waits for the same hop."""
 
@@ -65,7 +66,8 @@ class Edge:
         self.streams = streams
         self.listeners = tuple(listeners)
         self._identify = identify
-        self._before_send = before_send
+        self.before_send = before_send
+        """Told at the end of each turn, before anything leaves."""
         self._on_error = on_error
         self._out: list[tuple[Destination, bytes]] = []
         self._sources: dict[tuple[str, str, int], Source] = {}
@@ -166,9 +168,11 @@ class Edge:
         give = self._links.handover.give if self._links is not None else None
         calls = self.calls
         arrived = now
+        looks = listener.lone >= LOOK_EVERY
+        before = self.received
         left = BURST
-        self._busy = True
-        for _ in range(MAX_READ):
+        self._busy = looks
+        for _ in range(MAX_READ if looks else 1):
             try:
                 if sampled:
                     sampled = False
@@ -198,6 +202,10 @@ class Edge:
             left -= 1
             if not left:
                 break
+        if not looks:
+            listener.lone += 1
+        elif self.received - before < 2:
+            listener.lone = 0
         self.end_turn(now)
 
     def _take_calls(self, core: ProxyCore, now: float) -> None:
@@ -251,7 +259,7 @@ class Edge:
         if core is not None and self.calls:
             self._take_calls(core, now)
         try:
-            self._before_send(now)
+            self.before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves
             self._on_error(error)
         self._in_turn = False
@@ -269,7 +277,7 @@ class Edge:
         out, self._out = self._out, []
         failed: list[Destination] = []
         for destination, data in out:
-            listener = destination.listener  # type: ignore[attr-defined]
+            listener = destination.listener
             try:
                 if not listener.send(data, destination.address) and not listener.writing:
                     listener.writing = True

@@ -5,15 +5,20 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.net.lag import stamp_arrivals
 from gateway.proxy.peer import Destination
 
-RECEIVE_BUFFER = 4 * 1024 * 1024
+RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes asked of the kernel: about 4,000 messages, 100 ms of 5,000 calls/s, while the loop is busy elsewhere."""
 
 MAX_BACKLOG = 10_000
 """Datagrams kept while the socket cannot take more; beyond it the newest are dropped, as UDP may."""
+
+LOOK_EVERY: Final = 8
+"""Turns of one datagram after which a second one is looked for. Below some thousand messages a second there is none,
+and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
 
 Address = tuple[str, int]
 
@@ -39,7 +44,9 @@ class UdpListener:
 
     transport = "udp"
 
-    __slots__ = ("_backlog", "_destinations", "dropped", "family", "group", "name", "sent_by", "socket", "writing")
+    __slots__ = (
+        "_backlog", "_destinations", "dropped", "family", "group", "lone", "name", "sent_by", "socket", "writing",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -66,6 +73,8 @@ class UdpListener:
         self._backlog: deque[tuple[bytes, Address]] = deque()
         self._destinations: dict[Address, Destination] = {}
         self.dropped = 0
+        self.lone = LOOK_EVERY
+        """Turns of one datagram since a second one was last looked for. The first turn looks: much may have waited."""
         self.writing = False
         """True while datagrams wait for the socket."""
 

@@ -172,6 +172,21 @@ class PlanEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """A decline feed, as old as its newest version (RULES B16)."""
+
+    id: str
+    version: int
+    issued_at: float
+    """When its owner issued that version, epoch seconds."""
+    max_age_s: int
+
+    def is_stale(self, at: float) -> bool:
+        """Older than it may be at `at`, epoch seconds."""
+        return at > self.issued_at + self.max_age_s
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One version of everything a worker needs in memory."""
 
@@ -190,3 +205,5 @@ class Snapshot:
     """Time zone of numbers of this plan."""
     pack: str = ""
     """The rule pack in force, as TOML text."""
+    feeds: tuple[Feed, ...] = ()
+    """Decline feeds whose age counts."""

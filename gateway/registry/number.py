@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-FORM_E164 = "e164"
-FORM_INTERNATIONAL = "international"
-FORM_NATIONAL = "national"
-FORM_LOCAL = "local"
-FORM_BARE = "bare"
+from typing import Final
 
-KIND_FOREIGN = "foreign"
-KIND_AREA_SERVICE = "area_service"
+FORM_E164: Final = "e164"
+FORM_INTERNATIONAL: Final = "international"
+FORM_NATIONAL: Final = "national"
+FORM_LOCAL: Final = "local"
+FORM_BARE: Final = "bare"
+
+KIND_FOREIGN: Final = "foreign"
+KIND_AREA_SERVICE: Final = "area_service"
 """A service code behind an area code (`01095588`): its own number, never the code's owner's (RULES Part
 2(d) form 16)."""
 

@@ -12,6 +12,8 @@ plan."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.registry.model import PlanEntry
 from gateway.registry.number import (
     FORM_BARE,
@@ -26,21 +28,21 @@ from gateway.registry.number import (
 )
 from gateway.registry.plan_csv import PlanError, emergency_codes, load_plan_csv
 
-__all__ = ["Number", "NumberingPlan", "PlanError", "emergency_codes", "load_plan_csv", "mask"]
+__all__: Final = ["Number", "NumberingPlan", "PlanError", "emergency_codes", "load_plan_csv", "mask"]
 
-MAX_DIGITS = 24
+MAX_DIGITS: Final = 24
 """Longest digit string looked at: `00` + country code 86 + the plan's longest code (20 digits of 106)."""
-HEAD_DIGITS = 3
+HEAD_DIGITS: Final = 3
 """First digits by which the prefixes to be tried are narrowed down: 1,110 heads at most, one or two lengths each."""
-MAX_E164_DIGITS = 15
+MAX_E164_DIGITS: Final = 15
 """ITU-T E.164 §6: country code and national number together."""
-MIN_FOREIGN_DIGITS = 7
+MIN_FOREIGN_DIGITS: Final = 7
 """Shortest country code + number taken as dialable; shorter strings behind `+` are typing or probing."""
-MIN_SERVICE_AFTER_COUNTRY = 5
+MIN_SERVICE_AFTER_COUNTRY: Final = 5
 """`+8695588` is seen in practice; three-digit codes (`+86110`) are not. Emergency codes are not read behind a country
 code at any length: an emergency callee is its exact digits (DESIGN §5)."""
 
-NATIONAL_KINDS = frozenset(
+NATIONAL_KINDS: Final = frozenset(
     {
         "geo",
         "mobile",
@@ -56,10 +58,12 @@ NATIONAL_KINDS = frozenset(
 """Kinds of the plan that have an E.164 number; every other kind is a service code, canonical as bare
 digits."""
 
-TRUNK_ZERO_KINDS = frozenset({"geo", "mobile", "mobile_mvno", "mobile_special", "mobile_iot", "mobile_unassigned"})
+TRUNK_ZERO_KINDS: Final = frozenset(
+    {"geo", "mobile", "mobile_mvno", "mobile_special", "mobile_iot", "mobile_unassigned"}
+)
 """Kinds dialled with the trunk prefix 0. Not 400 and 800: `0400...` is dialled by nobody."""
 
-AREA_SERVICE_KINDS = frozenset(
+AREA_SERVICE_KINDS: Final = frozenset(
     {
         "service_95",
         "access_95_vas",
@@ -72,7 +76,7 @@ AREA_SERVICE_KINDS = frozenset(
     }
 )
 """Service codes that are dialled behind an area code: `02195588`, `057196xxx`, `01012345`."""
-MAX_AREA_SERVICE_DIGITS = 8
+MAX_AREA_SERVICE_DIGITS: Final = 8
 """Longest service code looked for behind an area code: the ordinary bound of extended 95 codes."""
 
 

@@ -12,21 +12,22 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
+from typing import Final
 
 from gateway.registry.model import NumberRange, RangeState
 
-MAX_RANGE_DIGITS = 17
+MAX_RANGE_DIGITS: Final = 17
 """10^17 < 2^57: the most digits the key holds. E.164 needs 15, extended 95 codes 13."""
-MAX_KEPT = 4096
+MAX_KEPT: Final = 4096
 """Range values, and numbers with their range, kept between lookups. Calls come from few of either at a time; the bound
 keeps memory flat."""
-NEAR_DIGITS = 3
+NEAR_DIGITS: Final = 3
 """How many digits added or cut still name the range a number was made from (RULES A19, Part 2(d) form 13)."""
 
-_LENGTH_SHIFT = 57
-_PLUS = 1 << 63
-_DIGITS = (1 << _LENGTH_SHIFT) - 1
-_SEPARATOR = "\x1f"
+_LENGTH_SHIFT: Final = 57
+_PLUS: Final = 1 << 63
+_DIGITS: Final = (1 << _LENGTH_SHIFT) - 1
+_SEPARATOR: Final = "\x1f"
 
 _Shared = tuple[str, tuple[str, ...], tuple[str, ...], bool, bool, tuple[str, ...], RangeState]
 

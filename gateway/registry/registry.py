@@ -5,13 +5,15 @@ never compiled."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.numbering import Number, NumberingPlan
 from gateway.registry.ranges import RangeTable
 from gateway.registry.sources import SourceTable
 from gateway.registry.validate import validate
 
-__all__ = ["Registry", "validate"]
+__all__: Final = ["Registry", "validate"]
 
 
 class Registry:
@@ -21,6 +23,7 @@ class Registry:
     __slots__ = (
         "_core",
         "_emergency",
+        "_feeds",
         "_inbound",
         "_operators",
         "_outbound",
@@ -42,6 +45,7 @@ class Registry:
         self._trunks = {trunk.id: trunk for trunk in snapshot.trunks}
         self._sources = SourceTable(snapshot.trunks)
         self._purposes = dict(snapshot.purposes)
+        self._feeds = snapshot.feeds
         self._emergency = frozenset(code.encode("ascii") for code in snapshot.emergency)
         self._core = tuple(trunk for trunk in snapshot.trunks if trunk.side == "core" and trunk.state == "active")
         self._outbound: dict[tuple[str, ...], tuple[Trunk, ...]] = {(): self._core}
@@ -65,6 +69,13 @@ class Registry:
     def trunk(self, trunk_id: str) -> Trunk | None:
         """A trunk by id."""
         return self._trunks.get(trunk_id)
+
+    def stale_feed(self, at: float) -> str:
+        """Id of a decline feed that is older than it may be at `at` (epoch seconds), empty: none is."""
+        for feed in self._feeds:
+            if feed.is_stale(at):
+                return feed.id
+        return ""
 
     def trunk_by_source(
         self, listener: str, ip: str, port: int = 0, transport: str = "udp", identities: tuple[str, ...] = ()

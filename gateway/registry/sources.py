@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 from gateway.registry.model import Trunk
 
 Network = IPv4Network | IPv6Network
 Trunks = tuple[Trunk, ...]
 
-_BITS = {4: 32, 6: 128}
+_BITS: Final = {4: 32, 6: 128}
 
 
 class Source:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import time
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+
+from gateway.telemetry.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_peer_up", "gauge", "1 unless the peer is known to be down", ("trunk", "peer")),
     Metric("callgate_peer_drained", "gauge", "1 if the peer was drained by hand: no new calls", ("trunk", "peer")),
     Metric("callgate_registry_version", "gauge", "Version of the registry in the worker's memory", (), "each"),
+    Metric("callgate_feed_age_seconds", "gauge", "Age of a decline feed's version in force", ("feed",), "each"),
+    Metric("callgate_feed_stale", "gauge", "1 while a decline feed is older than it may be", ("feed",), "each"),
     Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
     Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
     Metric("callgate_journal_writable", "gauge", "1 if the worker can write evidence", (), "each"),
@@ -87,6 +90,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_projection_rebuilds_total", "counter", "Times Redis was filled anew under a new epoch"),
     Metric("callgate_projection_repairs_total", "counter", "Buckets found without their marker and rewritten"),
     Metric("callgate_projection_failures_total", "counter", "Times projection stopped and was tried again"),
+    Metric("callgate_api_requests_total", "counter", "Requests of the REST API, by answer", ("method", "status")),
     Metric("callgate_database_up", "gauge", "1 if PostgreSQL answers"),
     Metric("callgate_build_info", "gauge", "1; flavour says whether the path of a call is compiled", ("flavour",)),
 )
@@ -97,22 +101,6 @@ DECISION_BOUNDS = (25e-6, 50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0
 configure."""
 
 LOOKUP_BOUNDS = (5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-
-
-class Histogram:
-    """Counts per bucket and a sum, in seconds. `observe` costs one bisection."""
-
-    __slots__ = ("bounds", "counts", "sum")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        """Count one value: it falls into the first bucket whose bound is not less (Prometheus `le`)."""
-        self.counts[bisect_left(self.bounds, seconds)] += 1
-        self.sum += seconds
 
 
 Samples = Sequence[tuple[tuple[str, ...], float]]
@@ -154,7 +142,7 @@ class WorkerStats:
 
     __slots__ = (
         "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "delay", "drained", "draining",
-        "dropped", "errors", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
+        "dropped", "errors", "feeds", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
         "journal_writable", "keys_match", "logins", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
         "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
@@ -210,6 +198,8 @@ class WorkerStats:
         self.drained: dict[tuple[str, str], bool] = {}
         """The same peers: True where they were drained by hand."""
         self.registry_version = 0
+        self.feeds: dict[str, tuple[float, int]] = {}
+        """Decline feeds: when the version in force was issued (epoch seconds), how old it may become (seconds)."""
         self.dataset_epoch = 0
         self.redis_up = False
         self.draining = False
@@ -224,6 +214,7 @@ class WorkerStats:
             "callgate_sip_messages_total": self._messages(),
             "callgate_peer_up": [(key, float(up)) for key, up in self.peers.items()],
             **self.streams,
+            **self._feed_ages(time.time()),
             "callgate_peer_drained": [(key, float(drained)) for key, drained in self.drained.items()],
         }
         for name, by_label in (
@@ -264,6 +255,13 @@ class WorkerStats:
             )
         }
         return Snapshot(f"worker-{self.index}", self.boot, samples, histograms)
+
+    def _feed_ages(self, now: float) -> dict[str, Samples]:
+        ages = {feed: now - issued_at for feed, (issued_at, _) in self.feeds.items()}
+        return {
+            "callgate_feed_age_seconds": [((feed,), age) for feed, age in ages.items()],
+            "callgate_feed_stale": [((feed,), float(age > self.feeds[feed][1])) for feed, age in ages.items()],
+        }
 
     def _messages(self) -> Samples:
         samples: list[tuple[tuple[str, ...], float]] = []

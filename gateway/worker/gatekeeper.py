@@ -10,7 +10,7 @@ from gateway.gate.attempt import CallAttempt
 from gateway.gate.callee import read_callee
 from gateway.gate.decision import Verdict, refusal_headers
 from gateway.gate.gate import Gate
-from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
+from gateway.gate.screen import emergency_uri, screen_request, screen_response
 from gateway.gate.waiting import Waiting, deliver
 from gateway.proxy.call import Call
 from gateway.proxy.peer import Peer, Source
@@ -18,6 +18,7 @@ from gateway.proxy.ports import Refused
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
+from gateway.sip.screened import Screened
 from gateway.telemetry.metrics import WorkerStats
 from gateway.worker.leases import Leases, session_s
 from gateway.worker.peers import PeerBook
@@ -26,6 +27,9 @@ from policies.facts import OUTBOUND
 
 MAX_EXPIRED = 100_000
 """Calls remembered that ended without a BYE: as many as the evidence remembers ends."""
+
+Outgoing = Callable[[CallAttempt, bytes, Registry], Screened]
+"""As `outgoing`."""
 
 
 class Gatekeeper:
@@ -47,6 +51,7 @@ class Gatekeeper:
         self._host = host
         self._leases = leases
         self._when_safe = when_safe
+        self._outgoing: Outgoing = outgoing
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
         self._expired: set[str] = set()
@@ -128,7 +133,7 @@ class Gatekeeper:
         if registry is None or book is None:
             return
         peers = tuple(peer for trunk in attempt.routes if (peer := book.peers.get(trunk.id)) is not None)
-        headers = outgoing(attempt, self._host, registry)
+        headers = self._outgoing(attempt, self._host, registry)
         call.admit(attempt.target, headers, peers, now, bool(attempt.emergency))
 
     def _refused(self, answer: Answer, rule: str, decision: str, request: Request) -> Refused:

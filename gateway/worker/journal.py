@@ -10,6 +10,7 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 from time import time
+from typing import Final
 
 from gateway.settings import Settings
 from gateway.store.journal.recovery import Recovery, open_journal
@@ -17,10 +18,10 @@ from gateway.store.journal.syncer import OnSynced, Post
 from gateway.store.journal.writer import JournalWriter
 from gateway.telemetry.logs import get_logger
 
-RECOVER_SECONDS = 240.0
+RECOVER_SECONDS: Final = 240.0
 """How far back the journal is read at start: Timer C (180 s) and a minute; no call is in set-up for longer."""
 
-_log = get_logger(__name__)
+_log: Final = get_logger(__name__)
 
 
 def journal_of(settings: Settings, index: int) -> Path:

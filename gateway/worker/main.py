@@ -168,8 +168,9 @@ class Worker:
         """What the journal held, until the other workers have told what they did with it."""
         self._greeted = False
         self.book: PeerBook | None = None
-        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
-        self.locating = Locating(settings.dns, listeners, settings.located_file, self._relocated, self.faults.task)
+        self.locating = Locating(
+            settings.dns, self._every_listener, settings.located_file, self._relocated, self.faults.task
+        )
         self.probing = probing_of(settings, index, loop, self.core.layer, self.edge, self.faults.message)
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
@@ -226,6 +227,10 @@ class Worker:
             _log.error("evidence lost", records=evidence.kept + evidence.given_up, trouble=self.journal.trouble)
         self._server.close()
         self.journal.close()
+
+    @property
+    def _every_listener(self) -> list[AnyListener]:
+        return [*self.listeners, *self.streams.listeners]
 
     def _in_progress(self) -> bool:
         layer = self.core.layer
@@ -286,14 +291,14 @@ class Worker:
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
-        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
         logins = self._login_table(registry)
-        book = PeerBook(registry, listeners, self.book, logins, self.locating.located)
+        book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
         self.edge.forget_sources()
         self.stats.registry_version = registry.version
+        self.stats.feeds = {feed.id: (feed.issued_at, feed.max_age_s) for feed in snapshot.feeds}
         if not self._listening:
             self._listening = True
             self.edge.start(self.core)

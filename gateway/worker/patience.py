@@ -7,9 +7,11 @@ then asked. Calls that need no store are not touched by it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.store.ports import LookupReply, SubscriberLookup
 
-HOLD_S = 5.0
+HOLD_S: Final = 5.0
 """Longest wait from the start: an embedded Redis that was restarted empty is filled again well within it."""
 
 MAX_HELD = 5_000

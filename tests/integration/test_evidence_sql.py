@@ -19,7 +19,7 @@ from gateway.store.sql.engine import driver, mapped_errors
 from gateway.store.sql.errors import problem_kind
 from gateway.store.sql.evidence import Checkpoint, ProvenRows, ShippedRow, _store, load_checkpoint, partition_name, ship
 from gateway.store.sql.evidence_rows import CALL_ID_PREFIX, evidence_rows, record_bytes
-from gateway.store.sql.tokens import Principal, create_token, find_token, revoke_token
+from gateway.store.sql.tokens import Principal, Role, Scope, create_token, find_token, revoke_token
 from gateway.store.sql.verify import verify_evidence
 from tests.support.database import ALICE, count, engine_on, hash_of
 
@@ -386,7 +386,9 @@ async def test_days_dropped_by_retention_are_no_alteration(migrated_url: str) ->
 async def test_tokens_are_shown_once_and_revoked(migrated_url: str) -> None:
     async with engine_on(migrated_url, registry=False) as engine:
         token = await create_token(engine, "grafana", "viewer", "ann")
-        assert await find_token(engine, token) == Principal("grafana", "viewer")
+        found = await find_token(engine, token)
+        assert found is not None
+        assert found == Principal(found.id, "grafana", Role.VIEWER, "", frozenset({Scope.READ}))
         assert await find_token(engine, token + "x") is None
         with pytest.raises(Conflict):
             await create_token(engine, "grafana", "viewer", "ann")

@@ -23,7 +23,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from gateway.settings import run_dir_of
 
@@ -224,6 +224,18 @@ class GatewayProcess:
                 return error.code, error.read().decode()
         except OSError as error:
             return 0, str(error)
+
+    def api(self, token: str, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of a request to /api/v1."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(self.url(f"/api/v1{path}"), data, headers, method=method)
+        try:
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
 
     def wait_ready(self, timeout_s: float = 10.0) -> float:
         """Wait until /readyz says 200; the seconds that took."""

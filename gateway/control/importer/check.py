@@ -73,7 +73,7 @@ def _check_registry(path: Path, good: list[str], problems: list[str]) -> Snapsho
 
 
 def _check_rows(path: Path, read: _ReadRows, snapshot: Snapshot, good: list[str], problems: list[str]) -> None:
-    found = Problems(str(path))
+    found = Problems(str(path), private=True)
     subscribers = Subscribers(Keys(_NO_SECRET, _NO_SECRET, _NO_SECRET))
     try:
         rows = sum(1 for _ in read(path, snapshot, subscribers, datetime.now(UTC), found))

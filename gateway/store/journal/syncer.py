@@ -30,7 +30,7 @@ class Syncer:
     """Owns the thread. All methods are the owner's thread's, except the loop of the thread itself."""
 
     __slots__ = (
-        "_books", "_directory", "_fd", "_interval", "_lock", "_mark_now", "_old", "_post", "_stop", "_thread",
+        "_books", "_directory", "_fd", "_interval", "_lock", "_mark_now", "_old", "_post", "_runner", "_stop",
         "_waiting", "_wake", "dirty", "errors", "failed", "syncs",
     )  # fmt: skip
 
@@ -57,8 +57,8 @@ class Syncer:
         self.errors = 0
         """Syncs that failed."""
         self.syncs = 0
-        self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
-        self._thread.start()
+        self._runner = threading.Thread(target=self._run, name="journal-sync", daemon=True)
+        self._runner.start()
 
     def written(self) -> None:
         """Something was written. Cheap when said again before the next sync."""
@@ -86,7 +86,7 @@ class Syncer:
         """Sync what is left, close the file, end the thread."""
         self._stop = True
         self._wake.set()
-        self._thread.join(STOP_TIMEOUT_S)
+        self._runner.join(STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         while True:

@@ -25,7 +25,10 @@ DEFAULT_SEGMENT_BYTES: Final = 64 << 20
 """About 60,000 records: an hour at 15 calls/s. Small enough to read again at a restart within the second."""
 
 
-SEGMENT_PAUSE_S: Final = 1.0
+NEWLINE: Final = 0x0A
+"""As a number: `bytes in bytes` raises and drops a TypeError inside the interpreter."""
+
+SEGMENT_PAUSE_S = 1.0
 """Between two new segments begun because of failed syncs: a disk that stays broken must not be filled with them."""
 
 
@@ -101,7 +104,7 @@ class JournalWriter:
 
     def append(self, payload: bytes) -> None:
         """See `ports.Journal.append`. Raises ValueError on a newline or over `MAX_PAYLOAD` bytes."""
-        if len(payload) > MAX_PAYLOAD or b"\n" in payload:
+        if len(payload) > MAX_PAYLOAD or NEWLINE in payload:
             raise ValueError(f"journal record of {len(payload)} bytes is too long or has a newline in it")
         # lines.chain_next and lines.make_line, written out: this is paid by every call
         self._chain = chain = blake2b(self._chain + payload, digest_size=16).hexdigest().encode()

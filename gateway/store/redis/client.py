@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import hiredis
 
@@ -130,11 +130,12 @@ class RedisLink:
         opened = False
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                protocol = cast(asyncio.Protocol, connection)
                 if address.path:
-                    await self._loop.create_unix_connection(lambda: connection, address.path)
+                    await self._loop.create_unix_connection(lambda: protocol, address.path)
                 else:
                     tls = True if address.tls else None
-                    await self._loop.create_connection(lambda: connection, address.host, address.port, ssl=tls)
+                    await self._loop.create_connection(lambda: protocol, address.host, address.port, ssl=tls)
                 await self._shake_hands(connection)
             opened = True
         except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: host is no name

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import hiredis
 
-STUCK_AFTER_S: Final = 1.0
+STUCK_AFTER_S = 1.0
 """No byte for this long while a reply is owed: the connection is cut. Far above any deadline of a lookup."""
 
-MAX_PENDING: Final = 4096
+MAX_PENDING = 4096
 """Requests in flight. Lookups make one per loop turn: reached only while the server does not answer."""
 
 Replies = list[Any]
@@ -24,8 +24,9 @@ OnReplies = Callable[[Replies | None], None]
 """Called once: with the replies (hiredis.ReplyError objects among them), or None: the connection is lost."""
 
 
-class Connection(asyncio.Protocol):
-    """What stands between `connection_made` and `connection_lost`."""
+class Connection:
+    """What stands between `connection_made` and `connection_lost`: an `asyncio.Protocol` in all but its base, which a
+    compiled class cannot have."""
 
     __slots__ = ("_loop", "_pending", "_progress", "_reader", "_transport", "_watchdog", "lost", "reason")
 
@@ -101,6 +102,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.cut(str(exc) if exc is not None else "closed by the server")
+
+    def eof_received(self) -> None:
+        """The transport closes itself."""
+
+    def pause_writing(self) -> None:
+        """A slow server is noticed by the deadline of the lookups, and by `MAX_PENDING`."""
+
+    def resume_writing(self) -> None:
+        """See `pause_writing`."""
 
     def _watch(self) -> None:
         if self._pending and self._loop.time() - self._progress > STUCK_AFTER_S:

@@ -9,7 +9,7 @@ Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits, in braces: a
 | `cg:registry:V` | string | registry snapshot, version V: JSON of `registry.model.Snapshot`               |
 | `cg:calls`      | stream | calls that went on by another worker: `elsewhere`                             |
 | `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; marker        |
-| `cg:E:r:{B}`    | set    | refusals of scope all and category: `refusal_member`; marker                  |
+| `cg:E:r:{B}`    | set    | refusals of scope all and category, no time band: `refusal_member`; marker    |
 | `cg:E:x:{B}`    | hash   | other refusals: `scoped_field` -> `encode_scoped`; marker                     |
 | `cg:E:w:S`      | string | projector's watermark of shard S, kept in that shard: `encode_watermark`      |
 
@@ -65,7 +65,16 @@ MEMBER_BASE: Final = 10**17
 
 LOW48: Final = (1 << 48) - 1
 
-_scoped_decoder: Final = msgspec.json.Decoder(list[tuple[str, str]])
+
+class _Scoped(msgspec.Struct, array_like=True, omit_defaults=True):
+    """One scoped refusal in JSON: [scope, value] or [scope, value, band]."""
+
+    scope: str
+    value: str
+    band: str = ""
+
+
+_scoped_decoder: Final = msgspec.json.Decoder(list[_Scoped])
 _snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
 _encode_json: Final = msgspec.json.Encoder().encode
 
@@ -161,15 +170,18 @@ def scoped_field(callee_hash: bytes) -> bytes:
 
 
 def encode_scoped(refusals: Iterable[ScopedRefusal]) -> bytes:
-    """All scoped refusals of one callee: JSON list of [scope, value]. No refusals: delete the field."""
-    return _encode_json([(refusal.scope, refusal.value) for refusal in refusals])
+    """All scoped refusals of one callee: JSON list of [scope, value] or [scope, value, band]. No refusals: delete the
+    field."""
+    return _encode_json(
+        [(one.scope, one.value, one.band) if one.band else (one.scope, one.value) for one in refusals]
+    )
 
 
 def decode_scoped(value: bytes | None) -> tuple[ScopedRefusal, ...]:
     """Raises ValueError (msgspec.DecodeError) on a foreign value."""
     if value is None:
         return ()
-    return tuple([ScopedRefusal(scope, operand) for scope, operand in _scoped_decoder.decode(value)])
+    return tuple([ScopedRefusal(one.scope, one.value, one.band) for one in _scoped_decoder.decode(value)])
 
 
 def key_check(hash_number: Callable[[str], bytes]) -> bytes:

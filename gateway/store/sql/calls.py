@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from sqlalchemy import text
@@ -19,6 +19,17 @@ MAX_CALLS = 1_000
 
 _BY_GATEWAY = '"by":"gateway"'
 """In an end record that no BYE made."""
+
+_OPERATED_BY = (
+    "CASE WHEN position('\"direction\":\"outbound\"' IN record) > 0 AND position('\"trunk_operator\":' IN record) > 0 "
+    "THEN position(:by_trunk IN record) > 0 ELSE position(:by_number IN record) > 0 END"
+)
+"""Read from the record's text, which our encoder wrote without spaces: a string in JSON holds no bare quote, so no
+Call-ID can look like a field."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Place = tuple[int, str]
+"""Of a decision in the order of answers: epoch microseconds, id."""
 
 _decision_decoder = msgspec.json.Decoder(DecisionRecord)
 _outcome_decoder = msgspec.json.Decoder(OutcomeRecord)
@@ -43,13 +54,17 @@ async def find_calls(
     decision: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    operator: str | None = None,
+    direction: str | None = None,
+    before: Place | None = None,
     limit: int = 50,
 ) -> list[CallRow]:
     """Calls that match all that is given, newest first, at most `limit`.
 
     `caller`: the call centre's number, canonical (outbound calls' caller, inbound calls' callee).
     `callee_hash`: keyed hash of the subscriber's number, 8 bytes. `call_id`: whole and exact.
-    `decision`: decision id or its beginning. Raises Unavailable."""
+    `decision`: decision id or its beginning. `operator`: id, of outbound calls by whose trunk it came, of inbound ones
+    by whose number was called. `before`: only calls after this place in the order. Raises Unavailable."""
     conditions, values = ["kind = 'decision'"], dict[str, object](limit=max(1, min(limit, MAX_CALLS)))
     for clause, name, value in (
         ("number = :caller", "caller", caller),
@@ -60,6 +75,16 @@ async def find_calls(
         if value is not None:
             conditions.append(clause)
             values[name] = value
+    if operator is not None:
+        conditions.append(_OPERATED_BY)
+        name = msgspec.json.encode(operator).decode()
+        values |= {"by_trunk": f'"trunk_operator":{name}', "by_number": f'"operator":{name}'}
+    if direction is not None:
+        conditions.append("position(:direction IN record) > 0")
+        values["direction"] = f'"direction":"{direction}"'
+    if before is not None:
+        conditions.append("(at, id) < (:before_at, :before_id)")
+        values |= {"before_at": EPOCH + timedelta(microseconds=before[0]), "before_id": before[1]}
     if call_id is not None:
         # The index is over a prefix; the whole value is compared behind it.
         conditions.append(f"left(call_id, {CALL_ID_PREFIX}) = :prefix AND call_id = :call_id")
@@ -69,7 +94,7 @@ async def find_calls(
         # A range, so that the index on id serves it in any collation; ids are hex digits.
         conditions.append("id >= :decision AND id < :decision_end")
         values |= {"decision": decision.lower(), "decision_end": decision.lower() + "g"}
-    query = f"SELECT id, record FROM evidence WHERE {' AND '.join(conditions)} ORDER BY at DESC LIMIT :limit"
+    query = f"SELECT id, record FROM evidence WHERE {' AND '.join(conditions)} ORDER BY at DESC, id DESC LIMIT :limit"
     with mapped_errors():
         async with engine.connect() as connection:
             decisions = [(row[0], row[1]) for row in await connection.execute(text(query), values)]

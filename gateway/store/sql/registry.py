@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.registry.model import DigestAccount, NextHop, NumberRange, Operator, PlanEntry, Snapshot, Trunk
 from gateway.store.sql import schema
 from gateway.store.sql.engine import driver
+from gateway.store.sql.feeds import snapshot_feeds
 from gateway.store.sql.records import next_hop, next_hop_text
 
 _DIGIT_BITS = 54
@@ -71,6 +72,7 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
         country=state[3],
         zone=state[4],
         pack=state[5],
+        feeds=await snapshot_feeds(connection),
     )
 
 

@@ -1,6 +1,7 @@
 """The tables. `migrations/` makes them; a test holds both against each other.
 
-Words as in DESIGN §4. Times are timestamptz (UTC). `change` is the outbox row that changed a row last.
+`schema_lists` has those of consents and refusals. Words as in DESIGN §4.
+Times are timestamptz (UTC). `change` is the outbox row that changed a row last.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -25,19 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, INT8RANGE, JSONB, TSTZRANGE, ExcludeConstraint
 
-metadata = MetaData()
+from gateway.store.sql import schema_lists
+from gateway.store.sql.schema_base import metadata
+from gateway.store.sql.schema_base import time_column as _time
 
-_NOW = text("now()")
-
-
-def _time(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
-    return Column(
-        name,
-        DateTime(timezone=True),
-        nullable=not (required or now),
-        server_default=_NOW if now else None,
-    )
-
+__all__ = ["metadata", "schema_lists"]
 
 # --- registry
 # -------------------------------------------------------------------------------------------------
@@ -168,96 +159,6 @@ restrictions = Table(
     _time("recorded_at", now=True),
 )
 
-# --- subscribers
-# ----------------------------------------------------------------------------------------------
-
-consents = Table(
-    "consents",
-    metadata,
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("operator", Integer, ForeignKey("operators.number"), nullable=False),
-    Column("purpose", SmallInteger, ForeignKey("purposes.number"), nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    # The newest grant and the newest revoke; live while granted_at > revoked_at. Merging events into such a
-    # row gives the same whatever their order, so no late import resurrects a revoked consent.
-    _time("granted_at"),
-    _time("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    _time("revoked_at"),
-    Column("change", BigInteger, nullable=False),
-    PrimaryKeyConstraint("callee_hash", "operator", "purpose"),
-    CheckConstraint("octet_length(callee_hash) = 8", name="consents_hash"),
-    Index("consents_change", "change"),
-)
-
-refusals = Table(
-    "refusals",
-    metadata,
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("scope", Text, nullable=False),
-    # category: purpose name; caller_prefix, caller: canonical number; operator: operator id; all: empty.
-    Column("value", Text, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    # In force while declared_at >= withdrawn_at: at equal times the refusal wins.
-    _time("declared_at"),
-    _time("withdrawn_at"),
-    Column("source", Text, nullable=False),
-    Column("change", BigInteger, nullable=False),
-    PrimaryKeyConstraint("callee_hash", "scope", "value"),
-    CheckConstraint("octet_length(callee_hash) = 8", name="refusals_hash"),
-    CheckConstraint("scope IN ('all', 'category', 'caller_prefix', 'caller', 'operator')", name="refusals_scope"),
-    Index("refusals_change", "change"),
-)
-
-imports = Table(
-    "imports",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("sha256", LargeBinary, nullable=False),
-    Column("principal", Text, nullable=False),
-    # staging, done or refused
-    Column("state", Text, nullable=False),
-    Column("staged_lines", BigInteger, nullable=False, server_default=text("0")),
-    Column("changed", BigInteger, nullable=False, server_default=text("0")),
-    _time("started_at", now=True),
-    _time("finished_at"),
-    Index("imports_sha256", "sha256"),
-)
-
-staged_consents = Table(
-    "staged_consents",
-    metadata,
-    # imports.id; a single event passes through under minus its outbox id.
-    Column("import_id", BigInteger, nullable=False),
-    Column("line", BigInteger, nullable=False),
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    Column("operator", Integer, nullable=False),
-    Column("purpose", SmallInteger, nullable=False),
-    Column("revoke", Boolean, nullable=False),
-    _time("at", required=True),
-    _time("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    Index("staged_consents_import", "import_id"),
-)
-
-staged_refusals = Table(
-    "staged_refusals",
-    metadata,
-    Column("import_id", BigInteger, nullable=False),
-    Column("line", BigInteger, nullable=False),
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("withdraw", Boolean, nullable=False),
-    _time("at", required=True),
-    Column("source", Text, nullable=False),
-    Index("staged_refusals_import", "import_id"),
-)
-
 # --- changes
 # --------------------------------------------------------------------------------------------------
 
@@ -310,6 +211,76 @@ tokens = Table(
     Column("principal", Text, nullable=False),
     _time("created_at", now=True),
     _time("revoked_at"),
+    # Of a token in the role operator: whose data it reads and changes.
+    Column("operator", Text, ForeignKey("operators.id"), nullable=True),
+    Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{read}'::text[]")),
+    _time("expires_at"),
+    CheckConstraint("role IN ('viewer', 'operator', 'compliance', 'admin')", name="tokens_role"),
+    CheckConstraint("(role = 'operator') = (operator IS NOT NULL)", name="tokens_operator"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("token", BigInteger, ForeignKey("tokens.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    # Keyed hash of method, path and body: the body itself may name a subscriber.
+    Column("fingerprint", LargeBinary, nullable=False),
+    _time("at", now=True),
+    # The answer; no status: being worked on. No body: an answer that is not kept.
+    Column("status", Integer, nullable=True),
+    Column("content_type", Text, nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    PrimaryKeyConstraint("token", "key"),
+    Index("idempotency_keys_at", "at"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # What it does (control.approvals.KINDS), to what, and with which values.
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("reason", Text, nullable=False),
+    # Whose data it changes, if one operator's.
+    Column("operator", Text, nullable=True),
+    Column("requested_by", Text, nullable=False),
+    _time("requested_at", now=True),
+    _time("expires_at", required=True),
+    Column("state", Text, nullable=False, server_default=text("'pending'::text")),
+    Column("decided_by", Text, nullable=True),
+    _time("decided_at"),
+    Column("note", Text, nullable=False, server_default=text("''::text")),
+    CheckConstraint("state IN ('pending', 'approved', 'rejected')", name="approvals_state"),
+    CheckConstraint("(state = 'pending') = (decided_by IS NULL)", name="approvals_decided"),
+    CheckConstraint("state <> 'approved' OR decided_by <> requested_by", name="approvals_two_persons"),
+    Index("approvals_pending", "kind", "subject", postgresql_where=text("state = 'pending'::text")),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # consents, refusals, registry, pack, …
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("operator", Text, nullable=True),
+    # Whose control process works on it.
+    Column("node", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'running'::text")),
+    Column("rows", BigInteger, nullable=False, server_default=text("0")),
+    Column("changed", BigInteger, nullable=False, server_default=text("0")),
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
+    Column("detail", Text, nullable=False, server_default=text("''::text")),
+    Column("problems", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    _time("started_at", now=True),
+    _time("finished_at"),
+    CheckConstraint("state IN ('running', 'done', 'refused', 'failed')", name="uploads_state"),
 )
 
 # --- evidence

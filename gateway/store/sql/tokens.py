@@ -1,45 +1,158 @@
-"""API tokens: made once, shown once, kept as a hash."""
+"""API tokens: made once, shown once, kept as a hash. A token stands for a principal in one role, may do what its
+scopes name, and ends by itself where it has an expiry."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.store.ports import Conflict
 from gateway.store.sql import audit
 from gateway.store.sql.engine import mapped_errors
 
-ROLES = ("viewer", "compliance", "engineer", "admin")
-PREFIX = "cg_"
+PREFIX: Final = "cg_"
+TOKEN_CHARACTERS: Final = len(PREFIX) + 43
+"""256 random bits in base64url."""
+MAX_NAME: Final = 64
+
+
+class Role(StrEnum):
+    """Who somebody is."""
+
+    VIEWER = "viewer"
+    """Reads; sees no subscriber number in clear."""
+    OPERATOR = "operator"
+    """A call centre's own staff: bound to one operator id, reads and changes that one's data alone."""
+    COMPLIANCE = "compliance"
+    """Carrier's compliance staff: lists, registry, approvals, evidence."""
+    ADMIN = "admin"
+    """Everything but reveal; makes tokens."""
+
+
+class Scope(StrEnum):
+    """What a token may do of what its role may."""
+
+    READ = "read"
+    LISTS = "lists"
+    """Change consents, refusals, wishes, feeds."""
+    REGISTRY = "registry"
+    """Change operators, papers, trunks, numbers, packs, peers; request and decide approvals."""
+    REVEAL = "reveal"
+    """See one subscriber number in clear, with a reason."""
+    ADMIN = "admin"
+    """Make and revoke tokens."""
+
+
+ALLOWED: Final[dict[Role, frozenset[Scope]]] = {
+    Role.VIEWER: frozenset({Scope.READ}),
+    Role.OPERATOR: frozenset({Scope.READ, Scope.LISTS, Scope.REGISTRY}),
+    Role.COMPLIANCE: frozenset({Scope.READ, Scope.LISTS, Scope.REGISTRY, Scope.REVEAL}),
+    Role.ADMIN: frozenset({Scope.READ, Scope.LISTS, Scope.REGISTRY, Scope.ADMIN}),
+}
+"""The most a role may be given."""
+
+ASKED_FOR: Final = frozenset({Scope.REVEAL})
+"""Scopes a token has only where they were named when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a token stands for."""
+    """Who a live token stands for."""
 
+    id: int
+    name: str
+    role: Role
+    operator: str
+    """Operator id; empty where it is bound to none."""
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """A token as it is listed."""
+
+    id: int
     name: str
     role: str
+    operator: str
+    scopes: tuple[str, ...]
+    principal: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
 
 
-async def create_token(engine: AsyncEngine, name: str, role: str, principal: str) -> str:
-    """A new token for `name` (unique) in `role` (ROLES); returns the token, which is not kept.
+async def create_token(
+    engine: AsyncEngine,
+    name: str,
+    role: str,
+    principal: str,
+    *,
+    operator: str = "",
+    scopes: Iterable[str] = (),
+    expires_at: datetime | None = None,
+) -> str:
+    """A new token for `name` (unique for ever); returns the token, which is not kept.
 
-    Raises ValueError on an unknown role, Conflict where the name is taken, Unavailable.
+    `operator`: needed in the role operator, and only there. `scopes`: default all the role may have without being
+    asked for. Raises ValueError (names field, value and fix), Conflict where the name is taken, Unavailable.
     """
-    if role not in ROLES:
-        raise ValueError(f"role: {role!r}: write one of {', '.join(ROLES)}")
+    known, given = checked_role(role), frozenset(map(str, scopes))
+    wanted = checked_scopes(known, given) if given else ALLOWED[known] - ASKED_FOR
+    if not (0 < len(name) <= MAX_NAME and name.isprintable()):
+        raise ValueError(f"name: {name!r}: write 1 to {MAX_NAME} printable characters")
+    if bool(operator) != (known is Role.OPERATOR):
+        fix = "name the one it is bound to" if known is Role.OPERATOR else "leave it out: only role operator has one"
+        raise ValueError(f"operator: {operator or '(empty)'!r}: {fix}")
     token = PREFIX + secrets.token_urlsafe(32)
+    detail = {"role": known, "operator": operator, "scopes": sorted(wanted), "expires_at": expires_at}
     with mapped_errors():
         async with engine.begin() as connection:
-            await connection.execute(
-                text("INSERT INTO tokens (name, sha256, role, principal) VALUES (:name, :sha256, :role, :principal)"),
-                {"name": name, "sha256": _digest(token), "role": role, "principal": principal},
-            )
-            await audit.record(connection, principal, "token.create", name, {"role": role})
+            if operator and (await connection.execute(_OPERATOR, {"id": operator})).scalar_one_or_none() is None:
+                raise ValueError(f"operator: {operator!r}: there is none of this id")
+            made = await connection.execute(
+                _INSERT,
+                {
+                    "name": name, "sha256": digest(token), "role": str(known), "principal": principal,
+                    "operator": operator or None, "scopes": sorted(wanted), "expires_at": expires_at,
+                },
+            )  # fmt: skip
+            if made.one_or_none() is None:
+                raise Conflict(f"name: {name!r}: is taken, for ever where it is a revoked token's: choose another")
+            await audit.record(connection, principal, "token.create", name, detail)
     return token
+
+
+_OPERATOR = text("SELECT 1 FROM operators WHERE id = :id")
+_INSERT = text(
+    "INSERT INTO tokens (name, sha256, role, principal, operator, scopes, expires_at) "
+    "VALUES (:name, :sha256, :role, :principal, :operator, :scopes, :expires_at) "
+    "ON CONFLICT (name) DO NOTHING RETURNING id"
+)
+
+
+def checked_role(role: str) -> Role:
+    """The role. Raises ValueError."""
+    try:
+        return Role(role)
+    except ValueError:
+        raise ValueError(f"role: {role!r}: write one of {', '.join(Role)}") from None
+
+
+def checked_scopes(role: Role, scopes: Iterable[str]) -> frozenset[Scope]:
+    """The scopes, of those the role may have. Raises ValueError."""
+    for scope in scopes:
+        if scope not in ALLOWED[role]:
+            raise ValueError(f"scopes: {scope!r}: role {role} may have {', '.join(sorted(ALLOWED[role]))}")
+    return frozenset(map(Scope, scopes))
 
 
 async def revoke_token(engine: AsyncEngine, name: str, principal: str) -> bool:
@@ -57,17 +170,39 @@ async def revoke_token(engine: AsyncEngine, name: str, principal: str) -> bool:
 
 
 async def find_token(engine: AsyncEngine, token: str) -> Principal | None:
-    """Whom a live token stands for. Raises Unavailable."""
+    """Whom a live token stands for; None where it is unknown, revoked or expired. Raises Unavailable."""
     with mapped_errors():
         async with engine.connect() as connection:
-            row = await connection.execute(
-                text("SELECT name, role FROM tokens WHERE sha256 = :sha256 AND revoked_at IS NULL"),
-                {"sha256": _digest(token)},
+            found = (await connection.execute(_FIND, {"sha256": digest(token)})).one_or_none()
+    if found is None:
+        return None
+    return Principal(found[0], found[1], Role(found[2]), found[3] or "", frozenset(map(Scope, found[4])))
+
+
+_FIND = text(
+    "SELECT id, name, role, operator, scopes FROM tokens WHERE sha256 = :sha256 AND revoked_at IS NULL "
+    "AND (expires_at IS NULL OR expires_at > now())"
+)
+
+
+async def list_tokens(engine: AsyncEngine, after: str = "", limit: int = 1_000) -> list[TokenRow]:
+    """Tokens by name after `after`, those that ended too. Raises Unavailable."""
+    with mapped_errors():
+        async with engine.connect() as connection:
+            rows = await connection.execute(
+                text(
+                    "SELECT id, name, role, operator, scopes, principal, created_at, expires_at, revoked_at "
+                    "FROM tokens WHERE name > :after ORDER BY name LIMIT :limit"
+                ),
+                {"after": after, "limit": limit},
             )
-            found = row.one_or_none()
-    return None if found is None else Principal(found[0], found[1])
+            return [_row(row) for row in rows]
 
 
-def _digest(token: str) -> bytes:
+def _row(row: Any) -> TokenRow:
+    return TokenRow(row[0], row[1], row[2], row[3] or "", tuple(row[4]), *row[5:])
+
+
+def digest(token: str) -> bytes:
     """Plain SHA-256: a token has 256 random bits, so there is nothing to slow a guesser down for."""
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

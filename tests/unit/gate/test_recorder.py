@@ -46,6 +46,9 @@ OUTBOUND = {
     "Diversion": invite(b"Diversion: <sip:+8613800138000@127.0.0.2>;reason=unconditional"),
     "own number": invite(from_=b"<sip:+8613800138000@127.0.0.2>;tag=a1"),
     "own number, other form": invite(from_=b"<sip:013800138000@127.0.0.2>;tag=a1"),
+    "Call-ID and tag": invite(
+        from_=b"<sip:+8657112340001@127.0.0.2>;tag=8613800138000", call_id=b"13800138000-1@127.0.0.2"
+    ),
     "display": invite(from_=b'"13800138000" <sip:+8657112340001@127.0.0.2>;tag=a1'),
 }
 

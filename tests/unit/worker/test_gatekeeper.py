@@ -10,12 +10,11 @@ import pytest
 
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.records import DecisionRecord, EndRecord, OutcomeRecord
-from gateway.gate.screen import Screened
 from gateway.proxy.peer import Peer
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse
-from gateway.worker import gatekeeper as gatekeeper_module
+from gateway.sip.screened import Screened
 from gateway.worker.gatekeeper import Gatekeeper, outgoing, release_cause, trunk_of
 from tests.support.sip_text import Extra, answer, caller_party, inbound
 from tests.unit.gate import calls
@@ -131,15 +130,14 @@ def test_a_turn_without_verdicts_waits_for_nothing(post: Post) -> None:
     post.turn()
 
 
-def test_a_fault_of_ours_is_a_500_and_stops_no_other_call(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = gatekeeper_module.outgoing
+def test_a_fault_of_ours_is_a_500_and_stops_no_other_call(post: Post) -> None:
 
     def sometimes(found: CallAttempt, host: bytes, over: Registry) -> Screened:
         if found.request.call_id == b"bad":
             raise RuntimeError("ours")
-        return real(found, host, over)
+        return outgoing(found, host, over)
 
-    monkeypatch.setattr(gatekeeper_module, "outgoing", sometimes)
+    post.keeper._outgoing = sometimes
     post.core.receive(invite(call_id=b"bad", branch=b"z9hG4bK-bad"), post.source("127.0.0.2"), monotonic())
     post.core.receive(invite(), post.source("127.0.0.2"), monotonic())
     post.house.lookup.answer(CONSENT)

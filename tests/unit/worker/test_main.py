@@ -45,7 +45,7 @@ async def test_a_verdict_that_cannot_be_told_does_not_keep_the_turn_from_ending(
 
     with built(tmp_path, asyncio.get_running_loop(), sync="always") as worker:
         ended = asyncio.Event()
-        worker.edge._before_send = lambda now: ended.set()
+        worker.edge.before_send = lambda now: ended.set()
         worker._when_safe(act)
         async with asyncio.timeout(10):
             await ended.wait()

@@ -1,0 +1,45 @@
+"""What is stored, in the form that imports read."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+
+from gateway.control.api.caller import CHANGERS, Caller, needs
+from gateway.control.api.context import Context
+from gateway.control.api.problems import ApiError
+from gateway.control.exporter import registry_toml
+from gateway.control.importer.problems import NO_PACK
+from gateway.store.sql.engine import mapped_errors
+from gateway.store.sql.registry import load_plan, load_snapshot, purpose_titles
+
+
+class Toml(PlainTextResponse):
+    """TOML has no registered type of its own that browsers show; it is text."""
+
+    media_type = "application/toml"
+
+
+def router(context: Context) -> APIRouter:
+    """`/exports`."""
+    routes = APIRouter(tags=["imports and exports"], default_response_class=Toml)
+
+    @routes.get("/exports/registry", summary="The whole registry, as `imports/registry` reads it")
+    async def registry(_: Caller = needs(*CHANGERS)) -> Toml:
+        with mapped_errors():
+            async with context.patient.connect() as connection:
+                snapshot, titles = await load_snapshot(connection), await purpose_titles(connection)
+        return Toml(await asyncio.to_thread(registry_toml, snapshot, titles))
+
+    @routes.get("/exports/pack", summary="The rule pack in force, as it was imported")
+    async def pack(_: Caller = needs(*CHANGERS)) -> Toml:
+        with mapped_errors():
+            async with context.engine.connect() as connection:
+                found = (await load_plan(connection)).pack
+        if not found:
+            raise ApiError(404, "not-found", NO_PACK)
+        return Toml(found)
+
+    return routes

@@ -1,0 +1,90 @@
+"""Explains a call with what is in force now: registry, pack and consents as a worker has them, from Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Final
+
+from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
+from gateway.gate.engine import Engine
+from gateway.gate.explain import Explanation, explain
+from gateway.gate.pack import load_pack
+from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.seal import Sealer
+from gateway.keys import Keys
+from gateway.registry.model import Snapshot
+from gateway.registry.registry import Registry
+from gateway.settings import Settings
+from gateway.store.ports import Conflict
+from gateway.store.redis.client import RedisLink
+from gateway.store.redis.lastgood import FILE_NAME, load_last_good
+from gateway.store.redis.layout import key_check
+from gateway.store.redis.lookup import RedisLookup
+from gateway.store.redis.snapshot import SnapshotWatcher
+
+SNAPSHOT_WAIT_S: Final = 2.0
+"""How long Redis has to hand over the registry before the last good one on disk is taken, as a worker does."""
+
+
+class Explainer:
+    """Holds the link and what it told; made once, asked often. A call is explained by the code that decides live ones;
+    nothing is recorded."""
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        """`settings` names Redis. To be made inside the event loop."""
+        self._state_dir = settings.state_dir
+        self._pseudonymizer = Pseudonymizer(keys.pseudonym)
+        self._sealer = Sealer(keys.seal_id, keys.seal)
+        check = key_check(self._pseudonymizer.hash)
+        self._link = RedisLink(settings.redis.url)
+        self._lookup = RedisLookup(self._link, settings.gate.deadline_ms / 1000, key_check=check)
+        self._known = asyncio.Event()
+        self._epoch = asyncio.Event()
+        self._snapshot: Snapshot | None = None
+        self._ready: tuple[Registry, Engine] | None = None
+        self._watcher = SnapshotWatcher(self._link, self._on_snapshot, self._on_epoch, key_check=check)
+        self._running = asyncio.ensure_future(self._link.run())
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Drop the link."""
+        self._watcher.stop()
+        self._running.cancel()
+
+    @property
+    def key_reason(self) -> str:
+        """Why the rules that need consents could not be asked; empty where they could."""
+        return self._watcher.key_reason
+
+    async def explain(self, trunk: str, caller: str, callee: str) -> Explanation:
+        """What would happen to such a call now. Raises ExplainError, and Conflict where there is no registry or no
+        pack."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SNAPSHOT_WAIT_S):
+                await self._known.wait()
+                await self._epoch.wait()
+        registry, engine = self._in_force()
+        return await explain(
+            registry, engine, self._lookup, self._pseudonymizer, self._sealer, trunk, caller, callee,
+            time.time(), time.monotonic,
+        )  # fmt: skip
+
+    def _in_force(self) -> tuple[Registry, Engine]:
+        if self._ready is None:
+            snapshot = self._snapshot or load_last_good(self._state_dir / FILE_NAME)
+            if snapshot is None:
+                raise Conflict(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
+            if not snapshot.pack:
+                raise Conflict(NO_PACK)
+            self._ready = Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force", stored=True))
+        return self._ready
+
+    def _on_epoch(self, number: int, buckets: int) -> None:
+        self._lookup.set_epoch(number, buckets)
+        self._epoch.set()
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshot, self._ready = snapshot, None
+        self._known.set()

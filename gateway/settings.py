@@ -173,7 +173,7 @@ class Overload:
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
     enabled: Annotated[bool, "true or false (only full tables refuse calls)"] = True
     delay_ms: Annotated[int, Ge(1), Le(10_000), "milliseconds messages may wait to be read, for 100 ms on end"] = 20
-    max_delay_ms: Annotated[int, Ge(1), Le(60_000), "milliseconds after which no new call is taken while shedding"] = 60
+    max_delay_ms: Annotated[int, Ge(1), Le(60_000), "milliseconds after which no new call is taken while shedding"] = 40
     waiting: Annotated[int, Ge(1), Le(10_000), "calls that may wait for the store before others are shed"] = 2_000
     retry_after_s: Annotated[int, Ge(1), Le(3_600), "least seconds in Retry-After; up to 2 more are added"] = 1
 

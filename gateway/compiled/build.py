@@ -34,6 +34,7 @@ MODULES: tuple[str, ...] = (
     "gateway/net/handover.py",
     "gateway/net/lag.py",
     "gateway/net/links.py",
+    "gateway/net/new_calls.py",
     "gateway/net/parcels.py",
     "gateway/net/ports.py",
     "gateway/net/share.py",

@@ -21,6 +21,7 @@ from gateway.gate.shape import (
     IS_CONTACT,
     IS_FROM,
     IS_KIN,
+    IS_NAMED,
     IS_NETWORK,
     IS_PRIVACY,
     IS_REMOVED,
@@ -32,7 +33,7 @@ from gateway.gate.shape import (
     shape_of,
 )
 from gateway.gate.userpart import read_target, read_uri
-from gateway.gate.written import address, bare_contact, contact, emergency_to, name_addr, tag_only
+from gateway.gate.written import address, bare_contact, contact, emergency_to, name_addr, nameless, tag_only
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
@@ -147,7 +148,7 @@ def screen_response(
     if request is not None:
         _restore(headers, shape, response, request)
     if from_trunk.side != "access":
-        _withhold(headers, shape, from_trunk, to_trunk)
+        _withhold(headers, shape, from_trunk, to_trunk, request is not None)
         return Screened(headers, response.body)
     for at, mark in shape.leaving:
         header = headers[at]
@@ -189,11 +190,17 @@ def _verified(request: Request, trunk: Trunk, asserted: Number | None, plan: Num
     return asserted if asserted is not None else read_uri(request.from_.uri, trunk, plan).number
 
 
-def _withhold(headers: Headers, shape: Shape, from_trunk: Trunk, to_trunk: Trunk) -> None:
-    """Take out the network's identity, unless it is believed there and may be shown here (RFC 3324, RFC 3325 §7)."""
+def _withhold(headers: Headers, shape: Shape, from_trunk: Trunk, to_trunk: Trunk, restored: bool = False) -> None:
+    """Take out the network's identity, unless it is believed there and may be shown here (RFC 3324, RFC 3325 §7), and
+    what is no text. `restored`: From and To are what `to_trunk` wrote itself."""
     hidden = shape.private and withholds_identity(headers)
     trusted = from_trunk.trusted and to_trunk.trusted and not hidden
     for at, mark in shape.arriving:
+        if mark == IS_NAMED:
+            own = restored and (at == shape.from_at or at == shape.to_at)
+            if not own and not headers[at][1].isascii():
+                headers[at] = nameless(headers[at])
+            continue
         drop = not trusted if mark == IS_NETWORK else hidden and mark == IS_KIN
         if drop or not is_clean(headers[at]):
             del headers[at]

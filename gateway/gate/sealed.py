@@ -25,6 +25,16 @@ MAX_RAW_TOTAL: Final = 8_192
 _encode: Final = msgspec.json.Encoder().encode
 
 
+def _legible(value: bytes) -> str:
+    """UTF-8, or a display-name in GBK (`sip.headers`); what is neither shows where it is not."""
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return value.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return value.decode("utf-8", "replace")
+
+
 def sealed_content(request: Request, subscriber: str) -> bytes:
     """JSON: `subscriber` (canonical, empty if unread), `uri` (Request-URI), `headers` (name, value in order), `more`
     (how many were left out or cut)."""
@@ -45,7 +55,7 @@ def sealed_content(request: Request, subscriber: str) -> bytes:
         if cut:
             more += 1
         room -= size
-        kept.append((name, value.decode("utf-8", "replace")))
+        kept.append((name, _legible(value)))
     uri = request.uri[:MAX_RAW].decode("utf-8", "replace")
     content: bytes = _encode({"subscriber": subscriber, "uri": uri, "headers": kept, "more": more})
     return content

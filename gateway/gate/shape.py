@@ -47,6 +47,8 @@ IS_TRANSFER: Final = 8
 IS_NETWORK: Final = 9
 IS_KIN: Final = 10
 """Repeats the caller's number, but stays where he did not ask to be hidden."""
+IS_NAMED: Final = 11
+"""Has a display-name, which may be in another encoding than UTF-8."""
 
 Marks = tuple[tuple[int, int], ...]
 """(place in the list, what it is), the last header first, so that one can be deleted and the others stay in place."""
@@ -212,5 +214,7 @@ def _arriving(name: bytes) -> int:
         return IS_NETWORK
     if lower in WITHHELD:
         return IS_KIN
-    # The parser has refused what is no text in a registered header with a grammar.
+    if name in (FROM, TO, CONTACT):
+        return IS_NAMED
+    # The parser has refused what is no text in any other registered header with a grammar.
     return 0 if name in CANONICAL and name not in FREE_TEXT else IS_TEXT

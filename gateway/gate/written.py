@@ -7,12 +7,14 @@ reads as an address where somebody looks for the first `<`.
 
 from __future__ import annotations
 
+from gateway.gate.identity_headers import is_clean
 from gateway.gate.privacy import display_agrees, display_is_letters
 from gateway.gate.userpart import HARMLESS_PARAMS, plain_digits, plain_uri, read_uri, uri_params
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.chars import COMMA, QUOTE
 from gateway.sip.errors import ProtocolError
+from gateway.sip.headers import is_text
 from gateway.sip.nameaddr import NameAddr, parse_name_addr, split_list
 from gateway.sip.names import TO
 from gateway.sip.params import split_params
@@ -60,6 +62,17 @@ def contact(header: Header, trunk: Trunk, plan: NumberingPlan) -> Header:
             if not display_agrees(display, number.canonical if number is not None else "", trunk, plan):
                 display = b""
         written.append(name_addr(display, parsed.uri, token_params(parsed.params)))
+    return header[0], b", ".join(written)
+
+
+def nameless(header: Header) -> Header:
+    """From, To or Contact without display-names that are not UTF-8."""
+    if is_clean(header):
+        return header
+    written = []
+    for parsed in _addresses(header[1]):
+        display = parsed.display if is_text(parsed.display) else b""
+        written.append(name_addr(display, parsed.uri, parsed.params))
     return header[0], b", ".join(written)
 
 

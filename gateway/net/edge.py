@@ -17,6 +17,7 @@ from typing import Any, Final
 from gateway.net.handover import Handover
 from gateway.net.lag import Lag
 from gateway.net.links import Links
+from gateway.net.new_calls import NewCalls
 from gateway.net.parcels import Parcel
 from gateway.net.ports import Core
 from gateway.net.stream_edge import StreamEdge
@@ -25,8 +26,11 @@ from gateway.proxy.peer import Peer, Source
 from gateway.transaction.destination import Destination
 from gateway.transaction.timers import NEVER, TimerQueue
 
-BURST: Final = 32
-"""Datagrams taken from one socket before other sockets, replies and timers get their turn."""
+BURST = 32
+"""Datagrams handled of one socket before other sockets, replies and timers get their turn."""
+
+MAX_READ = 256
+"""Datagrams read of it, those that only stand in line (`new_calls`) with them."""
 
 MAX_DATAGRAM: Final = 65_535
 MAX_SOURCES = 20_000
@@ -85,6 +89,15 @@ class Edge:
         """True once datagrams are read."""
         self.lag = Lag()
         """How long messages wait before they are read."""
+        self.calls = NewCalls(on_error)
+        """INVITEs that were read, and wait."""
+        self._going_on = False
+        self._busy = False
+        """The last turn left something in its socket."""
+        self._left = 0
+        """Datagrams that this turn may still handle."""
+        self._arrived = 0.0
+        """When the datagrams of this turn came, as far as their stamps were looked at."""
 
     def start(self, core: Core) -> None:
         """Begin to read."""
@@ -130,6 +143,7 @@ class Edge:
             for other in listener.group:
                 self._loop.remove_reader(other.fileno())
             listener.close()
+        self.calls.clear()
 
     def forget_sources(self) -> None:
         """A new registry version: every source is identified anew."""
@@ -155,14 +169,20 @@ class Edge:
         self._in_turn = True
         now = monotonic()
         looks = listener.lone >= LOOK_EVERY
-        taken = 0
-        while taken < BURST and self._datagram(core, listener, number, sock, now):
-            taken += 1
+        read = 0
+        self._left = BURST
+        self._busy = False
+        self._arrived = now
+        while self._datagram(core, listener, number, sock, now):
+            read += 1
             looks = looks or self.lag.at(now) > 0.0  # what had to wait may not be alone
             if not looks:
                 listener.lone += 1
                 break
-        if looks and taken < 2:
+            if not self._left or read >= MAX_READ:
+                self._busy = True
+                break
+        if looks and read < 2:
             listener.lone = 0
         self.end_turn(now)
 
@@ -171,6 +191,7 @@ class Edge:
         try:
             if self.lag.due(sock, now):
                 data, address = self.lag.receive(sock, MAX_DATAGRAM, now)
+                self._arrived = now - self.lag.at(now)
             else:
                 data, address = sock.recvfrom(MAX_DATAGRAM)
         except (BlockingIOError, InterruptedError):
@@ -185,10 +206,25 @@ class Edge:
             if source is None:
                 self.strangers += 1
             elif self._links is None or not self._links.handover.give(data, number, address[0], address[1], now):
+                if self.calls.put(data, source, self._arrived, core):
+                    return True
                 core.receive(data, source, now)
         except Exception as error:  # one message must not stop the others
             self._on_error(error)
+        self._left -= 1
         return True
+
+    def _take_calls(self, core: Core, now: float) -> None:
+        """Some of the INVITEs in the line. The others have their turn after what is left in the socket, or a turn of
+        their own."""
+        self.calls.take(core, now, self._busy)
+        if self.calls and not self._busy and not self._going_on:
+            self._going_on = True
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._going_on = False
+        self.end_turn(monotonic())
 
     def _handed(self, parcels: list[Parcel], now: float) -> None:
         self._in_turn = True
@@ -224,11 +260,14 @@ class Edge:
         return source
 
     def end_turn(self, now: float) -> None:
-        """Write the evidence, send what is to be sent, set the timer."""
+        """Handle calls that wait, write the evidence, send what is to be sent, set the timer."""
         self._in_turn = True
+        core = self._core
         links = self._links
         if links is not None:
             self._take(links.flush(now), now)
+        if core is not None and self.calls:
+            self._take_calls(core, now)
         try:
             self.before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gateway.proxy.overload import Overload
 from gateway.proxy.peer import Source
+from gateway.proxy.ports import Counters
 from gateway.sip.errors import RemoteProtocolError
 from gateway.transaction.destination import Destination
 from gateway.transaction.timers import TimerQueue
@@ -27,6 +29,16 @@ class Core(Protocol):
     """`proxy.core.ProxyCore`."""
 
     epoch_offset: float
+
+    @property
+    def overload(self) -> Overload:
+        """Its admission of new calls."""
+        ...
+
+    @property
+    def counters(self) -> Counters:
+        """What it counts."""
+        ...
 
     @property
     def layer(self) -> Layer:

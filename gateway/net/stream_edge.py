@@ -101,11 +101,11 @@ class StreamEdge:
         edge.begin_turn()
         try:
             source = self._sources.get(connection) or self._source(connection, data)
-            if source is not None:
-                core.receive(data, source, now)
-            else:
+            if source is None:
                 self.strangers += 1
                 connection.abort("stranger")
+            elif not edge.calls.put(data, source, now, core):
+                core.receive(data, source, now)
         except Exception as error:
             self._on_error(error)
 

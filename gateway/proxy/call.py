@@ -47,6 +47,7 @@ class Call:
         "client",
         "core",
         "datagrams_only",
+        "decision",
         "headers",
         "ids",
         "initial",
@@ -75,6 +76,8 @@ class Call:
         self.source = source
         self.server = server
         self.ids = ids
+        self.decision = ids.decision
+        """Id of the dialog's call: for a re-INVITE not its own."""
         self.top_via = top_via
         self.initial = initial
         """False for a re-INVITE: no gate, no cookies, no record."""
@@ -197,6 +200,7 @@ class Call:
         if tried is not None and tried is not branch:
             tried.abandon(now)  # a hop that was given up answered first (§16.7 step 10)
         self._report("answered", response.status, now)
+        self.core.gate.refreshed(self.decision, response, now)
 
     def final(self, branch: Branch, response: Response, now: float) -> None:
         """A 300–699."""

@@ -123,8 +123,8 @@ class ProxyCore:
         if request.max_forwards == 0:
             self.counters.drop("ack-max-forwards")
             return
-        _, peer, destination = found
-        screened = self.gate.screen_request(request, source.peer, peer)
+        _, peer, destination, leaving = found
+        screened = self.gate.screen_request(leaving, source.peer, peer)
         if screened.refusal:
             self.counters.drop("ack-" + screened.refusal)
             return
@@ -133,7 +133,7 @@ class ProxyCore:
         top_via = request.via.stamped(source.host, source.port).to_bytes()
         via = destination.via + ids.branch
         self.counters.sent(b"ACK")
-        self.layer.send(destination, splice.request(request, screened, via, top_via, routing.taken))
+        self.layer.send(destination, splice.request(leaving, screened, via, top_via, routing.taken))
 
     # -- messages --------------------------------------------------------------------------------------------------
 
@@ -253,12 +253,12 @@ class ProxyCore:
             detail = "in-dialog target" if found == ROUTE_FORCED else request.method.decode("ascii", "replace")
             self._refuse(request, data, source, key, found, detail)
             return
-        cookie, peer, destination = found
+        cookie, peer, destination, leaving = found
         refused = validate(request)
         if refused is not None:
             self._answer(request, source, derive(self._secret, key, request, b"", data), refused)
             return
-        screened = self.gate.screen_request(request, source.peer, peer)
+        screened = self.gate.screen_request(leaving, source.peer, peer)
         if screened.refusal:
             self._refuse(request, data, source, key, screened.refusal, screened.detail)
             return
@@ -271,6 +271,7 @@ class ProxyCore:
         top_via = _stamped(request, source)
         if method == b"INVITE":
             call = Call(self, request, source, server, ids, top_via, False, now)
+            call.decision = cookie.decision
             self.counters.sent_responses[1] += 1
             server.respond(100, reply.local_response(request, top_via, 100, b"Trying", b"", []), now)
             headers = forward.without_own_routes(screened.headers, len(routing.taken))
@@ -280,11 +281,11 @@ class ProxyCore:
         transit = Transit(self, request, server, top_via, ids.tag, source.peer, peer, cookie.decision, leg)
         via = destination.via + ids.branch
         self.counters.sent(method)
-        leaving = splice.request(request, screened, via, top_via, routing.taken)
-        if destination.large is not None and len(leaving) > forward.LARGE_REQUEST:
+        message = splice.request(leaving, screened, via, top_via, routing.taken)
+        if destination.large is not None and len(message) > forward.LARGE_REQUEST:
             destination = destination.large
-            leaving = splice.request(request, screened, destination.via + ids.branch, top_via, routing.taken)
-        self.layer.new_client(ids.branch, method, destination, leaving, transit, now)
+            message = splice.request(leaving, screened, destination.via + ids.branch, top_via, routing.taken)
+        self.layer.new_client(ids.branch, method, destination, message, transit, now)
 
     def _cancel(self, request: Request, data: bytes, source: Source, key: bytes, now: float) -> None:
         """§16.10. The CANCEL itself is answered statelessly: a repeated one gets the same answer. We depart: one that

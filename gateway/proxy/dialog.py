@@ -10,11 +10,12 @@ from gateway.proxy.located import pack_address
 from gateway.proxy.peer import Destination, Peer, Source
 from gateway.proxy.ports import Gate
 from gateway.proxy.remembered import Decisions, leg_of
-from gateway.proxy.target import Bound, find_target
+from gateway.proxy.target import CONFIRMING, Bound, find_target
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.memo import remember
 from gateway.sip.message import Headers, Request, Response, first_value
-from gateway.sip.nameaddr import parse_name_addr
+from gateway.sip.nameaddr import NameAddr, parse_name_addr
+from gateway.sip.names import FROM, TO
 from gateway.sip.uri import canonical_uri, parse_uri, unescape
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ OLD_COOKIE_METHODS: Final = frozenset((b"ACK", b"BYE", b"CANCEL", b"PRACK"))
 
 REFRESHES: Final = frozenset((b"INVITE", b"UPDATE"))
 """What a cookie passes only while its call may be up: these could begin a call anew, or move it."""
+
+NOBODY: Final = b"sip:anonymous@anonymous.invalid"
+"""RFC 3323 §4.1.1.3."""
 
 MAX_REMEMBERED_URIS = 4096
 """Canonical hashes kept of recently seen URIs; a call's From and To come back in each of its messages."""
@@ -131,8 +135,9 @@ class Dialogs:
 
     def find(
         self, request: Request, source: Source, routing: route.Routing, gate: Gate, epoch: float
-    ) -> tuple[Cookie, Peer, Destination] | str:
-        """The dialog an in-dialog request belongs to, the peer it may leave to and where; or the rule it breaks."""
+    ) -> tuple[Cookie, Peer, Destination, Request] | str:
+        """The dialog an in-dialog request belongs to, the peer it may leave to, where, and as what; or the rule it
+        breaks."""
         cookie = self.read(request, routing)
         if cookie is None or cookie.own != source.peer.code:
             return FORGED
@@ -151,12 +156,15 @@ class Dialogs:
         mine, theirs = self.uri_hash(request.from_.uri), self.uri_hash(request.to.uri)
         if cookie.kind == CALLEE:
             mine, theirs = theirs, mine
+        leaving = request
         if mine != cookie.from_hash or theirs != cookie.to_hash:
-            return IDENTITY
-        destination = find_target(request, routing, peer, cookie)
+            if request.method not in CONFIRMING:
+                return IDENTITY
+            leaving = anonymous(request)
+        destination = find_target(leaving, routing, peer, cookie)
         if destination is None:
             return ROUTE_FORCED
-        return cookie, peer, destination
+        return cookie, peer, destination, leaving
 
     def _is_over(self, cookie: Cookie, request: Request, gate: Gate) -> bool:
         """True when the call is known to be over, or, for an INVITE of its callee, not to be up yet: he answers before
@@ -189,6 +197,26 @@ class Dialogs:
         if sent is None or sent == first_value(request.headers, name):
             return self.uri_hash(uri)
         return self.uri_hash(parse_name_addr(sent).uri)
+
+
+def anonymous(request: Request) -> Request:
+    """A request of a dialog with nobody's URIs in From and To: only their tags say which dialog it is (RFC 3261
+    §12.2.2). A call that could not be ended, because somebody in between rewrote a URI, would be worse than any name in
+    its BYE; but no name that was not judged leaves."""
+    from_, to = (
+        NameAddr(b"", NOBODY, b"tag=" + party.tag if party.tag else b"", party.tag)
+        for party in (request.from_, request.to)
+    )
+    values = {FROM: _value(from_), TO: _value(to)}
+    headers = [(name, values.get(name, value)) for name, value in request.headers]
+    return Request(
+        request.method, request.uri, request.target, headers, request.body, request.via, from_, to, request.call_id,
+        request.cseq, request.max_forwards,
+    )  # fmt: skip
+
+
+def _value(address: NameAddr) -> bytes:
+    return b"<" + address.uri + b">" + (b";" + address.params if address.params else b"")
 
 
 def _place(call: Call, peer: Peer, destination: Destination) -> bytes:

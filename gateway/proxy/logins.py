@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from gateway.proxy.core import ProxyCore
 
 CHALLENGES_PER_S, CHALLENGES_AT_ONCE = 20.0, 100
-"""For one source that has not logged in lately. One that has is not counted: each of its calls needs a challenge."""
+"""Of one node, for one source that has not logged in lately. One that has is not counted: each of its calls needs a
+challenge."""
 
 ALL_CHALLENGES_PER_S, ALL_CHALLENGES_AT_ONCE = 1_000.0, 2_000
 """For all such sources: addresses can be made up, and each answer goes to whom the address belongs to."""
@@ -83,13 +84,18 @@ class Logins:
 
     __slots__ = ("_all", "_answers", "_challenges", "_nonces", "_sources", "_wrong", "results")
 
-    def __init__(self, secret: bytes) -> None:
-        """`secret`: of this process alone (`nonces`)."""
+    def __init__(self, secret: bytes, workers: int = 1) -> None:
+        """`secret`: of this process alone (`nonces`). `workers`: of this node, which have each bound together: a source
+        that makes up its Call-IDs meets all of them."""
+
+        def share(rate: float, burst: int) -> Throttle:
+            return Throttle(rate / workers, max(burst // workers, 1))
+
         self._nonces = Nonces(secret)
-        self._challenges = Throttle(CHALLENGES_PER_S, CHALLENGES_AT_ONCE)
-        self._all = Throttle(ALL_CHALLENGES_PER_S, ALL_CHALLENGES_AT_ONCE)
-        self._answers = Throttle(ALL_ANSWERS_PER_S, ALL_ANSWERS_AT_ONCE)
-        self._wrong = Throttle(WRONG_PER_S, WRONG_AT_ONCE)
+        self._challenges = share(CHALLENGES_PER_S, CHALLENGES_AT_ONCE)
+        self._all = share(ALL_CHALLENGES_PER_S, ALL_CHALLENGES_AT_ONCE)
+        self._answers = share(ALL_ANSWERS_PER_S, ALL_ANSWERS_AT_ONCE)
+        self._wrong = share(WRONG_PER_S, WRONG_AT_ONCE)
         self._sources: OrderedDict[tuple[bytes, int, bytes], list[Source]] = OrderedDict()
         """`_key` of an address to the sources it logged in as."""
         self.results = dict.fromkeys(RESULTS, 0)

@@ -1,14 +1,17 @@
 """Admission control: new calls are shed before waiting makes every call late (DESIGN §7, overload).
 
-The measure is *delay*: how long a message that arrives now will wait before it is read. The edge knows two signs of it:
-how late its timer fires, and since when its sockets have not been read empty; the greater counts. Beside it stands
-*waiting*: calls parked for a decision.
+Three things are measured. *Delay*: how long a message that arrives now will wait before it is read; the edge knows two
+signs of it, how late its timer fires, and since when its sockets have not been read empty, and the greater counts.
+*Line*: how long the first of the INVITEs that were read has waited for all else (`net.new_calls`). *Waiting*: calls
+parked for a decision.
 
-Once per `PERIOD_S` the *share* of new calls that are taken is set anew. As in CoDel, the least delay within the period
-counts: a burst that is worked off within it is no overload, a queue that stood through all of it is. Above the target
-the share falls by as much as the measure says (the gradient), below it the share grows in small steps. Shedding begins
-above the target and ends only when the share is whole again and the least delay was below half the target for a while,
-so it does not flap. Which calls are taken is no matter of chance: shares of calls are counted out evenly.
+As in CoDel, the least delay and the least line within a `PERIOD_S` count: a burst that is worked off within it is no
+overload, a queue that stood through all of it is. Above the target shedding begins. From then on a call that waited in
+line for too long is not taken: the line sheds by itself what does not fit beside the calls that are up. Where that is
+not enough, for messages of calls that are up wait or too many are parked, a *share* of new calls is taken, set anew
+once per period: it falls by as much as the measure says (the gradient), and grows in small steps. Shedding ends only
+when the share is whole again and the least of both was below half the target for a while, so it does not flap. Which
+calls are taken is no matter of chance: shares of calls are counted out evenly.
 
 What passes always: emergency calls, and whatever is not an initial INVITE; the caller asks for those alone.
 """
@@ -46,9 +49,9 @@ class OverloadSettings:
 
     delay_s: float = 0.02
     """Standing delay that begins the shedding: a fifth of the 100 ms that a call's set-up may take."""
-    max_delay_s: float = 0.06
-    """While shedding: a call that waited longer is not taken at all, for it would be late. A single stall of the
-    machine sheds nothing by this."""
+    max_delay_s: float = 0.04
+    """While shedding: a call that stood in line for longer is not taken at all, for it would be late. A single stall of
+    the machine sheds nothing by this."""
     waiting: int = 2_000
     """Parked calls that begin it: 5,000 calls/s at a store that answers in 50 ms park 250."""
     max_waiting: int = 10_000
@@ -63,8 +66,8 @@ class Overload:
     __slots__ = (
         "_calm",
         "_credit",
-        "_delay",
         "_least",
+        "_least_line",
         "_most_waiting",
         "_next",
         "_settings",
@@ -75,6 +78,7 @@ class Overload:
         "shed",
         "shedding",
         "times",
+        "waited",
     )
 
     def __init__(self, settings: OverloadSettings, now: float) -> None:
@@ -82,8 +86,9 @@ class Overload:
         self._next = now + PERIOD_S
         self._least = NOTHING
         """Least delay of this period."""
-        self._delay = 0.0
-        """The last one."""
+        self._least_line = NOTHING
+        self.waited = 0.0
+        """Seconds that the INVITE which is being handled has stood in line."""
         self._most_waiting = 0
         self._waiting = 0
         self._calm = 0
@@ -102,17 +107,23 @@ class Overload:
         """True while `admit` may refuse a call: only then is it worth asking whether one is an emergency call."""
         return self.shedding or self._waiting >= self._settings.max_waiting
 
-    def observe(self, now: float, delay_s: float, waiting: int) -> None:
-        """What a turn of the loop saw: the delay of what was read in it, and the calls parked after it. Also to be
-        called by a timer when nothing comes, so that an idle gateway stops shedding."""
+    def observe(self, now: float, delay_s: float, waiting: int, line_s: float = 0.0) -> None:
+        """What a turn of the loop saw: the delay of what was read in it, the calls parked after it, and how long the
+        first of those in line has waited. Also to be called by a timer when nothing comes, so that an idle gateway
+        stops shedding."""
         if delay_s < self._least:
             self._least = delay_s
-        self._delay = delay_s
+        if line_s < self._least_line:
+            self._least_line = line_s
         self._waiting = waiting
         if waiting > self._most_waiting:
             self._most_waiting = waiting
         if now >= self._next:
             self._adjust(now)
+
+    def is_late(self, waited_s: float) -> bool:
+        """True when a call that waited so long is not taken."""
+        return self.shedding and waited_s > self._settings.max_delay_s
 
     def admit(self, emergency: bool = False) -> int:
         """Take a new call? 0 for yes, else the seconds for Retry-After of its 503."""
@@ -123,13 +134,12 @@ class Overload:
             if not self.shedding:
                 self.admitted += 1
                 return 0
-            self._credit += self.share
-            if self._delay > self._settings.max_delay_s:
-                self._credit = min(self._credit, 1.0)
-            elif self._credit >= 1.0:
-                self._credit -= 1.0
-                self.admitted += 1
-                return 0
+            if self.waited <= self._settings.max_delay_s:
+                self._credit += self.share
+                if self._credit >= 1.0:
+                    self._credit -= 1.0
+                    self.admitted += 1
+                    return 0
         return self.full()
 
     def full(self) -> int:
@@ -143,21 +153,24 @@ class Overload:
         # The last period's readings stand for those that passed without a turn: nothing came in them.
         missed = min(int((now - self._next) / PERIOD_S), MAX_MISSED)
         pressure = max(self._least / settings.delay_s, self._most_waiting / settings.waiting)
-        if pressure > 1.0:
+        highest = max(pressure, self._least_line / settings.delay_s)
+        if highest > 1.0:
             self._calm = 0
             if not self.shedding:
                 self.shedding = True
                 self.times += 1
+        if pressure > 1.0:
             self.share = max(self.share * max(1.0 / pressure, MAX_CUT), MIN_SHARE)
         elif self.shedding:
-            periods = 1 + (missed if pressure < 0.5 else 0)
+            periods = 1 + (missed if highest < 0.5 else 0)
             self.share = min(self.share + STEP_UP * periods, 1.0)
-            if self.share >= 1.0 and pressure < 0.5:
+            if self.share >= 1.0 and highest < 0.5:
                 self._calm += periods
                 if self._calm >= CALM_PERIODS:
                     self.shedding = False
                     self._calm = 0
                     self._credit = 0.0
         self._least = NOTHING
+        self._least_line = NOTHING
         self._most_waiting = self._waiting
         self._next = now + PERIOD_S

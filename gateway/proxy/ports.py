@@ -64,6 +64,10 @@ class Gate(Protocol):
         """How an admitted call's set-up ended: `answered`, `failed`, `cancelled`, `timeout`."""
         ...
 
+    def refreshed(self, decision: bytes, response: Response, now: float) -> None:
+        """A 2xx to an INVITE or UPDATE of this call: it is up, for as long as its Session-Expires says (RFC 4028)."""
+        ...
+
     def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
         """A BYE was confirmed by the far side, or never answered, which `note` then says; else `note` is empty."""
         ...

@@ -58,6 +58,8 @@ class Transit:
             # The far side's word ends the call in the records, a 481 as well as a 2xx (RFC 3261 §15.1.1).
             if request.method == b"BYE" and (status < 300 or status == 481):
                 self._end(request, "")
+            elif request.method == b"UPDATE" and status < 300:
+                core.gate.refreshed(self.decision, response, now)
         screened = core.gate.screen_response(response, request, self.to_peer, self.from_peer)
         reason = response.reason
         if status == 503:

@@ -20,12 +20,10 @@ from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
 from gateway.sip.screened import Screened
 from gateway.telemetry.metrics import WorkerStats
+from gateway.worker.leases import Leases, session_s
 from gateway.worker.peers import PeerBook
 from policies.base import Answer
 from policies.facts import OUTBOUND
-
-MAX_ACTIVE = 1_000_000
-"""Answered calls remembered for `active_calls`; beyond it the oldest are taken for ended."""
 
 MAX_EXPIRED = 100_000
 """Calls remembered that ended without a BYE: as many as the evidence remembers ends."""
@@ -42,27 +40,28 @@ class Gatekeeper:
         gate: Gate,
         stats: WorkerStats,
         host: bytes,
-        max_call_s: float,
+        leases: Leases,
         when_safe: Callable[[Callable[[OSError | None], None]], None],
     ) -> None:
-        """`host`: our name in Warning headers and in P-Asserted-Identity. `when_safe`: runs its argument once
-        everything committed to the journal is as durable as the settings ask, or with the error that kept it from
-        being so."""
+        """`host`: our name in Warning headers and in P-Asserted-Identity. `leases`: of the calls that are up.
+        `when_safe`: runs its argument once everything committed to the journal is as durable as the settings ask, or
+        with the error that kept it from being so."""
         self._gate = gate
         self._stats = stats
         self._host = host
-        self._max_call_s = max_call_s
+        self._leases = leases
         self._when_safe = when_safe
         self._outgoing: Outgoing = outgoing
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
-        self._active: dict[str, float] = {}
         self._expired: set[str] = set()
+        self.on_taken_over: Callable[[str], None] = lambda decision: None
+        """Told of each call that this worker did not count as up, and has seen a word of: another one may."""
 
     @property
     def active(self) -> int:
         """Answered calls that have not ended."""
-        return len(self._active)
+        return len(self._leases)
 
     def switch(self, registry: Registry, book: PeerBook) -> None:
         """A new registry version is in force."""
@@ -192,19 +191,33 @@ class Gatekeeper:
         key = (call.source.peer.id, result)
         self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
         if result == "answered":
-            if len(self._active) >= MAX_ACTIVE:
-                del self._active[next(iter(self._active))]
-            self._active[decision] = now
+            self._leases.begin(decision, now)
+
+    def refreshed(self, decision: bytes, response: Response, now: float) -> None:
+        """See `proxy.ports.Gate`."""
+        text = decision.hex()
+        if text not in self._leases:
+            if self._gate.evidence.is_ended(text):
+                return
+            # Set up by another worker, which may see no more of it.
+            self._leases.begin(text, now)
+            self.on_taken_over(text)
+        self._leases.refresh(text, session_s(response), now)
 
     def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
         """See `proxy.ports.Gate`."""
         text = decision.hex()
-        self._active.pop(text, None)
-        at = time()
-        self._gate.evidence.ended(text, at, "access" if by.access else "core", note or release_cause(request))
+        counted = self._leases.end(text)
+        side = "access" if by.access else "core"
+        if self._gate.evidence.ended(text, time(), side, note or release_cause(request)) and not counted:
+            self.on_taken_over(text)
+
+    def let_go(self, decision: str) -> None:
+        """Another worker counts this call from now on, or has seen its end: it writes the record."""
+        self._leases.end(decision)
 
     def is_ended(self, decision: bytes) -> bool:
-        """See `proxy.ports.Gate`. A call that only outlived `max_call_s` may be up all the same."""
+        """See `proxy.ports.Gate`. A call that only outlived its lease may be up all the same."""
         text = decision.hex()
         return self._gate.evidence.is_ended(text) and text not in self._expired
 
@@ -212,18 +225,12 @@ class Gatekeeper:
         """Calls that were up when the worker before this one died: decision id to answer time, epoch seconds."""
         now = monotonic()
         for decision, since in answered.items():
-            self._active.setdefault(decision, now - max(0.0, at - since))
+            self._leases.begin(decision, now - max(0.0, at - since))
 
     def expire_calls(self, now: float) -> int:
-        """End calls that are up longer than a call may be: no BYE will come (DESIGN §6, Channels). Returns how many.
-        `now` is monotonic: a clock that is set must not end calls."""
-        expired = []
-        for decision, since in self._active.items():  # in the order they were answered
-            if now - since < self._max_call_s:
-                break
-            expired.append(decision)
+        """End calls whose leases are over: no BYE will come (DESIGN §6, Channels). Returns how many."""
+        expired = self._leases.over(now)
         for decision in expired:
-            del self._active[decision]
             self._gate.evidence.ended(decision, now + self._offset(), "gateway", "no BYE")
             if len(self._expired) >= MAX_EXPIRED:
                 self._expired.clear()

@@ -37,6 +37,7 @@ from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
 from gateway.store.redis.client import RedisLink
+from gateway.store.redis.elsewhere import Elsewhere
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.layout import key_check
 from gateway.store.redis.lookup import RedisLookup
@@ -49,6 +50,7 @@ from gateway.transaction.timers import TimerValues
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
+from gateway.worker.leases import Leases
 from gateway.worker.locating import Locating
 from gateway.worker.login_table import LoginTable
 from gateway.worker.patience import HOLD_S, PatientLookup
@@ -138,9 +140,10 @@ class Worker:
             self.edge.wake,
             settings.journal.required,
         )
-        self.keeper = Gatekeeper(
-            self.gate, self.stats, sent_bys[0], settings.timers.max_call_hours * 3600, self._when_safe
-        )
+        leases = Leases(settings.timers.max_call_hours * 3600)
+        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, self._when_safe)
+        self._elsewhere = Elsewhere(self.link, f"{settings.node.name}-{index}", self.keeper.let_go)
+        self.keeper.on_taken_over = self._elsewhere.tell
         timers = settings.timers
         values = TimerValues(
             timers.t1_ms / 1000, timers.t2_ms / 1000, timers.t4_ms / 1000, timers.timer_c_s, timers.first_response_s
@@ -154,11 +157,11 @@ class Worker:
             frozenset((entry.host.encode().lower(), entry.public_port) for entry in settings.listener),
             sent_bys,
             timers.cookie_hours * 3600,
-            Logins(token_bytes(32)),
+            Logins(token_bytes(32), settings.node.workers),
             Overload(overload_settings(settings), monotonic()),
         )
         overload = self.core.overload if settings.overload.enabled else None
-        self.edge.before_send = TurnEnd(self.lookup, self.gate, self.keeper, self.edge.lag, overload).run
+        self.edge.before_send = TurnEnd(self.lookup, self.gate, self.keeper, self.edge, overload).run
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
             self.handover.in_setup = self.core.dialogs.decisions.in_setup
@@ -344,6 +347,7 @@ class Worker:
     def _housekeep(self) -> None:
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._housekeep)
         self.journal.check()
+        self._elsewhere.read()
         self.keeper.expire_calls(monotonic())
         self.edge.end_turn(monotonic())
         self._seconds += 1

@@ -43,7 +43,8 @@ def refresh_stats(worker: Worker) -> None:
     stats.keys_match = worker.watcher.key_reason == ""
     overload = core.overload
     stats.shed, stats.shedding = overload.shed, overload.shedding
-    stats.delay = edge.lag.at(monotonic())
+    now = monotonic()
+    stats.delay = max(edge.lag.at(now), edge.calls.waited(now))
     stats.active_calls = worker.keeper.active
     stats.dataset_epoch = lookup.epoch
     stats.redis_up = worker.link.connected and not lookup.breaker_open

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.gate.gate import Gate
-from gateway.net.lag import Lag
+from gateway.net.edge import Edge
 from gateway.proxy.overload import Overload
 from gateway.store.redis.lookup import RedisLookup
 from gateway.worker.gatekeeper import Gatekeeper
@@ -12,21 +12,22 @@ from gateway.worker.gatekeeper import Gatekeeper
 class TurnEnd:
     """Questions leave together, admission control learns how long messages waited, verdicts are recorded and act."""
 
-    __slots__ = ("_gate", "_keeper", "_lag", "_lookup", "_overload")
+    __slots__ = ("_edge", "_gate", "_keeper", "_lookup", "_overload")
 
     def __init__(
-        self, lookup: RedisLookup, gate: Gate, keeper: Gatekeeper, lag: Lag, overload: Overload | None
+        self, lookup: RedisLookup, gate: Gate, keeper: Gatekeeper, edge: Edge, overload: Overload | None
     ) -> None:
         """`overload`: None where calls are never shed."""
         self._lookup = lookup
         self._gate = gate
         self._keeper = keeper
-        self._lag = lag
+        self._edge = edge
         self._overload = overload
 
     def run(self, now: float) -> None:
         """`Edge.before_send`."""
         self._lookup.flush()
         if self._overload is not None:
-            self._overload.observe(now, self._lag.at(now), self._gate.parked)
+            edge = self._edge
+            self._overload.observe(now, edge.lag.at(now), self._gate.parked, edge.calls.waited(now))
         self._keeper.before_send(now)

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.proxy.logins import CHALLENGES_AT_ONCE, CHALLENGES_PER_S
 from gateway.sip.message import Response
 from tests.support.carrier_leg import CarrierLeg
 from tests.support.digest import credentials, pick
 from tests.support.gateway_process import PATIENT, GatewayProcess
 from tests.support.sip_text import caller_party, invite
-from tests.support.sipp import SCENARIOS, Sipp, answering
+from tests.support.sipp import SCENARIOS, Sipp, answering, calling
 from tests.support.worker_site import Phone
 
 CONSENTED, GAMMA = "+8613800138000", "+8657133330001"
@@ -160,6 +161,73 @@ async def test_calls_of_a_digest_trunk(gateway: GatewayProcess, phone: Phone) ->
                 break
             await asyncio.sleep(0.1)
     assert {(row["trunk"], row["identified"]) for row in listed} == {("cc-gamma", "digest")}
+
+
+def flood(gateway: GatewayProcess, seconds: float) -> tuple[int, int, float]:
+    """INVITEs without credentials from one source, some 2,000/s; how many were sent, and answered 407, and how long."""
+    stranger = Phone("127.0.0.46")
+    caller = Caller(gateway, stranger)
+    sent = answered = 0
+    began = time.monotonic()
+
+    def hear() -> int:
+        """Answers that are there."""
+        heard = 0
+        while True:
+            try:
+                heard += b"SIP/2.0 407 " in stranger.socket.recv(65_535)
+            except BlockingIOError:
+                return heard
+
+    try:
+        while (passed := time.monotonic() - began) < seconds:
+            for _ in range(20):
+                caller.send(caller.text(b"flood-%d" % sent))  # calls of either worker
+                sent += 1
+            answered += hear()
+            time.sleep(max(0.0, sent / 2_000 - passed))
+        time.sleep(0.5)
+        return sent, answered + hear(), time.monotonic() - began
+    finally:
+        stranger.socket.close()
+
+
+def test_a_flood_gets_the_named_rate_of_challenges_and_harms_no_call(gateway: GatewayProcess, tmp_path: Path) -> None:
+    address = ("127.0.0.1", gateway.sip_port)
+    numbers = [("+8657112340001", CONSENTED)]
+    with answering(tmp_path, scenario="uas_patient") as carrier:
+        calls = calling(tmp_path, address, calls=200, rate=50, pause_ms=200, numbers=numbers)
+        sent, answered, took = flood(gateway, 4.0)
+        result = calls.wait(60)
+        assert (result.successful, result.failed) == (200, 0), calls.errors()
+        assert carrier.result().failed == 0
+    print(f"{answered} challenges for {sent} INVITEs in {took:.1f} s")
+    assert sent > 1_000
+    assert CHALLENGES_AT_ONCE / 2 < answered <= CHALLENGES_AT_ONCE + CHALLENGES_PER_S * took
+
+
+async def test_what_was_overheard_does_not_serve_again(gateway: GatewayProcess, phone: Phone) -> None:
+    caller = Caller(gateway, phone)
+    carrier = await CarrierLeg.open("127.0.0.9", 5060)
+    other = Phone("127.0.0.47")
+    try:
+        text, got = await caller.call(b"overheard@gamma")
+        assert got.status == 200
+        party = caller_party(text, got, via=phone.via + b";rport")
+        caller.send(party.request(b"ACK", b"z9hG4bK-oa", cseq=2))
+        caller.send(party.request(b"BYE", b"z9hG4bK-ob"))
+        assert (await phone.final()).status == 200
+        carrier.seen.clear()
+        again = text.replace(b";branch=z9hG4bK-", b";branch=z9hG4bK-again-")
+        caller.send(again)  # the same nonce and count, in another transaction
+        refused = await caller.answered()
+        assert refused.status == 407 and b"stale=true" in refused.get_all(b"Proxy-Authenticate")[0]
+        other.socket.sendto(again.replace(phone.via, other.via), caller.address)
+        assert (await other.final()).status == 407
+        assert carrier.requests(b"INVITE") == []
+    finally:
+        carrier.close()
+        other.socket.close()
 
 
 def test_no_secret_is_shown_and_the_export_is_read_back(gateway: GatewayProcess, tmp_path: Path) -> None:

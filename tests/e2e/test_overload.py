@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from tests.support.hops import caller, one_call, until
 from tests.support.sipp import Sipp, answering, calling
 
 NUMBERS = [(f"+86571123400{n:02d}", "+8613800138000") for n in range(50)]
-RATE = 2_500.0
-"""Calls per second: more than twice what one worker sustains on one core."""
-SECONDS = 8
+FACTOR = 3.0
+"""What is offered, of what `sustained` says: about twice what the worker bears, for a call is cheaper at full load."""
+MOST = 4_000.0
+PROBE_RATE = 200.0
+"""Calls per second with which it is found out what a call costs."""
+SECONDS = float(os.environ.get("OVERLOAD_S", "8"))
 SET_UP_S = 0.1
 """The promised bound of an accepted call's set-up, at the 99th percentile."""
 NOTICED_S = 1.0
@@ -24,6 +28,17 @@ def scheduled(pid: int) -> tuple[float, float]:
     """Seconds a worker has run, and that it waited for a core although it could have run (proc(5), schedstat)."""
     run, wait, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
     return int(run) / 1e9, int(wait) / 1e9
+
+
+def sustained(gateway: GatewayProcess, directory: Path) -> float:
+    """Calls per second that the worker bears with the part of a core that this machine has left for it."""
+    before = scheduled(gateway.worker_pid())
+    probe = calling(
+        directory / "probe", ("127.0.0.1", gateway.sip_port), calls=int(2 * PROBE_RATE), rate=PROBE_RATE,
+        pause_ms=100, numbers=NUMBERS,
+    ).wait(60)  # fmt: skip
+    run, wait = (after - once for after, once in zip(scheduled(gateway.worker_pid()), before, strict=True))
+    return probe.successful / run / (1 + wait / run)
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -44,11 +59,14 @@ def value(gateway: GatewayProcess, start: str) -> float:
 
 async def test_what_is_too_much_gets_503_and_the_rest_is_set_up_in_time(tmp_path: Path) -> None:
     with GatewayProcess(tmp_path / "state", env={"CALLGATE_GATE__DEADLINE_MS": "1000"}) as gateway:
-        with answering(tmp_path) as carrier:
+        with answering(tmp_path, more=("-buff_size", "4000000")) as carrier:
             address = ("127.0.0.1", gateway.sip_port)
+            bearable = await asyncio.to_thread(sustained, gateway, tmp_path)
+            rate = min(FACTOR * bearable, MOST)
+            calls = int(rate * SECONDS)
             flood = calling(
-                tmp_path, address, calls=int(RATE * SECONDS), rate=RATE, pause_ms=500, numbers=NUMBERS,
-                more=("-trace_rtt", "-rtt_freq", "1"),
+                tmp_path, address, calls=calls, rate=rate, pause_ms=500, numbers=NUMBERS,
+                more=("-trace_rtt", "-rtt_freq", "1", "-buff_size", "4000000"),
             )  # fmt: skip
             before = scheduled(gateway.worker_pid())
             result = await asyncio.to_thread(flood.wait, 100)
@@ -56,17 +74,16 @@ async def test_what_is_too_much_gets_503_and_the_rest_is_set_up_in_time(tmp_path
             starved = 1 + wait / run
             shed = value(gateway, "callgate_calls_shed_total")
             accepted = set_up_s(flood)
+            print(f"bears {bearable:.0f}/s, offered {rate:.0f}/s;")
             print(f"{result}; shed {shed:.0f}; accepted {len(accepted)}; had a core 1/{starved:.1f} of the time;")
             print(f"set-up p50 {percentile(accepted, 0.5) * 1000:.0f} p99 {percentile(accepted, 0.99) * 1000:.0f} ms")
-            assert result.successful + result.failed == RATE * SECONDS
+            assert result.successful + result.failed == calls
             assert shed > 0 and result.successful > 0
             refused = re.findall(r"SIP/2\.0 (\d{3}) ", flood.errors())
             assert set(refused) == {"503"}, "nothing but 503 and answers"
             assert "Retry-After: " in flood.errors()
             # In time of its own: a machine that runs other things at once makes everything later by that factor.
-            # SIPp and the carrier share the cores, which the worst of the calls feel.
-            assert percentile(accepted, 0.5) < SET_UP_S * starved
-            assert percentile(accepted, 0.99) < 2.5 * SET_UP_S * starved
+            assert percentile(accepted, 0.99) < SET_UP_S * starved
             assert carrier.result().failed == 0
         # And then all is as before, without a restart.
         await until(lambda: value(gateway, "callgate_shedding") == 0, 15.0)

@@ -25,6 +25,7 @@ from gateway.keys import load_or_create
 from gateway.sip.message import Request, Response
 from gateway.store.embedded.postgres import EmbeddedPostgres
 from tests.support.gateway_process import GatewayProcess, free_port
+from tests.support.redis_fixtures import until
 from tests.support.servers import postgres_server, redis_server, redis_url
 from tests.support.sip_text import CALLEE, SDP, Party, answer, callee_party, caller_party, invite
 from tests.support.telephony import ALPHA, CONSENTED
@@ -206,6 +207,8 @@ async def test_dialogs_go_on_through_the_other_node(nodes: list[GatewayProcess])
         caller, _ = await phones.call(1)
         await phones.hang_up(phones.alpha, caller, phones.carrier, 0)
     found = await evidence(nodes[0], 9)
+    # Whoever set a call up hears from the other that it has ended.
+    await until(lambda: all("\ncallgate_active_calls 0.0" in node.get("/metrics")[1] for node in nodes), 10.0)
     first, second = "node-1-0", "node-2-0"
     assert sorted(found.values()) == [
         [(first, "decision"), (first, "outcome"), (second, "end")],

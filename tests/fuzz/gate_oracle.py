@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.gate.screen import screen_request
 from gateway.sip import Request, parse, write_request
+from gateway.sip.headers import is_text
 from policies.facts import CALLEE_OK, CALLER_OK, NUMBER_OK
 from tests.unit.gate.calls import ALPHA, CARRIER, attempt, registry
 
@@ -36,3 +37,4 @@ def check_gate(request: Request) -> None:
     assert leaving.caller.status == CALLER_OK, leaving.caller.detail
     asserted = b"<sip:%b@%b;user=phone>" % (call.number.canonical.encode(), HOST)
     assert again.get(b"P-Asserted-Identity") == asserted
+    assert all(is_text(value) for _, value in again.headers)

@@ -21,7 +21,9 @@ from gateway.sip import (
     write_response,
 )
 from gateway.sip.everyday import read_everyday
+from gateway.sip.headers import FREE_TEXT, is_text
 from gateway.sip.limits import MAX_HEADERS, MAX_LINE, MAX_VIAS
+from gateway.sip.names import CANONICAL
 from gateway.sip.parser import parse_slowly
 
 MAX_SECONDS = 0.05
@@ -69,6 +71,8 @@ def check(data: bytes) -> None:
         assert b"\r" not in name + value
         assert b"\n" not in name + value
         assert value == value.strip(b" \t")
+        if name in CANONICAL and name not in FREE_TEXT and not is_text(value):
+            _check_names(name, value)
     if isinstance(message, Request):
         assert message.max_forwards <= 255
         assert message.target == parse_uri(message.uri)
@@ -87,6 +91,18 @@ def check(data: bytes) -> None:
                 parse_uri(parse_name_addr(element).uri)
         except RemoteProtocolError:
             pass
+
+
+def _check_names(name: bytes, value: bytes) -> None:
+    """What is not UTF-8 is a quoted display-name, alone, that every reader sees end in the same place."""
+    assert name in (b"From", b"To", b"Contact")
+    for element in split_list(value):
+        address = parse_name_addr(element)
+        display = address.display
+        assert is_text(address.uri + address.params)
+        if not is_text(display):
+            assert element.startswith(display) and display.count(b'"') == 2 and display[:1] == display[-1:] == b'"'
+            assert not set(display) & set(b"<>\\")
 
 
 def _seconds(data: bytes) -> float:

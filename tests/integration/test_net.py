@@ -10,6 +10,7 @@ from time import monotonic, sleep
 import pytest
 
 from gateway.net import edge as edge_module
+from gateway.net import new_calls as new_calls_module
 from gateway.net.edge import BURST
 from gateway.proxy.peer import Destination, Peer, Source
 from gateway.transaction.layer import TransactionLayer
@@ -91,6 +92,46 @@ async def test_one_bad_message_does_not_stop_the_others(net: Net) -> None:
     await until(lambda: len(net.core.received) == 3)
     assert [phone.recv(100), phone.recv(100)] == [b"re:1", b"re:2"]
     assert [str(error) for error in net.errors] == ["a fault of ours"]
+
+
+async def test_invites_wait_for_everything_else(net: Net) -> None:
+    phone = net.phone()
+    for data in (b"INVITE 1", b"BYE 1", b"INVITE 2", b"ACK 1", b"CANCEL 3", b"SIP/2.0 200 OK"):
+        phone.send(data)
+    net.start()
+    await net.received(6)
+    assert net.core.received == [b"BYE 1", b"ACK 1", b"CANCEL 3", b"SIP/2.0 200 OK", b"INVITE 1", b"INVITE 2"]
+
+
+async def test_of_more_invites_than_fit_into_a_turn_the_others_come_later(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_calls_module, "CALLS_PER_TURN", 1)
+    phone = net.phone()
+
+    def handler(data: bytes, source: Source, now: float) -> None:
+        if data == b"INVITE 0":
+            phone.send(b"BYE")
+
+    net.core.handler = handler
+    for number in range(5):
+        phone.send(b"INVITE %d" % number)
+    net.start()
+    await net.received(6)
+    assert net.core.received.index(b"BYE") < 5, "what comes meanwhile is not kept waiting"
+    assert [data for data in net.core.received if data != b"BYE"] == [b"INVITE %d" % number for number in range(5)]
+    assert net.log.count("before") >= 5
+    assert len(net.edge.calls) == 0
+
+
+async def test_a_socket_with_more_than_a_turn_takes_goes_first(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge_module, "BURST", 2)
+    phone = net.phone()
+    for data in (b"INVITE 1", b"INVITE 2", b"1", b"2", b"3", b"4", b"5"):
+        phone.send(data)
+    net.start()
+    await net.received(7)
+    assert net.core.received == [b"1", b"2", b"INVITE 1", b"3", b"4", b"INVITE 2", b"5"]
 
 
 async def test_an_identity_check_that_fails_does_not_stop_the_others(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:

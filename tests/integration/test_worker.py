@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from time import time
+from time import monotonic, time
 
 import pytest
 
@@ -21,6 +21,7 @@ from gateway.sip.message import Request
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good, save_last_good
 from gateway.store.redis.layout import encode_snapshot
 from gateway.telemetry.stats_socket import fetch_stats
+from gateway.worker import leases
 from tests.support.journals import decision, open_at, write
 from tests.support.redis_dataset import Dataset
 from tests.support.redis_fixtures import redis_process, until
@@ -174,8 +175,36 @@ async def test_a_call_that_is_up_for_too_long_gets_its_end_record(
         site.send(site.invite())
         site.answer(await site.carrier.request())
         await site.alpha.final()
-        worker.keeper._max_call_s = 0.0
+        (call,) = worker.keeper._leases._due
+        worker.keeper._leases.end(call)
+        worker.keeper._leases.begin(call, monotonic() - 5 * 3600)
         await until(lambda: worker.keeper.active == 0)  # the housekeeping of the second
+        await until(lambda: any(isinstance(record, EndRecord) for record in site.records()))
+    (end,) = [record for record in site.records() if isinstance(record, EndRecord)]
+    assert (end.by, end.cause) == ("gateway", "no BYE")
+
+
+async def test_a_call_ends_with_its_session_unless_it_is_refreshed(
+    redis_process: RedisServer, site: Site, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4028, with seconds for minutes."""
+    monkeypatch.setattr(leases, "MIN_SESSION_S", 1)
+    monkeypatch.setattr(leases, "GRACE_S", 1)
+    session = ((b"Session-Expires", b"1;refresher=uac"),)
+    async with working(site.settings(redis_process.url)) as worker:
+        await until(lambda: worker.stats.registry_version == 1 and worker.lookup.epoch == 3)
+        sent_text = site.invite()
+        site.send(sent_text)
+        site.answer(await site.carrier.request(), extra=session)
+        party = caller_party(sent_text, await site.alpha.final(), site.alpha.via + b";rport")
+        began = monotonic()
+        while monotonic() - began < 2.5:  # longer than one session
+            await asyncio.sleep(0.5)
+            site.send(party.request(b"UPDATE", b"z9hG4bK-u%d" % party.cseq))
+            site.answer(await site.carrier.request(), extra=session)
+            assert (await site.alpha.final()).status == 200
+        assert worker.keeper.active == 1
+        await until(lambda: worker.keeper.active == 0)
         await until(lambda: any(isinstance(record, EndRecord) for record in site.records()))
     (end,) = [record for record in site.records() if isinstance(record, EndRecord)]
     assert (end.by, end.cause) == ("gateway", "no BYE")

@@ -41,6 +41,7 @@ class Worker:
             self.overload.observe(self.now, self.now - self.queue[0], 0)
             for _ in range(min(len(self.queue), 16)):
                 came = self.queue.popleft()
+                self.overload.waited = self.now - came
                 retry = self.overload.admit() if self.controlled else 0
                 self.now += self.cheap if retry else self.cost
                 if retry:
@@ -143,12 +144,31 @@ def test_between_the_thresholds_it_neither_begins_nor_ends() -> None:
 
 def test_while_shedding_a_call_that_waited_too_long_is_not_taken() -> None:
     overload = Overload(SETTINGS, 0.0)
-    overload.observe(0.01, 5.0, 0)
+    overload.waited = 5.0
     assert overload.admit() == 0, "one stall is no overload"
     overload.shedding = True
     assert all(overload.admit() for _ in range(50))
-    overload.observe(0.02, SETTINGS.max_delay_s, 0)
+    overload.waited = SETTINGS.max_delay_s
     assert [overload.admit() for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_line_begins_the_shedding_and_takes_nothing_from_the_share() -> None:
+    """The line sheds by itself: who has waited too long in it is not taken."""
+    overload = Overload(SETTINGS, 0.0)
+    overload.observe(0.05, 0.0, 0, SETTINGS.delay_s * 3)
+    overload.observe(PERIOD_S, 0.0, 0, 0.0)
+    assert not overload.shedding, "it was empty within the period"
+    for period in range(2, 30):
+        overload.observe(period * PERIOD_S, 0.0, 0, SETTINGS.delay_s * 3)
+    assert overload.shedding and overload.share == 1.0
+    assert overload.is_late(SETTINGS.max_delay_s * 1.01) and not overload.is_late(SETTINGS.max_delay_s)
+    overload.waited = SETTINGS.max_delay_s * 1.01
+    assert overload.admit() > 0 and overload.admit(emergency=True) == 0
+    overload.waited = 0.0
+    assert overload.admit() == 0
+    for period in range(30, 30 + CALM_PERIODS + 2):
+        overload.observe(period * PERIOD_S, 0.0, 0, 0.0)
+    assert not overload.shedding and not overload.is_late(10.0)
 
 
 def test_parked_calls_count_and_have_a_bound() -> None:

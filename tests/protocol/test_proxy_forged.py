@@ -7,7 +7,7 @@ import pytest
 from gateway.proxy.cookie import COOKIE_LENGTH
 from gateway.proxy.validate import ALLOW
 from gateway.sip.screened import Screened
-from tests.support.dialogs import call_up, refused
+from tests.support.dialogs import call_up, only_ended_by, refused
 from tests.support.playbook import Playbook
 from tests.support.sip_text import CALLEE, CALLER, Party, answer, callee_party, caller_party, invite
 
@@ -158,7 +158,7 @@ def test_a_refer_in_a_dialog_is_a_transfer(play: Playbook) -> None:
 def test_a_changed_address_in_the_dialog(play: Playbook, caller: Party, what: str) -> None:
     value = caller.local if what == "from_" else caller.remote
     other = value.replace(CALLER, b"+8657112349999").replace(CALLEE, b"+8613900139000")
-    refused(play, caller, "dialog-identity", 403, **{what: other})
+    only_ended_by(play, caller, **{what: other})
 
 
 @pytest.mark.parametrize("what", ["from_", "to"])
@@ -169,7 +169,7 @@ def test_a_parameter_added_to_an_address_in_the_dialog(
     play: Playbook, caller: Party, what: str, params: bytes
 ) -> None:
     value = caller.local if what == "from_" else caller.remote
-    refused(play, caller, "dialog-identity", 403, **{what: value.replace(b">", params + b">")})
+    only_ended_by(play, caller, **{what: value.replace(b">", params + b">")})
 
 
 def test_parameters_that_were_there_stay_in_any_order_and_no_other_values(play: Playbook) -> None:
@@ -183,7 +183,7 @@ def test_parameters_that_were_there_stay_in_any_order_and_no_other_values(play: 
         play.caller(caller.request(b"INFO", b"z9hG4bK-i%d" % number, from_=same))
         play.carrier(answer(play.request("INFO >carrier"), 200))
         play.response("200 >caller")
-    refused(play, caller, "dialog-identity", 403, from_=from_.replace(b"a=1", b"a=2"))
+    only_ended_by(play, caller, from_=from_.replace(b"a=1", b"a=2"))
 
 
 @pytest.mark.parametrize("method", [b"MESSAGE", b"NOTIFY", b"SUBSCRIBE", b"invite", b"bye", b"13900139000"])
@@ -239,6 +239,16 @@ def test_addresses_that_the_screen_rewrote_are_bound_as_the_callee_sees_them(pla
     play.caller(caller.request(b"INFO", b"z9hG4bK-i"))
     play.carrier(answer(play.request("INFO >carrier"), 200))
     play.response("200 >caller")
+
+
+def test_a_bye_under_another_name_reaches_no_other_callee(play: Playbook, caller: Party) -> None:
+    """Its To is bound to nothing, and so lets no Request-URI pass that the dialog's would not."""
+    other = caller.remote.replace(CALLEE, b"+8613900139000")
+    target = b"sip:+8613900139000@127.0.0.9:5060"
+    refused(play, caller, "route-forced", 403, to=other, target=target)
+    play.caller(caller.request(b"BYE", b"z9hG4bK-b", to=other))
+    play.request("BYE >carrier")
+    assert b"13900139000" not in play.wire[0]
 
 
 @pytest.mark.parametrize("method", [b"INFO", b"INVITE", b"UPDATE"])

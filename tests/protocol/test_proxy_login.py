@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.proxy.authenticate import Account
-from gateway.proxy.logins import CHALLENGES_AT_ONCE, WRONG_AT_ONCE
+from gateway.proxy.logins import CHALLENGES_AT_ONCE, WRONG_AT_ONCE, Logins
 from gateway.proxy.nonces import LIFETIME_S
 from gateway.sip.digest import MD5, SHA_256, SHA_512_256, secret_of
 from tests.support.digest import challenge_fields, credentials, pick
@@ -261,3 +261,10 @@ def test_who_may_not_log_in_from_there_hears_nothing(play: Playbook) -> None:
     play.let_strangers_log_in(account(*BOTH), BOTH, may_try=False)
     play.phone(invite())
     play.dropped("stranger")
+
+
+def test_the_workers_of_a_node_share_the_bounds(play: Playbook) -> None:
+    play.core.logins = Logins(b"s" * 32, workers=4)
+    for number in range(CHALLENGES_AT_ONCE):
+        play.phone(invite(branch=b"z9hG4bK-u%d" % number), ELSEWHERE)
+    assert len(play.expect(*["407 >127.0.0.66:5060"] * (CHALLENGES_AT_ONCE // 4))) == CHALLENGES_AT_ONCE // 4

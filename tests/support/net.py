@@ -10,7 +10,9 @@ from pathlib import Path
 from gateway.net.edge import Edge
 from gateway.net.handover import Handover
 from gateway.net.udp import UdpListener
+from gateway.proxy.overload import Overload, OverloadSettings
 from gateway.proxy.peer import Peer, Source
+from gateway.proxy.ports import Counters
 from gateway.sip.message import Response
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
@@ -28,6 +30,8 @@ class Core:
     def __init__(self, edge: Edge) -> None:
         self.layer = TransactionLayer(edge.send, TimerValues())
         self.epoch_offset = 0.0
+        self.overload = Overload(OverloadSettings(), 0.0)
+        self.counters = Counters()
         self.handler: Callable[[bytes, Source, float], None] = lambda data, source, now: None
         self.received: list[bytes] = []
         self.sources: list[Source] = []

@@ -51,6 +51,8 @@ class ScriptedGate:
         """(decision, peer)."""
         self.notes: list[str] = []
         """Of the ends."""
+        self.sessions: list[tuple[bytes, bytes | None]] = []
+        """(decision, Session-Expires) of each 2xx that says that a call is up."""
         self.emergency = False
         self.screen: Callable[[Request], Screened] = lambda request: Screened(list(request.headers), request.body)
         self.decisions: list[bytes] = []
@@ -102,6 +104,9 @@ class ScriptedGate:
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         self.outcomes.append((result, status))
         self.outcome_hops.append(call.client.destination.address[0] if call.client is not None else "")
+
+    def refreshed(self, decision: bytes, response: Response, now: float) -> None:
+        self.sessions.append((decision, response.get(b"Session-Expires")))
 
     def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
         self.byes.append((decision, by.id))

@@ -108,7 +108,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         ("[probing]\ninterval_s = 5", "probing = {'interval_s': 5}: no such setting; fix: remove it"),
         ("[probe]\ntimeout_ms = 2000", "probe.timeout_ms = 2000: not below probe.interval_ms"),
         ("[dns]\nnameservers = ['ns']", "dns.nameservers[1] = 'ns': not an IP address"),
-        ("[overload]\ndelay_ms = 80", "overload.max_delay_ms = 60: less than overload.delay_ms; fix: give 80"),
+        ("[overload]\ndelay_ms = 80", "overload.max_delay_ms = 40: less than overload.delay_ms; fix: give 80"),
         ("[node]\nworkers = 65", "node.workers = 65"),
         ("[node]\nname = 'a/b'", "node.name = 'a/b': not a name of a node; fix: write 1 to 64 letters, digits"),
         ("[node]\nname = '.a'", "node.name = '.a': not a name of a node"),

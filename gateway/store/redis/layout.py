@@ -7,6 +7,7 @@ Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits, in braces: a
 | `cg:head`       | hash   | `registry` version, `epoch`, `buckets`, `updated` (epoch seconds), in decimal; |
 |                 |        | `keycheck`: `key_check` of the pseudonym key the hashes were made with        |
 | `cg:registry:V` | string | registry snapshot, version V: JSON of `registry.model.Snapshot`               |
+| `cg:calls`      | stream | calls that went on by another worker: `elsewhere`                             |
 | `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; marker        |
 | `cg:E:r:{B}`    | set    | refusals of scope all and category, no time band: `refusal_member`; marker    |
 | `cg:E:x:{B}`    | hash   | other refusals: `scoped_field` -> `encode_scoped`; marker                     |

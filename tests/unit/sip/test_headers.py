@@ -114,7 +114,7 @@ def test_unicode_line_ends_are_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"a\xe2\x80\xa8b", b"a\xe2\x80\xa9b", b"a\xc2\x85b", b"a\x85b", b"\xff", b"\xed\xa0\x80"]
+    "text", [b"a\xe2\x80\xa8b", b"a\xe2\x80\xa9b", b"a\xc2\x85b", b"a\x85 b", b"\xff", b"\xed\xa0\x80"]
 )
 @pytest.mark.parametrize(
     "name", [b"From", b"To", b"Contact", b"Via", b"Route", b"P-Asserted-Identity", b"f", b"History-Info", b"Require"]
@@ -127,6 +127,52 @@ def test_values_that_split_or_are_no_text(name: bytes, text: bytes) -> None:
     assert (error.status, error.phrase) == (400, b"Bad Text in " + known)
     with pytest.raises(RemoteProtocolError):
         parse(response(line))
+
+
+GBK = "招商银行 李经理".encode("gbk")
+HALF_A_BACKSLASH = "誠".encode("gbk")
+"""Its second octet is one."""
+
+
+@pytest.mark.parametrize("name", [b"From", b"To", b"Contact", b"f", b"m"])
+def test_a_display_name_in_gbk_is_kept(name: bytes) -> None:
+    known = canonical_name(name)
+    value = b'"' + GBK + b'" <sip:a@b>;tag=2'
+    read = parsed(request(name + b": " + value, without=(known,)))
+    assert read.get_all(known) == [value]
+    assert len(read.headers) == len(parsed(request()).headers)
+
+
+def test_several_contacts_of_which_some_have_names() -> None:
+    value = b'<sip:a@b>, "' + GBK + b'" <sip:c@d>, "x, <y>" <sip:e@f>'
+    assert parsed(request(b"Contact: " + value, without=(b"Contact",))).get(b"Contact") == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        GBK + b" <sip:a@b>;tag=2",
+        b'"' + HALF_A_BACKSLASH + b'" <sip:a@b>;tag=2',
+        b'"' + HALF_A_BACKSLASH + b'" <sip:evil@x>;y=" <sip:a@b>;tag=2',
+        b'"' + GBK + b'<sip:evil@x>" <sip:a@b>;tag=2',
+        b'"' + GBK + b'" <sip:' + GBK + b"@b>;tag=2",
+        b'"' + GBK + b'" <sip:a@b>;tag=' + GBK,
+        b'"x" <sip:a@b>;tag=2;x="' + GBK + b'"',
+        b"<sip:a@b>;tag=2;x=" + GBK,
+        b'"' + GBK,
+        b'"' + GBK + b'"',
+        b'"' + GBK + b'" sip:a@b',
+    ],
+)
+@pytest.mark.parametrize("name", [b"From", b"To", b"Contact"])
+def test_gbk_anywhere_else_is_refused(name: bytes, value: bytes) -> None:
+    error = refused(request(name + b": " + value, without=(name,)))
+    assert error.status == 400
+
+
+@pytest.mark.parametrize("name", [b"P-Asserted-Identity", b"Diversion", b"Route", b"Reply-To"])
+def test_gbk_in_any_other_header_with_a_grammar_is_refused(name: bytes) -> None:
+    assert refused(request(name + b': "' + GBK + b'" <sip:a@b>')).status == 400
 
 
 @pytest.mark.parametrize("name", [b"Subject", b"Reason", b"Warning", b"User-Agent", b"X-Unknown"])

@@ -16,6 +16,7 @@ from gateway.telemetry.metrics import WorkerStats
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
 from gateway.worker.gatekeeper import Gatekeeper
+from gateway.worker.leases import Leases
 from gateway.worker.peers import PeerBook
 from tests.support import sip_text
 from tests.unit.gate.calls import registry
@@ -38,7 +39,8 @@ class Post:
         self.stats = WorkerStats(0)
         self.sent: list[tuple[str, Request | Response]] = []
         self.safe: Callable[[Callable[[OSError | None], None]], None] = lambda act: act(None)
-        self.keeper = Gatekeeper(self.house.gate, self.stats, HOST, MAX_CALL_S, lambda act: self.safe(act))
+        self.leases = Leases(MAX_CALL_S)
+        self.keeper = Gatekeeper(self.house.gate, self.stats, HOST, self.leases, lambda act: self.safe(act))
         self.listener = UdpListener("main", "127.0.0.1", 0, HOST)
         own = frozenset({(b"127.0.0.1", 5060)})
         ring = CookieRing({1: b"c" * 32}, 1)

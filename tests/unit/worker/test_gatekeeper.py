@@ -13,10 +13,10 @@ from gateway.gate.records import DecisionRecord, EndRecord, OutcomeRecord
 from gateway.proxy.peer import Peer
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
+from gateway.sip.parser import parse
 from gateway.sip.screened import Screened
-from gateway.worker import gatekeeper as gatekeeper_module
 from gateway.worker.gatekeeper import Gatekeeper, outgoing, release_cause, trunk_of
-from tests.support.sip_text import answer, caller_party, inbound
+from tests.support.sip_text import Extra, answer, caller_party, inbound
 from tests.unit.gate import calls
 from tests.unit.gate.calls import CARRIER, TRUSTED, TRUSTED_ACCESS, attempt, registry
 from tests.unit.gate.house import CONSENT
@@ -33,13 +33,13 @@ def post() -> Iterator[Post]:
     made.close()
 
 
-def call_up(post: Post) -> tuple[Request, Response]:
+def call_up(post: Post, extra: Extra = ()) -> tuple[Request, Response]:
     """An answered outbound call: the INVITE the carrier got, the 200 the caller got."""
     post.receive(invite())
     assert post.kinds() == ["100 >127.0.0.2:5060", f"INVITE >{CARRIER_HOP}"]
     sent = post.last[1]
     assert isinstance(sent, Request)
-    post.receive(answer(sent, 200), "127.0.0.9")
+    post.receive(answer(sent, 200, extra=extra), "127.0.0.9")
     assert post.kinds() == ["200 >127.0.0.2:5060"]
     got = post.last[0]
     assert isinstance(got, Response)
@@ -269,24 +269,65 @@ def test_calls_without_bye_are_ended_after_their_time(post: Post) -> None:
     assert (end.by, end.cause) == ("gateway", "no BYE")
 
 
-def test_only_calls_past_their_time_are_ended(post: Post) -> None:
-    now = monotonic()
-    post.keeper._active.update({"1" * 32: now - MAX_CALL_S - 2, "2" * 32: now - MAX_CALL_S - 1, "3" * 32: now})
-    assert post.keeper.expire_calls(now) == 2
-    assert list(post.keeper._active) == ["3" * 32]
+def test_a_call_ends_with_its_session_unless_it_is_refreshed(post: Post) -> None:
+    """RFC 4028: what its two ends agreed on, in the 2xx to an INVITE or UPDATE."""
+    began = monotonic()
+    _, got = call_up(post, ((b"Session-Expires", b"600;refresher=uac"),))
+    party = caller_party(invite(), got)
+    for method, said in ((b"UPDATE", b"1800"), (b"INVITE", b"120;refresher=uas")):
+        post.kinds()
+        post.receive(party.request(method, b"z9hG4bK-" + method, contact=b"<sip:agent@127.0.0.2:5060>"))
+        assert post.kinds()[-1] == f"{method.decode()} >{CARRIER_HOP}"
+        passed = post.last[-1]
+        assert isinstance(passed, Request)
+        post.receive(answer(passed, 200, extra=((b"Session-Expires", said),)), "127.0.0.9")
+        assert post.keeper.active == 1
+    assert post.keeper.expire_calls(began + 140) == 0
+    assert post.keeper.expire_calls(began + 160) == 1
+    post.turn()
+    end = post.house.journal.records()[-1]
+    assert isinstance(end, EndRecord)
+    assert (end.by, end.cause) == ("gateway", "no BYE")
 
 
-def test_active_calls_are_bounded(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gatekeeper_module, "MAX_ACTIVE", 1)
-    call_up(post)
-    oldest = list(post.keeper._active)
-    post.receive(invite(call_id=b"c2", branch=b"z9hG4bK-2"))
-    post.kinds()
-    sent = post.last[1]
-    assert isinstance(sent, Request)
-    post.receive(answer(sent, 200), "127.0.0.9")
-    assert post.keeper.active == 1
-    assert list(post.keeper._active) != oldest
+def test_a_call_of_another_worker_is_counted_from_its_first_refresh(post: Post) -> None:
+    told: list[str] = []
+    post.keeper.on_taken_over = told.append
+    call = bytes(range(16))
+    for _ in range(2):
+        post.keeper.refreshed(call, _ok(), monotonic())
+    assert (post.keeper.active, told) == (1, [call.hex()])
+    post.keeper.let_go(call.hex())
+    assert post.keeper.active == 0
+    post.turn()
+    assert post.house.journal.records() == [], "the other one writes the record"
+    post.keeper.ended(call, post.peer("127.0.0.2"), parsed(invite()), "")
+    assert told == [call.hex()] * 2
+    post.keeper.ended(call, post.peer("127.0.0.9"), parsed(invite()), "")  # crossed
+    post.keeper.refreshed(call, _ok(), monotonic())  # and late
+    assert (post.keeper.active, told) == (0, [call.hex()] * 2)
+
+
+def test_a_call_that_was_counted_here_is_nobody_elses(post: Post) -> None:
+    told: list[str] = []
+    post.keeper.on_taken_over = told.append
+    call = bytes(range(16))
+    post.leases.begin(call.hex(), monotonic())
+    post.keeper.refreshed(call, _ok(), monotonic())
+    post.keeper.ended(call, post.peer("127.0.0.2"), parsed(invite()), "")
+    assert told == []
+
+
+def parsed(data: bytes) -> Request:
+    message = parse(data)
+    assert isinstance(message, Request)
+    return message
+
+
+def _ok() -> Response:
+    message = parse(answer(parsed(invite()), 200))
+    assert isinstance(message, Response)
+    return message
 
 
 @pytest.mark.parametrize(

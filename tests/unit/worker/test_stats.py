@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -36,7 +37,7 @@ async def test_what_the_parts_counted(worker: Worker) -> None:
     worker.lookup.timeouts, worker.lookup.breaker_refused = 13, 14
     worker.lookup.invalid, worker.lookup.unreachable = 15, 16
     worker.lookup.set_epoch(17, 8)
-    worker.keeper._active["1" * 32] = 1.0
+    worker.keeper._leases.begin("1" * 32, monotonic())
     worker.journal.append(b"{}")
     worker.journal.commit()
     refresh_stats(worker)

@@ -1,0 +1,84 @@
+"""Calls of one node that went on, or ended, by another: the one that set them up lets go of them.
+
+A dialog may pass by any node (its cookie carries all that is needed), so the node that counts a call as up may never
+see its BYE. Whoever sees a word of a call that it does not count says so in a short stream, `cg:calls`, and the others
+read it once a second. Soft state (DESIGN §6, Channels): a word that is lost, with Redis or while the link is down,
+leaves the count too high until the lease of the call runs out, and changes nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gateway.store.redis.address import command
+from gateway.store.redis.client import RedisLink
+from gateway.store.redis.connection import Replies
+
+STREAM: Final = b"cg:calls"
+MAX_KEPT: Final = b"20000"
+"""Entries the stream is cut to, about: a second of more calls than a node can end, in 2 MB."""
+
+READ_AT_ONCE: Final = b"5000"
+ID_LENGTH: Final = 32
+"""Hex digits of a decision id; all else is not ours."""
+
+_LAST: Final = command(b"XREVRANGE", STREAM, b"+", b"-", b"COUNT", b"1")
+
+
+class Elsewhere:
+    """One worker's words to the others, and theirs to it."""
+
+    __slots__ = ("_asking", "_link", "_me", "_on_taken", "_seen")
+
+    def __init__(self, link: RedisLink, me: str, on_taken: Callable[[str], None]) -> None:
+        """`me`: this worker's name, unlike any other's. `on_taken`: told the decision id of each call that another
+        worker has seen a word of."""
+        self._link = link
+        self._me = me.encode()
+        self._on_taken = on_taken
+        self._asking = False
+        self._seen = b""
+        """Id of the last entry read; empty: what was there before us is yet to be skipped."""
+
+    def tell(self, decision: str) -> None:
+        """A word of this call came by here, and others may count it."""
+        entry = (b"w", self._me, b"d", decision.encode())
+        self._link.send(command(b"XADD", STREAM, b"MAXLEN", b"~", MAX_KEPT, b"*", *entry), 1, _ignore)
+
+    def read(self) -> None:
+        """Ask what others told; once a second."""
+        if self._asking:
+            return
+        if self._seen:
+            ask = command(b"XREAD", b"COUNT", READ_AT_ONCE, b"STREAMS", STREAM, self._seen)
+            self._asking = self._link.send(ask, 1, self._on_entries)
+        else:
+            self._asking = self._link.send(_LAST, 1, self._on_last)
+
+    def _on_last(self, replies: Replies | None) -> None:
+        self._asking = False
+        if replies is not None and isinstance(replies[0], list):
+            self._seen = replies[0][0][0] if replies[0] else b"0"
+
+    def _on_entries(self, replies: Replies | None) -> None:
+        self._asking = False
+        if replies is None or not isinstance(replies[0], list):  # nothing new, or an error (loading)
+            return
+        for entry, fields in replies[0][0][1]:
+            self._seen = entry
+            decision = _decision(fields, self._me)
+            if decision:
+                self._on_taken(decision)
+
+
+def _decision(fields: Any, me: bytes) -> str:
+    """The call an entry is about; "" where it is our own, or not one of ours to read."""
+    if not isinstance(fields, list) or len(fields) != 4 or fields[0] != b"w" or fields[1] == me:
+        return ""
+    text: bytes = fields[3]
+    return text.decode() if len(text) == ID_LENGTH and text.isalnum() else ""
+
+
+def _ignore(replies: Replies | None) -> None:
+    """Whether it was kept is no matter of ours."""

@@ -1,0 +1,96 @@
+"""Words about calls between workers, over a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis import Redis
+
+from gateway.store.redis import elsewhere as elsewhere_module
+from gateway.store.redis.elsewhere import STREAM, Elsewhere
+from tests.support.redis_fixtures import linked, redis_process, until
+from tests.support.redis_server import RedisServer
+
+__all__ = ["redis_process"]
+
+A, B = "a" * 32, "b" * 32
+
+
+@asynccontextmanager
+async def worker(server: RedisServer, name: str) -> AsyncIterator[tuple[Elsewhere, list[str]]]:
+    """One that has skipped what was there before it."""
+    async with linked(server.url) as link:
+        heard: list[str] = []
+        made = Elsewhere(link, name, heard.append)
+        made.read()
+        await until(lambda: made._seen)
+        yield made, heard
+
+
+async def read(one: Elsewhere) -> None:
+    one.read()
+    await until(lambda: not one._asking)
+
+
+async def test_the_others_hear_of_it_once(redis_process: RedisServer) -> None:
+    async with worker(redis_process, "n1-0") as (first, by_first), worker(redis_process, "n2-0") as (second, by_second):
+        await read(second)
+        assert by_second == []
+        first.tell(A)
+        first.tell(B)
+        for _ in range(2):
+            await read(first)
+            await read(second)
+        assert (by_first, by_second) == ([], [A, B]), "not its own words"
+        second.tell(A)
+        await until(lambda: redis_process.client().xlen(STREAM) == 3)
+        await read(first)
+        assert by_first == [A]
+    async with worker(redis_process, "n3-0") as (third, by_third):
+        await read(third)
+        assert by_third == [], "what was said before its time"
+        third.tell(B)
+
+
+async def test_a_redis_that_forgot_and_strange_entries(redis_process: RedisServer) -> None:
+    client: Redis = redis_process.client()
+    async with worker(redis_process, "n1-0") as (first, _), worker(redis_process, "n2-0") as (second, heard):
+        first.tell(A)
+        await until(lambda: client.exists(STREAM))
+        await read(second)
+        client.flushall()
+        for fields in ({"d": B}, {"w": "x", "d": "short"}, {"w": "x", "d": "\n" * 32}, {"w": "x", "d": B, "e": "1"}):
+            client.xadd(STREAM, fields)  # type: ignore[arg-type]
+        first.tell(B)
+        await until(lambda: client.xlen(STREAM) == 5)
+        await read(second)
+        assert heard == [A, B]
+        client.delete(STREAM)
+        client.set(STREAM, "not a stream")
+        first.tell(A)
+        await read(second)
+        assert heard == [A, B]
+
+
+async def test_the_stream_is_bounded(redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere_module, "MAX_KEPT", b"200")
+    async with worker(redis_process, "n1-0") as (first, _):
+        for _ in range(3_000):
+            first.tell(A)
+            await asyncio.sleep(0)
+        client = redis_process.client()
+        await until(lambda: client.exists(STREAM))
+        await read(first)
+        assert client.xlen(STREAM) < 500
+
+
+async def test_without_redis_nothing_happens(redis_process: RedisServer) -> None:
+    async with worker(redis_process, "n1-0") as (first, heard):
+        redis_process.kill()
+        await until(lambda: not first._link.connected)
+        first.tell(A)
+        first.read()
+        assert not first._asking and heard == []

@@ -180,7 +180,7 @@ class _Run:
             await imports.finish(connection, job.id, imports.DONE, merged.touched)
             detail = {"sha256": self._sha256.hex(), "rows": merged.rows, "changed": merged.touched, **bulk.detail}
             await audit.record(connection, self._principal, bulk.action, self._label, detail)
-            await versions.trim(connection)
+            await versions.trim(connection, bulk.kind)
         return self._report(merged)
 
     async def _try_out(self, job: Import, plan: Snapshot) -> ImportReport:

@@ -1,5 +1,5 @@
 """The projector's housekeeping, a little with each look: markers looked at, old keys cleared away, the
-outbox trimmed."""
+outbox and what is kept of lists trimmed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.control.glance import Glance
 from gateway.control.rebuild import repair_bucket
 from gateway.control.redis_writer import Head, RedisWriter
-from gateway.store.sql import outbox, projected
+from gateway.store.sql import outbox, projected, versions
 
 SWEEP_LOOKS = 240
 """All buckets are looked at within so many steps: a minute at 250 ms each."""
@@ -52,6 +52,7 @@ class Sweeper:
             self._trim_at = now + TRIM_S
             async with self._engine.begin() as trimming:
                 await outbox.trim(trimming, head.watermark[0])
+                await versions.trim_if_free(trimming)
         return repaired
 
     async def _markers(self, connection: AsyncConnection, raw: Any, head: Head, glance: Glance) -> int:

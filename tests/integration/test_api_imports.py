@@ -56,7 +56,7 @@ async def test_an_operator_uploads_its_own_consents_alone(migrated_url: str, tmp
         others = HEADER + ROW + f"{BOB},beta,consultation,2024-05-01T08:00:00Z\n"
         problem = told(await upload(api, "alpha", "consents", others), 422, "invalid")
         assert problem["problems"] == [
-            {"line": 3, "field": "operator", "value": "beta", "fix": "write alpha: this token is bound to it"}
+            {"line": 3, "field": "operator", "value": "beta", "fix": "name one of the operators (alpha)"}
         ]
         for kind in ("refusals", "registry", "pack"):
             told(await upload(api, "alpha", kind, "callee,scope\n"), 403, "forbidden")

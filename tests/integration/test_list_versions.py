@@ -182,3 +182,30 @@ async def test_a_dry_run_says_what_would_change_and_changes_nothing(migrated_url
         assert await count(engine, "list_versions") == 1
         assert await count(engine, "outbox WHERE kind = 'consents'") == 1
         assert (await import_consents(engine, path, KEYS, "test")).changed == 2
+
+
+async def test_what_nobody_can_undo_any_more_goes(migrated_url: str, tmp_path: Path) -> None:
+    """Kept states, single events and void rows, once they are old; while the projection may need a row it stays."""
+
+    async def trim(engine: AsyncEngine, *outbox: str) -> None:
+        async with engine.begin() as connection:
+            for statement in (
+                "UPDATE list_versions SET at = at - interval '40 days'",
+                "UPDATE consent_events SET recorded_at = recorded_at - interval '40 days'", *outbox,
+            ):  # fmt: skip
+                await connection.exec_driver_sql(statement)
+            await versions.trim_if_free(connection)
+
+    async with engine_on(migrated_url) as engine:
+        await load(engine, tmp_path, grant(ALICE, T0), grant(BOB, T0))
+        await roll_back(engine, "consents:alpha", 0, "test")
+        await load(engine, tmp_path, grant(ALICE, T0 + HOUR))
+        await load(engine, tmp_path, grant(ALICE, T0 + 2 * HOUR))
+        await revoke_consent(engine, KEYS, CAROL, "alpha", "consultation", principal="ann")
+        assert await count(engine, "undo_consents") == 2
+        await trim(engine)
+        assert [await count(engine, table) for table in ("undo_consents", "consent_events", "consents")] == [0, 0, 3]
+        with pytest.raises(ImportRefused, match=r"write one that can be gone back to: 3\n"):
+            await roll_back(engine, "consents:alpha", 2, "test")
+        await trim(engine, "DELETE FROM outbox WHERE id < (SELECT max(id) FROM outbox)")
+        assert await count(engine, "consents") == 2, "bob's was void"

@@ -75,6 +75,8 @@ class Bulk:
     """For the audit trail."""
     into: str = ""
     """List of refusals it is for."""
+    operator: str = ""
+    """The only one whose consents may be in it; the rows are read as if there were no other. Empty: any."""
     detail: dict[str, object] = field(default_factory=dict)
     """More for the audit trail."""
 
@@ -124,7 +126,12 @@ class _Run:
             if not plan.plan:
                 self._problems.add(0, "registry", "no numbering plan", "import a registry with a [plan] first")
                 self._problems.check()
-            job = await imports.begin(connection, bulk.kind, self._name, self._sha256, self._principal, bulk.into)
+            into = bulk.into
+            if bulk.operator:
+                known = tuple(one for one in plan.operators if one.id == bulk.operator)
+                # Apart from an import of the same file by somebody who may bring others' rows.
+                plan, into = replace(plan, operators=known), f"operator:{bulk.operator}"
+            job = await imports.begin(connection, bulk.kind, self._name, self._sha256, self._principal, into)
         self._lines, self._rows = job.staged_lines, job.staged_rows
         await self._stage(job, Task(bulk.kind, self._name, self._form, self._keys, plan, job.started_at, bulk.into))
         if self._problems:
@@ -173,7 +180,7 @@ class _Run:
             await imports.finish(connection, job.id, imports.DONE, merged.touched)
             detail = {"sha256": self._sha256.hex(), "rows": merged.rows, "changed": merged.touched, **bulk.detail}
             await audit.record(connection, self._principal, bulk.action, self._label, detail)
-            await versions.trim(connection)
+            await versions.trim(connection, bulk.kind)
         return self._report(merged)
 
     async def _try_out(self, job: Import, plan: Snapshot) -> ImportReport:

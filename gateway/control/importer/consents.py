@@ -34,12 +34,13 @@ async def import_consents(
     *,
     dry_run: bool = False,
     name: str = "",
+    operator: str = "",
 ) -> ImportReport:
     """Import CSV or JSON Lines with the columns of `consent_rows`; `event` is grant (default) or revoke, `granted_at`
     its time. A grant without a time counts as older than any revoke; a revoke without one happens now. `dry_run`: say
-    what would change, and change nothing. `name`: as in `run_bulk`. Raises ImportRefused, Conflict, Unavailable,
-    OSError."""
-    bulk = Bulk(outbox.CONSENTS, REQUIRED, OPTIONAL, _merge, "import.consents")
+    what would change, and change nothing. `name`: as in `run_bulk`. `operator`: read the file as if there were no
+    other. Raises ImportRefused, Conflict, Unavailable, OSError."""
+    bulk = Bulk(outbox.CONSENTS, REQUIRED, OPTIONAL, _merge, "import.consents", operator=operator)
     return await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run, name=name)
 
 

@@ -96,7 +96,7 @@ async def import_feed(
         return await _merge(context, feed, version, full, issued, allow_shrink)
 
     detail: dict[str, object] = {"feed": feed, "version": version, "kind": FULL if full else DELTA}
-    bulk = Bulk(outbox.REFUSALS, REQUIRED, OPTIONAL, merge, "import.feed", into, detail)
+    bulk = Bulk(outbox.REFUSALS, REQUIRED, OPTIONAL, merge, "import.feed", into, detail=detail)
     report = await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run, name=name)
     return replace(report, kind="feed", version=version)
 

@@ -14,8 +14,6 @@ from typing import Final
 from sqlalchemy import text as sql_text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer import consent_rows
-from gateway.control.importer.blocks import read_blocks, read_form, read_rows
 from gateway.control.importer.consents import import_consents
 from gateway.control.importer.packs import import_pack
 from gateway.control.importer.problems import ImportRefused, ImportReport, Problem, Problems
@@ -34,7 +32,6 @@ from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.registry import load_snapshot
 
 KINDS: Final = ("consents", "refusals", "registry", "pack")
-LISTS: Final = ("consents", "refusals")
 
 
 async def import_uploaded(
@@ -42,11 +39,14 @@ async def import_uploaded(
 ) -> ImportReport:
     """Import a file of one of KINDS, or (`dry_run`) say what would be refused. `operator`: the one whose rows alone may
     be in it. Raises ImportRefused, PackError, Conflict, Unavailable, OSError."""
-    if kind in LISTS:
-        if operator:
-            _check_operator(path, operator)
-        load = import_consents if kind == "consents" else import_refusals
-        report = await load(engine, path, keys, principal, dry_run=dry_run, name=path.name)
+    report: ImportReport | None = None
+    if kind == "consents":
+        report = await import_consents(
+            engine, path, keys, principal, dry_run=dry_run, name=path.name, operator=operator
+        )
+    elif kind == "refusals":
+        report = await import_refusals(engine, path, keys, principal, dry_run=dry_run, name=path.name)
+    if report is not None:
         return replace(report, changed=0, hint=report.summary) if dry_run else report
     text = _text(path)
     if kind == "pack":
@@ -73,19 +73,6 @@ def _text(path: Path) -> str:
 
 def _refused(name: str, field: str, value: str, fix: str) -> ImportRefused:
     return ImportRefused(name, [Problem(0, field, value, fix)])
-
-
-def _check_operator(path: Path, operator: str) -> None:
-    problems = Problems(path.name, private=True)
-    form = read_form(path, consent_rows.REQUIRED, consent_rows.OPTIONAL, problems)
-    place = consent_rows.REQUIRED.index("operator")
-    for block in read_blocks(path, form, problems) if form else ():
-        for line, cells in read_rows(block, form, problems) if form else ():
-            if cells[place] != operator:
-                problems.add(line, "operator", cells[place], f"write {operator}: this token is bound to it")
-        if problems.full:
-            break
-    problems.check()
 
 
 def _check_plan_file(text: str, name: str) -> None:

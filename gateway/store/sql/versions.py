@@ -174,44 +174,51 @@ async def mark_rolled_back(connection: AsyncConnection, ids: list[int]) -> None:
 _EXPIRED = """
 SELECT id, list, change FROM (
     SELECT id, list, change, at, row_number() OVER (PARTITION BY list ORDER BY id DESC) AS place
-    FROM list_versions WHERE undo
+    FROM list_versions WHERE undo AND (list LIKE 'consents:%') = :consents
 ) AS v WHERE place > :versions OR at < now() - make_interval(days => :days)
 """
-_TRIM = (
-    "DELETE FROM undo_consents USING operators WHERE change = ANY(:changes) AND operators.number = operator "
+_FORGET = {
+    CONSENTS: "DELETE FROM undo_consents USING operators WHERE change = ANY(:changes) AND operators.number = operator "
     "AND (change, 'consents:' || operators.id) IN (SELECT change, list FROM list_versions WHERE id = ANY(:ids))",
-    "DELETE FROM undo_refusals WHERE change = ANY(:changes) AND (change, CASE list WHEN '' THEN 'refusals' ELSE list "
-    "END) IN (SELECT change, list FROM list_versions WHERE id = ANY(:ids))",
-    "UPDATE list_versions SET undo = false WHERE id = ANY(:ids)",
-)
-_TRIM_EVENTS = """
+    REFUSALS: "DELETE FROM undo_refusals WHERE change = ANY(:changes) AND (change, CASE list WHEN '' THEN 'refusals' "
+    "ELSE list END) IN (SELECT change, list FROM list_versions WHERE id = ANY(:ids))",
+}
+_EVENTS = {CONSENTS: "consent_events", REFUSALS: "refusal_events"}
+_FORGET_EVENTS = """
 DELETE FROM {table} WHERE recorded_at < least(
-    (SELECT min(at) FROM list_versions WHERE undo), now() - make_interval(days => :days))
+    (SELECT min(at) FROM list_versions WHERE undo AND (list LIKE 'consents:%') = :consents),
+    now() - make_interval(days => :days))
 """
-_TRIM_VOID = (
-    "DELETE FROM consents WHERE granted_at IS NULL AND revoked_at IS NULL AND change < :kept",
-    "DELETE FROM refusals WHERE declared_at IS NULL AND (withdrawn_at IS NULL OR list LIKE 'feed:%') "
+_FORGET_VOID = {
+    CONSENTS: "DELETE FROM consents WHERE granted_at IS NULL AND revoked_at IS NULL AND change < :kept",
+    REFUSALS: "DELETE FROM refusals WHERE declared_at IS NULL AND (withdrawn_at IS NULL OR list LIKE 'feed:%') "
     "AND change < :kept",
-)
+}
+_OLDEST = "SELECT least((SELECT min(change) FROM list_versions WHERE undo), (SELECT min(id) FROM outbox))"
 
 
-async def trim(connection: AsyncConnection) -> None:
+async def trim(connection: AsyncConnection, kind: str) -> None:
     """Give up what is too old to be undone, and void rows that nobody needs any more: neither a rollback nor a Redis
-    that has yet to hear of them."""
-    found = await connection.execute(text(_EXPIRED), {"versions": KEEP_VERSIONS, "days": KEEP_DAYS})
-    expired = found.all()
+    that has yet to hear of them. Under the kind's lock: a rollback must not lose what it is about to put back."""
+    ours = {"consents": kind == CONSENTS}
+    limits = {"versions": KEEP_VERSIONS, "days": KEEP_DAYS}
+    expired = (await connection.execute(text(_EXPIRED), ours | limits)).all()
     if expired:
         values = {"ids": [row[0] for row in expired], "changes": [row[2] for row in expired]}
-        for statement in _TRIM:
-            await connection.execute(text(statement), values)
-    for table in ("consent_events", "refusal_events"):
-        await connection.execute(text(_TRIM_EVENTS.format(table=table)), {"days": _NO_EVENTS_DAYS})
-    oldest = await connection.execute(
-        text(
-            "SELECT least((SELECT min(change) FROM list_versions WHERE undo), (SELECT min(id) FROM outbox))"
-        )
-    )
-    kept = oldest.scalar_one()
+        await connection.execute(text(_FORGET[kind]), values)
+        await connection.execute(text("UPDATE list_versions SET undo = false WHERE id = ANY(:ids)"), values)
+    events = _FORGET_EVENTS.format(table=_EVENTS[kind])
+    await connection.execute(text(events), ours | {"days": _NO_EVENTS_DAYS})
+    kept = (await connection.execute(text(_OLDEST))).scalar_one()
     if kept is not None:
-        for statement in _TRIM_VOID:
-            await connection.execute(text(statement), {"kept": kept})
+        await connection.execute(text(_FORGET_VOID[kind]), {"kept": kept})
+
+
+async def trim_if_free(connection: AsyncConnection) -> None:
+    """`trim` every kind that nobody changes in bulk just now."""
+    for number, kind in enumerate((CONSENTS, REFUSALS)):
+        got = await connection.execute(
+            text("SELECT pg_try_advisory_xact_lock(:lock, :kind)"), {"lock": LOCK, "kind": number}
+        )
+        if got.scalar_one():
+            await trim(connection, kind)

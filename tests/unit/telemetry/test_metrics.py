@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
+import pytest
 
 from gateway.telemetry.metrics import METRICS, NAMES, Histogram, Snapshot, WorkerStats
 
@@ -71,3 +74,13 @@ def test_gauges_kept_elsewhere_are_copied_at_the_scrape_only() -> None:
 
 def test_every_start_has_its_own_boot_id() -> None:
     assert WorkerStats(0).boot != WorkerStats(0).boot
+
+
+def test_feeds_are_told_by_their_age() -> None:
+    stats = WorkerStats(0)
+    now = time.time()
+    stats.feeds = {"national": (now - 7_300, 7_200), "local": (now - 10, 7_200)}
+    samples = stats.snapshot().samples
+    assert dict(samples["callgate_feed_stale"]) == {("national",): 1.0, ("local",): 0.0}
+    assert dict(samples["callgate_feed_age_seconds"])[("local",)] == pytest.approx(10, abs=5)
+

@@ -64,6 +64,10 @@ class Record:
     trunks: dict[str, Trunk] = field(init=False)
     ranges: dict[str, list[NumberRange]] = field(init=False)
     """By operator."""
+    telling: int = field(init=False)
+    """Characters of a canonical number that the plan's longest prefix looks at."""
+    user_numbers: dict[tuple[str, int], bool] = field(init=False)
+    """Ordinary users' numbers, by these characters and length."""
     _of: dict[tuple[str, str], list[Held]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,6 +77,9 @@ class Record:
         self.ranges = {}
         for row in self.snapshot.ranges:
             self.ranges.setdefault(row.operator, []).append(row)
+        longest = max((len(entry.prefix) for entry in self.snapshot.plan), default=0)
+        self.telling = 2 + len(self.snapshot.country) + longest
+        self.user_numbers = {}
         self._of = {}
         for one in self.held:
             self._of.setdefault((one.document.operator, one.document.kind), []).append(one)

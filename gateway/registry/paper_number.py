@@ -25,7 +25,7 @@ def range_issues(record: Record, row: NumberRange, plan: NumberingPlan) -> Itera
         return
     certificates = _named(record.of(row.operator, "certificate"), row.certificate)
     filings = _named(record.of(row.operator, "filing"), row.filing)
-    needed = operator.operator_class in SERVICE_OF and not _is_user_number(row, plan)
+    needed = operator.operator_class in SERVICE_OF and not _is_user_number(record, row, plan)
     yield from _presence(row, "A12", "certificate", row.certificate, certificates, needed)
     yield from _presence(row, "A13", "filing", row.filing, filings, needed)
     for one in certificates:
@@ -53,7 +53,16 @@ def _named(held: list[Held], reference: str) -> list[Held]:
     return [one for one in held if reference and reference in (one.document.reference, one.document.id)]
 
 
-def _is_user_number(row: NumberRange, plan: NumberingPlan) -> bool:
+def _is_user_number(record: Record, row: NumberRange, plan: NumberingPlan) -> bool:
+    """An ordinary fixed or mobile number? Asked once for all ranges that the plan tells apart by nothing."""
+    key = (row.first[: record.telling], len(row.first))
+    known = record.user_numbers.get(key)
+    if known is None:
+        known = record.user_numbers[key] = _reads_as_user(row, plan)
+    return known
+
+
+def _reads_as_user(row: NumberRange, plan: NumberingPlan) -> bool:
     number = plan.read(row.first.removeprefix("+").encode(), row.first[:1] == "+", plan.country, "")
     return number is not None and number.kind in USER_KINDS
 

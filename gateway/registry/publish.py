@@ -36,7 +36,7 @@ def published(record: Record) -> Snapshot:
             bars=tuple(ranges.get(row.id, ())),
             carriers=row.carriers or filed.get((row.operator, row.filing), ()),
         )
-        if row.id in ranges or filed
+        if row.id in ranges or (not row.carriers and (row.operator, row.filing) in filed)
         else row
         for row in snapshot.ranges
     )

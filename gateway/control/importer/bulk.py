@@ -81,6 +81,8 @@ async def run_bulk(
                 await imports.finish(connection, job.id, imports.REFUSED, 0)
             problems.check()
         async with engine.begin() as connection:
+            await imports.analyze(connection, bulk.table)
+        async with engine.begin() as connection:
             await _lock(connection, job.id, reached, name)
             staged = await imports.staged_count(connection, bulk.table, job.id)
             change = await outbox.announce(connection, bulk.kind)

@@ -36,10 +36,9 @@ from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
-from gateway.store.redis.client import RedisLink
+from gateway.store.redis.deployment import connect
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.layout import key_check
-from gateway.store.redis.lookup import RedisLookup
 from gateway.store.redis.snapshot import SnapshotWatcher
 from gateway.telemetry.logs import get_logger
 from gateway.telemetry.metrics import WorkerStats
@@ -119,9 +118,8 @@ class Worker:
         sent_bys = tuple(f"{entry.host}:{entry.public_port}".encode() for entry in settings.listener)
         pseudonymizer = Pseudonymizer(keys.pseudonym)
         check = key_check(pseudonymizer.hash)
-        self.link = RedisLink(settings.redis.url, loop)
+        self.link, self.lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, loop, check)
         self.link.on_change.append(self._link_changed)
-        self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
         self.edge = Edge(
@@ -358,7 +356,7 @@ class Worker:
 
     def _link_changed(self, up: bool, reason: str) -> None:
         if up:
-            _log.warning("redis is there")
+            _log.warning("redis is there", **({"which": reason} if reason else {}))
         else:
             _log.error("redis is away; calls that need it are refused with 503", reason=reason)
 

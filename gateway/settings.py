@@ -183,6 +183,14 @@ class Overload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """Changes of the registry."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
+    max_shrink: Annotated[float, Ge(0), Le(1), "share of numbers, ranges or trunks a change takes away unasked"] = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """Secrets of the deployment."""
 
@@ -228,6 +236,7 @@ class Settings:
     probe: Probe = field(default_factory=Probe)
     dns: Dns = field(default_factory=Dns)
     overload: Overload = field(default_factory=Overload)
+    registry: Registry = field(default_factory=Registry)
     keys: Keys = field(default_factory=Keys)
     example: Example = field(default_factory=Example)
     log: Log = field(default_factory=Log)

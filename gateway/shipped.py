@@ -1,4 +1,4 @@
-"""Data files that come with the program: numbering plans and rule packs.
+"""Data files that come with the program: numbering plans, rule packs, calendars of working days.
 
 In a source tree they are under `config/`; an installed package has them under `share/callgate` of its prefix, so that
 `plan.file = "cn"` works wherever the registry file is.
@@ -13,7 +13,7 @@ _SOURCE_TREE = Path(__file__).parent.parent / "config"
 
 
 def shipped(kind: str, name: str) -> Path:
-    """Where the file `name` of `kind` (`plans`, `packs`) is; the path may not exist."""
+    """Where the file `name` of `kind` (`plans`, `packs`, `calendars`) is; the path may not exist."""
     installed = Path(sys.prefix) / "share" / "callgate"
     home = _SOURCE_TREE if (_SOURCE_TREE / kind).is_dir() else installed
     return home / kind / name

@@ -18,6 +18,7 @@ To add a rule:
 
 from __future__ import annotations
 
+from policies.admission import OperatorAdmission
 from policies.base import Rule
 from policies.callee import CalleeMalformed, CalleeMismatch
 from policies.caller import CallerHidden, CallerMalformed, CallerMismatch, CallerMissing
@@ -32,6 +33,7 @@ from policies.number import (
 )
 from policies.purpose import Purpose
 from policies.refusal import CalleeRefused
+from policies.restricted import OperatorRestricted
 from policies.route import RouteForced, Transfer
 
 RULES: dict[str, type[Rule]] = {
@@ -45,6 +47,8 @@ RULES: dict[str, type[Rule]] = {
     NumberTrunk.id: NumberTrunk,
     NumberInactive.id: NumberInactive,
     DirectionOutbound.id: DirectionOutbound,
+    OperatorAdmission.id: OperatorAdmission,
+    OperatorRestricted.id: OperatorRestricted,
     CalleeMalformed.id: CalleeMalformed,
     CalleeMismatch.id: CalleeMismatch,
     Purpose.id: Purpose,

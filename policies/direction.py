@@ -23,7 +23,9 @@ class DirectionOutbound:
         only(params)
 
     def judge(self, facts: Facts) -> str | None:
-        """Refuse an inbound-only number."""
+        """Refuse an inbound-only number, and every number of an inbound-only trunk."""
+        if facts.trunk_closed:
+            return f"trunk {facts.trunk_closed} is inbound-only"
         return None if facts.range_outbound else "caller number is inbound-only"
 
 
@@ -57,5 +59,7 @@ class DirectionInbound:
         only(params)
 
     def judge(self, facts: Facts) -> str | None:
-        """Refuse a called number that may not receive."""
+        """Refuse a called number that may not receive, or whose trunk may not."""
+        if facts.trunk_closed:
+            return f"trunk {facts.trunk_closed} is outbound-only"
         return inactive(facts) if facts.range_inbound else "called number is outbound-only"

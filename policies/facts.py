@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from policies.band import UNKNOWN_MINUTE
+
 OUTBOUND: Final = "outbound"
 INBOUND: Final = "inbound"
 
@@ -50,6 +52,10 @@ class Facts:
     trunk_operator: str = ""
     trunk_state: str = "active"
     """`suspended` when the trunk or its operator is: no new calls, dialogs go on."""
+    trunk_closed: str = ""
+    """The access trunk that is not connected for calls of this direction (RULES A28), empty where none is."""
+    operator_class: str = ""
+    """What the trunk's operator is in law (`call_centre`, `own_customers` …); outbound only."""
     number: str = ""
     """Canonical number of the call centre's side, empty where there is none to name."""
     number_kind: str = ""
@@ -62,6 +68,8 @@ class Facts:
     subscriber_kind: str = ""
     subscriber_region: str = ""
     subscriber_zone: str = ""
+    subscriber_minute: int = UNKNOWN_MINUTE
+    """Minute of the week in that zone at `at`, 0 is Monday 00:00; read only where a rule needs it."""
     number_status: str = NUMBER_UNASSIGNED
     range_id: str = ""
     range_operator: str = ""
@@ -79,6 +87,11 @@ class Facts:
     """What tried to choose the target (`Route`, `maddr`, `Request-URI host`), empty where nothing did."""
     transfer: str = ""
     """Header that transfers or replaces a call (`Replaces`, `Join`, `Refer-To`), empty where none."""
+    denials: tuple[str, ...] = ()
+    """What papers say against an outbound call at this second, as `clause: reason`."""
+    restrictions: tuple[str, ...] = ()
+    """Restrictions of its operator, trunk or number that an outbound call meets at this second."""
     consent: str = CONSENT_UNREAD
     refusals: tuple[str, ...] = field(default_factory=tuple)
-    """The callee's refusals that apply to this call, as `scope` or `scope:value`."""
+    """The callee's refusals that apply to this call, as `scope` or `scope:value`; with ` @band` behind it where they
+    count at some times only (`policies.band`)."""

@@ -29,3 +29,11 @@ def words(params: Mapping[str, object], key: str, default: tuple[str, ...]) -> t
             raise ValueError(f"{key}: {item!r}: write a list of words")
         found.append(item)
     return tuple(found)
+
+
+def flag(params: Mapping[str, object], key: str, default: bool) -> bool:
+    """true or false."""
+    value = params.get(key, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key}: {value!r}: write true or false")
+    return value

@@ -24,6 +24,11 @@ Value = Annotated[
     str, typer.Option(metavar="VALUE", help="What the scope means: purpose, digits, number or operator id.")
 ]
 Source = Annotated[str, typer.Option(metavar="TEXT", help="Where it was heard.")]
+Home = Annotated[str, typer.Option(metavar="ID", help="Resale operator whose user it is; default: a user of ours.")]
+Band = Annotated[
+    str, typer.Option(metavar="BAND", help="Hours in which it counts, callee's time: 'mon-fri 12:00-14:00'.")
+]
+Agreement = Annotated[str, typer.Option(metavar="TEXT", help="How the user agreed, such as 'sms 2024-05-01'.")]
 At = Annotated[datetime | None, typer.Option(help="When it happened (UTC); default now.")]
 
 
@@ -47,6 +52,11 @@ def grant(
     purpose: Purpose,
     expires: Annotated[datetime | None, typer.Option(help="End (UTC); default none.")] = None,
     evidence_uri: Annotated[str, typer.Option(metavar="URI", help="Where the proof is kept.")] = "",
+    evidence_sha256: Annotated[str, typer.Option(metavar="HEX", help="SHA-256 of the proof.")] = "",
+    evidence_method: Annotated[
+        str, typer.Option(metavar="NAME", help="How it was given: call, web, app, sms, paper, in_person, other.")
+    ] = "",
+    evidence_at: Annotated[datetime | None, typer.Option(help="When the proof was taken (UTC).")] = None,
     at: At = None,
     principal: PrincipalName = "",
     config: Config = None,
@@ -58,7 +68,8 @@ def grant(
 
         return await grant_consent(
             engine, keys_of(settings), callee, operator, purpose, utc(expires), evidence_uri or None, utc(at),
-            principal=principal_of(principal),
+            principal=principal_of(principal), evidence_sha256=evidence_sha256, evidence_method=evidence_method,
+            evidence_at=utc(evidence_at),
         )  # fmt: skip
 
     _report("consent granted", with_database(config, work))
@@ -101,6 +112,9 @@ def add(
     scope: Scope = "all",
     value: Value = "",
     source: Source = "",
+    band: Band = "",
+    home: Home = "",
+    agreement: Agreement = "",
     at: At = None,
     principal: PrincipalName = "",
     config: Config = None,
@@ -111,8 +125,9 @@ def add(
         from gateway.control.importer.refusals import add_refusal
 
         return await add_refusal(
-            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal)
-        )
+            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal),
+            band=band, home=home, agreement=agreement,
+        )  # fmt: skip
 
     _report("refusal declared", with_database(config, work))
 
@@ -126,6 +141,9 @@ def withdraw(
     scope: Scope = "all",
     value: Value = "",
     source: Source = "",
+    band: Band = "",
+    home: Home = "",
+    agreement: Agreement = "",
     at: At = None,
     principal: PrincipalName = "",
     config: Config = None,
@@ -136,8 +154,9 @@ def withdraw(
         from gateway.control.importer.refusals import withdraw_refusal
 
         return await withdraw_refusal(
-            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal)
-        )
+            engine, keys_of(settings), callee, scope, value, source, utc(at), principal=principal_of(principal),
+            band=band, home=home, agreement=agreement,
+        )  # fmt: skip
 
     _report("refusal withdrawn", with_database(config, work))
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
 from gateway.cli.common import Config, PrincipalName, examples, keys_of, principal_of, with_database
+from gateway.cli.progress import import_bar
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +26,12 @@ importing = typer.Typer(
 exporting = typer.Typer(help="Export what is stored.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would change, with the first differences; change nothing.")
+]
+HomeOf = Annotated[str, typer.Option("--home", metavar="ID", help="A resale operator's users; default: ours.")]
+Format = Annotated[Literal["csv", "jsonl"], typer.Option(help="How rows are written.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File, readable for you alone; else stdout.")]
 PackFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="A file, or the name of a pack that comes with the program: example.")
 ]
@@ -40,19 +50,30 @@ def register(app: typer.Typer) -> None:
         "callgate export registry -o registry.toml    (a file to begin with)",
     ),
 )
-def registry(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """Operators, trunks, number ranges, purposes, plan: a TOML file; rows are replaced by id.
+def registry(
+    file: File,
+    whole: Annotated[bool, typer.Option("--whole", help="Trunks, ranges, tenants the file does not name go.")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Though it takes much away.")] = False,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Operators, tenants, trunks, number ranges, documents, purposes, plan: a TOML file; rows are replaced by id.
 
-    Rows the file does not name stay as they are. A running gateway switches to the new version within a second.
+    Rows the file does not name stay as they are. A file that would take away more than `registry.max_shrink` of the
+    numbers, or leave a hole in a range, is refused without --allow-shrink. A running gateway switches to the new
+    version within a second.
     Calls are taken once a rule pack is imported too.
     """
 
-    async def work(_settings: Settings, engine: AsyncEngine) -> ImportReport:
+    async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.registry import import_registry
 
-        return await import_registry(engine, _read(file), str(file), principal_of(principal))
+        return await import_registry(
+            engine, _read(file), str(file), principal_of(principal), whole=whole, allow_shrink=allow_shrink,
+            max_shrink=settings.registry.max_shrink,
+        )  # fmt: skip
 
-    _report(with_database(config, work))
+    report(with_database(config, work))
 
 
 @importing.command("pack", epilog=examples("callgate import pack my-pack.toml", "callgate import pack example"))
@@ -65,12 +86,13 @@ def pack(file: PackFile, principal: PrincipalName = "", config: Config = None) -
 
         return await import_pack(engine, _read(path), str(path), principal_of(principal))
 
-    _report(with_database(config, work))
+    report(with_database(config, work))
 
 
 @importing.command("consents", epilog=examples("callgate import consents consents.csv --principal compliance"))
-def consents(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """CSV: callee,operator,purpose,granted_at,expires_at,evidence_uri and, if wanted, event (grant or revoke).
+def consents(file: File, dry_run: DryRun = False, principal: PrincipalName = "", config: Config = None) -> None:
+    """CSV or JSON Lines: callee, operator, purpose, granted_at, expires_at, evidence_uri; if wanted, event (grant or
+    revoke), evidence_sha256 (hex), evidence_method (call, web, app, sms, paper, in_person, other), evidence_at.
 
     Numbers as +8613800138000 or a short code, times in RFC 3339 (2024-01-31T09:00:00+08:00), unknown ones empty.
     The newer event counts, whatever the order of the files; a file may be imported again.
@@ -79,14 +101,19 @@ def consents(file: File, principal: PrincipalName = "", config: Config = None) -
     async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.consents import import_consents
 
-        return await import_consents(engine, file, keys_of(settings), principal_of(principal), _progress)
+        keys = keys_of(settings)
+        with import_bar() as bar:
+            return await import_consents(engine, file, keys, principal_of(principal), bar, dry_run=dry_run)
 
-    _report(with_database(config, work))
+    report(with_database(config, work))
 
 
 @importing.command("refusals", epilog=examples("callgate import refusals refusals.csv"))
-def refusals(file: File, principal: PrincipalName = "", config: Config = None) -> None:
-    """CSV: callee,scope,value,event,source,registered_at; event is declare or withdraw.
+def refusals(
+    file: File, home: HomeOf = "", dry_run: DryRun = False, principal: PrincipalName = "", config: Config = None
+) -> None:
+    """CSV or JSON Lines: callee, scope, value, event, source, registered_at; event is declare or withdraw. If wanted,
+    band (hours in which it counts, callee's time, such as mon-fri 12:00-14:00) and agreement (how the user agreed).
 
     Scope and value: all (empty), category (a purpose), caller_prefix (digits), caller (a number), operator (its id).
     """
@@ -94,9 +121,11 @@ def refusals(file: File, principal: PrincipalName = "", config: Config = None) -
     async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.refusals import import_refusals
 
-        return await import_refusals(engine, file, keys_of(settings), principal_of(principal), _progress)
+        keys = keys_of(settings)
+        with import_bar() as bar:
+            return await import_refusals(engine, file, keys, principal_of(principal), bar, home=home, dry_run=dry_run)
 
-    _report(with_database(config, work))
+    report(with_database(config, work))
 
 
 @exporting.command("registry")
@@ -104,16 +133,19 @@ def export_registry(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; else stdout.")] = None,
     config: Config = None,
 ) -> None:
-    """The whole registry in the form that `import registry` reads: plan, purposes, operators, trunks, ranges."""
+    """The whole registry in the form that `import registry` reads: plan, purposes, operators, tenants, trunks, ranges,
+    documents."""
 
     async def work(_settings: Settings, engine: AsyncEngine) -> str:
         from gateway.control.exporter import registry_toml
+        from gateway.store.sql.documents import load_documents
         from gateway.store.sql.engine import mapped_errors
         from gateway.store.sql.registry import load_snapshot, purpose_titles
 
         with mapped_errors():
             async with engine.connect() as connection:
-                return registry_toml(await load_snapshot(connection), await purpose_titles(connection))
+                titles = await purpose_titles(connection)
+                return registry_toml(await load_snapshot(connection), titles, await load_documents(connection))
 
     _write(with_database(config, work), output)
 
@@ -141,6 +173,53 @@ def export_pack(
     _write(with_database(config, work), output)
 
 
+@exporting.command("consents", epilog=examples("callgate export consents --operator alpha -o alpha.csv"))
+def export_consents_(
+    output: Output = None,
+    form: Format = "csv",
+    operator: Annotated[str, typer.Option(metavar="ID", help="Of one operator; default all.")] = "",
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Consents as `import consents` reads them. The numbers are in clear: the export is recorded."""
+
+    async def work(settings: Settings, engine: AsyncEngine) -> int:
+        from gateway.control.list_exporter import export_consents
+
+        with _private(output) as out:
+            return await export_consents(engine, keys_of(settings), out, form, principal_of(principal), operator)
+
+    typer.echo(f"{with_database(config, work)} rows", err=True)
+
+
+@exporting.command("refusals", epilog=examples("callgate export refusals --form jsonl -o refusals.jsonl"))
+def export_refusals_(
+    output: Output = None,
+    form: Format = "csv",
+    home: HomeOf = "",
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Refusals as `import refusals` reads them. The numbers are in clear: the export is recorded."""
+
+    async def work(settings: Settings, engine: AsyncEngine) -> int:
+        from gateway.control.list_exporter import export_refusals
+
+        with _private(output) as out:
+            return await export_refusals(engine, keys_of(settings), out, form, principal_of(principal), home)
+
+    typer.echo(f"{with_database(config, work)} rows", err=True)
+
+
+@contextmanager
+def _private(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        yield out
+
+
 def _pack_path(given: Path) -> Path:
     """The file; where there is none, the pack of that name that comes with the program."""
     from gateway.shipped import shipped
@@ -165,13 +244,13 @@ def _write(text: str, output: Path | None) -> None:
         output.write_text(text, encoding="utf-8")
 
 
-def _progress(line: int) -> None:
-    if sys.stderr.isatty():
-        typer.echo(f"\rline {line:,} ", nl=False, err=True)
-
-
-def _report(report: ImportReport) -> None:
-    version = f"; registry version {report.version}" if report.version else ""
-    typer.echo(f"{report.name}: {report.rows} rows read, {report.changed} changed something{version}")
-    if report.hint:
-        typer.echo(f"no call is taken yet: {report.hint}")
+def report(done: ImportReport) -> None:
+    """Say what an import did, or would do."""
+    if done.dry_run:
+        typer.echo(f"{done.name}: {done.rows} rows read, nothing was changed; {done.summary}")
+        return
+    kind = "feed" if done.kind == "feed" else "registry"
+    version = f"; {kind} version {done.version}" if done.version else ""
+    typer.echo(f"{done.name}: {done.rows} rows read, {done.changed} changed something{version}")
+    if done.hint:
+        typer.echo(f"no call is taken yet: {done.hint}")

@@ -14,8 +14,11 @@ from gateway.cli import (
     evidence,
     explain,
     imports,
+    lists,
+    papers,
     peer,
     replay,
+    rows,
     run,
     tokens,
     trunks,
@@ -53,5 +56,8 @@ def callgate(
     """`callgate run` starts everything; `callgate demo` shows it; every command has --help."""
 
 
-for module in (run, imports, changes, approvals, trunks, peer, calls, audit, evidence, explain, replay, tokens):
+for module in (
+    *(run, imports, changes, lists, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay),
+    tokens,
+):
     module.register(app)

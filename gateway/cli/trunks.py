@@ -1,4 +1,4 @@
-"""Commands on one trunk."""
+"""Passwords of trunks that log in. What else there is to a trunk: `rows`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-trunk = typer.Typer(help="Trunks: what the registry file does not hold.", no_args_is_help=True)
+trunk = typer.Typer(help="Trunks, and the passwords of those that log in.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:

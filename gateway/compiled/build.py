@@ -30,17 +30,29 @@ PACKAGES = ("gateway/sip", "gateway/transaction", "gateway/proxy", "gateway/regi
 """Every module of these is compiled, but for those of `COLD`."""
 
 MODULES: tuple[str, ...] = (
+    "gateway/net/edge.py",
+    "gateway/net/handover.py",
+    "gateway/net/lag.py",
+    "gateway/net/links.py",
+    "gateway/net/parcels.py",
+    "gateway/net/ports.py",
+    "gateway/net/share.py",
+    "gateway/net/sibling.py",
+    "gateway/net/udp.py",
     "gateway/store/journal/syncer.py",
     "gateway/store/journal/writer.py",
     "gateway/store/redis/breaker.py",
+    "gateway/store/redis/client.py",
     "gateway/store/redis/connection.py",
     "gateway/store/redis/facts.py",
+    "gateway/store/redis/lookup.py",
     "gateway/store/redis/turn.py",
     "gateway/store/ports.py",
     "gateway/telemetry/histogram.py",
     "gateway/worker/gatekeeper.py",
     "gateway/worker/journal.py",
     "gateway/worker/patience.py",
+    "gateway/worker/turn.py",
 )
 """Modules compiled beside them."""
 
@@ -50,6 +62,7 @@ COLD = frozenset(
         "gateway/gate/records.py",
         "gateway/gate/passport.py",
         "gateway/registry/model.py",
+        "gateway/registry/standing.py",
         # msgspec and cryptography do the work
         "gateway/gate/seal.py",
         # run at start, on a change or by a command
@@ -57,9 +70,24 @@ COLD = frozenset(
         "gateway/gate/pack.py",
         "gateway/gate/pack_answer.py",
         "gateway/gate/replay.py",
+        "gateway/registry/calendar.py",
         "gateway/registry/checks.py",
+        "gateway/registry/credit_code.py",
+        "gateway/registry/issues.py",
+        "gateway/registry/paper_agree.py",
+        "gateway/registry/paper_fields.py",
+        "gateway/registry/paper_findings.py",
+        "gateway/registry/paper_number.py",
+        "gateway/registry/paper_operator.py",
+        "gateway/registry/paper_trunk.py",
+        "gateway/registry/papers.py",
+        "gateway/registry/papers_check.py",
         "gateway/registry/plan_csv.py",
+        "gateway/registry/publish.py",
+        "gateway/registry/shrink.py",
         "gateway/registry/validate.py",
+        "gateway/registry/validate_class.py",
+        "gateway/registry/validate_document.py",
         "gateway/registry/validate_range.py",
         "gateway/registry/validate_source.py",
     }

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control.rebuild import consent_field, consent_value, refusal_category
+from gateway.control.record import load_published
 from gateway.control.redis_writer import Change, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
@@ -16,7 +17,6 @@ from gateway.store.redis.names import PLACE_SHIFT
 from gateway.store.sql import outbox, projected
 from gateway.store.sql.outbox import OutboxRow
 from gateway.store.sql.projected import ConsentRow, RefusalRow
-from gateway.store.sql.registry import load_snapshot
 
 CHUNK = 500
 """Rows written in one step of Redis: under a millisecond in which lookups wait."""
@@ -52,7 +52,7 @@ class Applier:
         if not head.has_blob or any(row.kind == outbox.REGISTRY for row in rows):
             # One view of all its tables: another import may commit between two of the queries.
             async with raw.transaction(isolation="repeatable_read", readonly=True):
-                snapshot = await load_snapshot(connection)
+                snapshot = await load_published(connection)
             await self._writer.publish_registry(snapshot.version, layout.encode_snapshot(snapshot))
             registry = snapshot.version
         entries = 0
@@ -86,11 +86,19 @@ class Applier:
 
 
 def _consents(head: Head, rows: list[ConsentRow]) -> list[Change]:
-    # Never the marker: a bucket that was lost must stay unbelievable until it is whole again.
-    changes: list[Change] = []
+    # A bulk import wrote its rows in hash order, and they come so: many share a bucket, and one command.
+    held: dict[int, list[bytes]] = {}
+    void: dict[int, list[bytes]] = {}
     for row in rows:
         bucket = head.names.bucket_of(row.callee_hash)
-        changes.append((bucket, (b"HSET", head.names.consents(bucket), consent_field(row), consent_value(row))))
+        if row.void:
+            void.setdefault(bucket, []).append(consent_field(row))
+        else:
+            # Never the marker: a bucket that was lost must stay unbelievable until it is whole again.
+            held.setdefault(bucket, []).extend((consent_field(row), consent_value(row)))
+    changes: list[Change] = []
+    for name, found in ((b"HDEL", void), (b"HSET", held)):
+        changes += [(bucket, (name, head.names.consents(bucket), *words)) for bucket, words in found.items()]
     return changes
 
 
@@ -108,7 +116,7 @@ def _refusals(head: Head, rows: list[RefusalRow], purposes: dict[str, int]) -> l
 def _scoped(head: Head, hashes: set[bytes], rows: list[RefusalRow]) -> list[Change]:
     by_callee: dict[bytes, list[ScopedRefusal]] = {callee_hash: [] for callee_hash in hashes}
     for row in rows:
-        by_callee[row.callee_hash].append(ScopedRefusal(row.scope, row.value))
+        by_callee[row.callee_hash].append(ScopedRefusal(row.scope, row.value, row.band))
     changes: list[Change] = []
     for callee_hash, found in by_callee.items():
         bucket = head.names.bucket_of(callee_hash)

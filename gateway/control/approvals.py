@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.control.importer.opening import open_outbound
+from gateway.control.registry_admin import approved
 from gateway.store.ports import Conflict
 from gateway.store.sql import approvals, audit
 from gateway.store.sql.approvals import APPROVED, PENDING, REJECTED, Approval
@@ -34,7 +34,12 @@ class Kind:
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "range.open-outbound": Kind("Let a number range be used for outbound calls", open_outbound),
+    "range.open-outbound": Kind("Let a number range be used for outbound calls", approved.open_outbound),
+    "range.enable": Kind("Enable a number range", approved.enabled),
+    "trunk.open-outbound": Kind("Let outbound calls come from a trunk", approved.open_trunk),
+    "registry.activate": Kind("Make an operator, a tenant or a trunk active", approved.activated),
+    "registry.rollback": Kind("Put back a registry version that opens more than there is", approved.rolled_back),
+    "restriction.lift": Kind("Lift a restriction", approved.lifted),
 }
 
 
@@ -85,7 +90,7 @@ async def approve(engine: AsyncEngine, approval_id: int, principal: str, note: s
             if await approvals.share_a_hand(connection, other, principal):
                 raise SamePerson(
                     f"approval {approval_id}: asked for by {other}: one of you made the other's token, so you count as "
-                    "one; somebody else has to approve it"
+                    "one person; somebody else has to approve it"
                 )
             done = await approvals.decide(connection, approval_id, APPROVED, principal, note)
             detail = {"id": approval_id, "requested_by": other, "note": note}

@@ -108,7 +108,7 @@ def subscriber_of(row: CallRow, sealer: Sealer) -> str:
     first. Raises SealError."""
     if not row.decision.sealed:
         return ""
-    content: dict[str, Any] = msgspec.json.decode(sealer.open(row.decision.sealed))
+    content: dict[str, Any] = msgspec.json.decode(sealer.decrypt(row.decision.sealed))
     return str(content.get("subscriber") or "")
 
 

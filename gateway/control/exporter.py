@@ -6,73 +6,27 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
+from gateway.control.importer.registry_rows import document_row, operator_row, range_row, tenant_row, trunk_row
 from gateway.registry.model import PlanEntry, Snapshot
+from gateway.registry.papers import Document
 from gateway.registry.plan_csv import COLUMNS
-from gateway.store.sql.records import next_hop_text
 
 
-def registry_toml(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
-    """Everything `import registry` reads: plan, purposes with their `titles`, operators, trunks, ranges. Imported
-    into an empty database it makes the same registry."""
+def registry_toml(snapshot: Snapshot, titles: Mapping[str, str], documents: Iterable[Document] = ()) -> str:
+    """Everything `import registry` reads: plan, purposes with their `titles`, operators, tenants, trunks, ranges,
+    documents. Imported into an empty database it makes the same registry."""
     parts = [f"# Registry version {snapshot.version}\n"]
     if snapshot.plan:
         parts.append(_plan(snapshot))
-    for operator in snapshot.operators:
-        parts.append(
-            _table(
-                "operator",
-                {"id": operator.id, "name": operator.name, "class": operator.operator_class, "state": operator.state},
-            )
-        )
     for name in sorted(snapshot.purposes, key=lambda name: snapshot.purposes[name]):
-        parts.append(_table("purpose", {"name": name, "title": titles.get(name, "")}))
-    for trunk in snapshot.trunks:
-        row: dict[str, object] = {
-            "id": trunk.id,
-            "side": trunk.side,
-            "operator": trunk.operator,
-            "sources": trunk.sources,
-            "listeners": trunk.listeners,
-            "next_hops": [next_hop_text(hop) for hop in trunk.next_hops],
-            "trusted": trunk.trusted,
-            "state": trunk.state,
-            "country": trunk.country,
-            "area": trunk.area,
-            "emergency_cli": trunk.emergency_cli,
-            "answers": [{"rule": rule, "status": status, "phrase": phrase} for rule, status, phrase in trunk.answers],
-            "needs_asserted": trunk.needs_asserted,
-            "ports": trunk.ports,
-            "transports": trunk.transports,
-            "tls_names": trunk.tls_names,
-            # Sealed: of use only where the key file is.
-            "digest": [{"user": one.user, "realm": one.realm, "secrets": dict(one.secrets)} for one in trunk.digest],
-            "algorithms": trunk.algorithms if trunk.digest else (),
-        }
-        parts.append(_table("trunk", row))
-    for item in snapshot.ranges:
-        parts.append(
-            _table(
-                "range",
-                {
-                    "id": item.id,
-                    "first": item.first,
-                    "last": item.last,
-                    "operator": item.operator,
-                    "trunks": item.trunks,
-                    "egress": item.egress,
-                    "outbound": item.outbound,
-                    "inbound": item.inbound,
-                    "purposes": item.purposes,
-                    "certificate": item.certificate,
-                    "filing": item.filing,
-                    "valid_from": _time(item.valid_from),
-                    "valid_to": _time(item.valid_to),
-                    "state": item.state,
-                },
-            )
-        )
+        title = titles.get(name, "")
+        parts.append(_table("purpose", {"name": name, "title": title} if title else {"name": name}))
+    parts += [_table("operator", operator_row(row)) for row in snapshot.operators]
+    parts += [_table("tenant", tenant_row(row)) for row in snapshot.tenants]
+    parts += [_table("trunk", trunk_row(row)) for row in snapshot.trunks]
+    parts += [_table("range", range_row(row)) for row in snapshot.ranges]
+    parts += [_table("document", document_row(row)) for row in documents]
     return "\n".join(parts)
 
 
@@ -103,12 +57,8 @@ def plan_csv(entries: Iterable[PlanEntry]) -> str:
     return out.getvalue()
 
 
-_REQUIRED = ("trunks", "sources", "next_hops")
-"""Lists an import must find, empty ones too."""
-
-
-def _table(name: str, row: dict[str, object]) -> str:
-    lines = [f"{key} = {_value(value)}" for key, value in row.items() if key in _REQUIRED or value not in ("", (), [])]
+def _table(name: str, row: Mapping[str, object]) -> str:
+    lines = [f"{key} = {_value(value)}" for key, value in row.items()]
     return "\n".join([f"[[{name}]]", *lines, ""])
 
 
@@ -120,7 +70,3 @@ def _value(value: object) -> str:
         return "[" + ", ".join(map(_value, value)) + "]"
     text = json.dumps(value, ensure_ascii=False)
     return text.replace("\x7f", "\\u007f")  # a control character to TOML, none to JSON
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat() if at else ""

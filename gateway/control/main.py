@@ -21,6 +21,7 @@ from sqlalchemy import text
 from gateway.control.api import Context, make_app
 from gateway.control.health import Health
 from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
+from gateway.control.papers_watch import PapersWatch
 from gateway.control.projection import Projection, StartRefused
 from gateway.control.ship import stop_on_signals
 from gateway.process import EX_CONFIG
@@ -119,9 +120,10 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
     asked = make_engine(settings.database.url, pool_size=API_CONNECTIONS, command_s=SHORT_COMMAND_S)
     context = Context(settings, hub, health, asked, make_engine(settings.database.url, pool_size=2))
     projection = Projection(settings)
+    papers = PapersWatch(context.patient)
     server = _Server(
         uvicorn.Config(
-            make_app(context, projection.samples),
+            make_app(context, lambda: {**projection.samples(), **papers.samples()}),
             log_config=None,
             access_log=False,
             limit_concurrency=MAX_CONNECTIONS,
@@ -134,6 +136,7 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
         async with asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(server.serve(sockets=[listener]), name="http")
             projecting = tasks.create_task(projection.run(stop), name="projection")
+            tasks.create_task(papers.run(stop), name="papers")
             await stop.wait()
             server.should_exit = True
             await serving

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.control.record import load_published
 from gateway.control.redis_writer import MAX_WORDS, Change, Command, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
@@ -18,7 +19,6 @@ from gateway.store.redis.slots import ranges_of
 from gateway.store.sql import dataset, outbox, projected
 from gateway.store.sql.engine import driver
 from gateway.store.sql.projected import ConsentRow, RefusalRow
-from gateway.store.sql.registry import load_snapshot
 
 FLUSH_FIELDS = 4_000
 """Fields sent to Redis in one pipeline while rebuilding."""
@@ -137,7 +137,8 @@ def bucket_commands(
         if declined.in_force:
             category = refusal_category(declined, purposes)
             if category is None:
-                scoped.setdefault(declined.callee_hash, []).append(ScopedRefusal(declined.scope, declined.value))
+                refusal = ScopedRefusal(declined.scope, declined.value, declined.band)
+                scoped.setdefault(declined.callee_hash, []).append(refusal)
             else:
                 members.append(layout.refusal_member(declined.callee_hash, category))
     for callee_hash, found in scoped.items():
@@ -166,7 +167,9 @@ def consent_value(row: ConsentRow) -> bytes:
 
 
 def refusal_category(row: RefusalRow, purposes: dict[str, int]) -> int | None:
-    """Category code of a refusal kept in the set; None for the other scopes."""
+    """Category code of a refusal kept in the set; None for the other scopes, and for those with a time band."""
+    if row.band:
+        return None
     if row.scope == "all":
         return layout.REFUSES_ALL
     return purposes[row.value] if row.scope == "category" else None
@@ -178,7 +181,7 @@ async def _view(connection: AsyncConnection) -> tuple[Any, _View]:
     oldest = await outbox.horizon(connection)
     raw = await driver(connection)
     ahead = await outbox.rows_after(raw, oldest - 1, MAX_ROW, MAX_AHEAD)
-    snapshot = await load_snapshot(connection)
+    snapshot = await load_published(connection)
     ids = frozenset(row.id for row in ahead)
     return raw, _View(oldest, ids, snapshot.version, layout.encode_snapshot(snapshot), snapshot.purposes)
 

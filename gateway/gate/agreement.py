@@ -25,6 +25,7 @@ from gateway.gate.shape import Shape, says_sdp, shape_of
 from gateway.gate.userpart import FAULT_HIDDEN, UserNumber, plain_digits, read_target, read_uri
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
+from gateway.sip.chars import COMMA
 from gateway.sip.errors import ProtocolError
 from gateway.sip.message import Request
 from gateway.sip.nameaddr import NameAddr, parse_name_addr, split_list
@@ -92,7 +93,9 @@ def examine_body(request: Request) -> Finding | None:
 
 def _is_own(value: bytes, own: UserNumber) -> bool:
     """Is this the everyday P-Asserted-Identity, one sip URI with the very digits of From?"""
-    return value[:5] == b"<sip:" and value[-1:] == b">" and plain_digits(value[1:-1]) == own.digits != b""
+    if not own.digits or not value.startswith(b"<sip:") or not value.endswith(b">"):
+        return False
+    return plain_digits(value[1:-1]) == own.digits
 
 
 class Judge:
@@ -155,7 +158,7 @@ class Judge:
         if self.room <= 0:
             return None
         try:
-            elements = split_list(value) if b"," in value else [value]
+            elements = split_list(value) if COMMA in value else [value]
             self.room -= len(elements)
             if len(elements) <= MAX_VALUES and self.room >= 0:
                 return [parse_name_addr(element) for element in elements]

@@ -91,6 +91,9 @@ def read_attempt(
     operator = registry.operator(trunk.operator) if trunk.operator else None
     if trunk.state != "active" or (operator is not None and operator.state != "active"):
         facts.trunk_state = "suspended"
+    if operator is not None:
+        facts.operator_class = operator.operator_class
+        _add_admission(attempt, registry, at)
     facts.forced_route = forced_route(request, own_hosts, shape)
     facts.transfer = shape.transfer
     return attempt
@@ -146,6 +149,8 @@ def _inbound(request: Request, trunk: Trunk, registry: Registry, at: float) -> C
         _add_subscriber(attempt, caller.number, registry)
     if attempt.range is not None:
         attempt.routes = registry.route_inbound(attempt.range)
+        if not attempt.routes:
+            facts.trunk_closed = _closed(attempt.range, registry)
         if attempt.routes:
             facts.route = attempt.routes[0].id
             _localise(attempt, attempt.routes[0])
@@ -170,7 +175,7 @@ def _add_number(attempt: CallAttempt, number: Number | None, registry: Registry,
     facts.range_id = row.id
     facts.range_operator = row.operator
     facts.range_trunks = row.trunks
-    facts.range_state = row.state
+    facts.range_state = row.state_at(at)
     facts.range_valid_from = row.valid_from
     facts.range_valid_to = row.valid_to
     facts.range_outbound = row.outbound
@@ -178,6 +183,34 @@ def _add_number(attempt: CallAttempt, number: Number | None, registry: Registry,
     facts.range_purposes = row.purposes
     if row.purposes:
         facts.purpose = row.purposes[0]
+
+
+def _add_admission(attempt: CallAttempt, registry: Registry, at: float) -> None:
+    """What papers and restrictions say of an outbound call: of its operator, trunk, tenant, number, at this second."""
+    facts = attempt.facts
+    trunk = attempt.trunk
+    row = attempt.range
+    admissions = registry.admissions
+    facts.denials = admissions.papers(trunk.id, row.tenant if row is not None else "", at)
+    facts.restrictions = admissions.restrictions(trunk.id, facts.number, at)
+    if not trunk.outbound:
+        facts.trunk_closed = trunk.id
+    if row is None:
+        return
+    for bar in row.bars:
+        if bar.holds(at):
+            facts.denials += (bar.words,)
+    if row.carriers and not attempt.routes:
+        facts.denials += (f"A14: no active core trunk of the filed carriers ({', '.join(row.carriers)})",)
+
+
+def _closed(row: NumberRange, registry: Registry) -> str:
+    """The first trunk of a range that is not connected for inbound calls (RULES A28), where there is one."""
+    for trunk_id in row.trunks:
+        trunk = registry.trunk(trunk_id)
+        if trunk is not None and not trunk.inbound:
+            return trunk_id
+    return ""
 
 
 def _add_stretched(attempt: CallAttempt, registry: Registry) -> None:
@@ -227,7 +260,7 @@ def _proven(attempt: CallAttempt, at: float) -> bool:
         and row is not None
         and row.operator == trunk.operator
         and trunk.id in row.trunks
-        and row.state == "enabled"
+        and row.state_at(at) == "enabled"
         and row.valid_from <= at
         and (not row.valid_to or at < row.valid_to)
     )

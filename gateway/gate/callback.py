@@ -16,6 +16,7 @@ from gateway.gate.userpart import NUMBER_PARAMS, UserNumber, plain_digits, read_
 from gateway.registry.model import Trunk
 from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
+from gateway.sip.chars import COMMA, PLUS, QUESTION, SEMICOLON
 from gateway.sip.errors import ProtocolError, RemoteProtocolError
 from gateway.sip.nameaddr import NameAddr
 from gateway.sip.params import split_params
@@ -33,12 +34,12 @@ _URIS: Final = (b"sip:", b"sips:", b"tel:")
 
 def names_nobody(value: bytes, own: UserNumber) -> bool:
     """Is this the everyday Contact: `<sip:host>`, a name of letters, or the very digits of From? Others are read."""
-    if value[:5] != b"<sip:" or value[-1:] != b">":
+    if not value.startswith(b"<sip:") or not value.endswith(b">"):
         return False
     uri = value[1:-1]
     if own.digits and plain_digits(uri) == own.digits:
         return True
-    if b";" in uri or b"?" in uri or b"," in uri:
+    if SEMICOLON in uri or QUESTION in uri or COMMA in uri:
         return False
     user, at, _ = uri[4:].partition(b"@")
     return user.isalpha() if at else not user.partition(b":")[0].isdigit()
@@ -66,9 +67,9 @@ def agrees(address: NameAddr, own: UserNumber, trunk: Trunk, plan: NumberingPlan
     digits = user.translate(None, _NOT_DIGITS)
     if len(digits) < MIN_NUMBER_DIGITS:
         return True
-    if b";" in user or uri.password is not None:
+    if SEMICOLON in user or uri.password is not None:
         return False
-    number = read_digits(b"+" + digits if b"+" in user else digits, trunk, plan)
+    number = read_digits(b"+" + digits if PLUS in user else digits, trunk, plan)
     return number is not None and number.canonical == own.number.canonical
 
 

@@ -78,12 +78,14 @@ class Engine:
         """The first refusal of the rules on the store's facts, or None."""
         return self._judge(self._store[facts.direction], facts, shadow)
 
-    def unavailable(self, facts: Facts) -> Ruling | None:
+    def unavailable(self, facts: Facts, only: str = "", why: str = "") -> Ruling | None:
         """What happens to a call whose facts could not be had: a refusal as `store-unavailable` by the
-        first rule that does not pass without them, or None. Shadow rules refuse nothing."""
+        first rule that does not pass without them, or None. Shadow rules refuse nothing. `only`: it is the facts of
+        this rule alone that could not be had, and `why`."""
         for _, bound in self._store[facts.direction]:
-            if bound.mode == "enforce" and bound.on_unavailable == "refuse":
-                return Ruling(STORE_UNAVAILABLE, f"no facts for {bound.id}", self.pack.answers[STORE_UNAVAILABLE])
+            if bound.mode == "enforce" and bound.on_unavailable == "refuse" and only in ("", bound.id):
+                reason = f"no facts for {bound.id}: {why}" if why else f"no facts for {bound.id}"
+                return Ruling(STORE_UNAVAILABLE, reason, self.pack.answers[STORE_UNAVAILABLE])
         return None
 
     def trace(self, facts: Facts) -> list[Word]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
-from gateway.gate.gate import Gate, applying_refusals
+from gateway.gate.gate import Gate, read_refusals
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.recorder import Recorder
 from gateway.gate.seal import Sealer
@@ -140,7 +140,7 @@ async def _read_store(
     answer = await answered
     if not isinstance(answer, Unavailable):
         facts.consent = answer.consent
-        facts.refusals = applying_refusals(answer, facts.number, facts.range_operator, facts.purpose)
+        read_refusals(facts, answer)
 
 
 def made_up_invite(trunk: Trunk, caller: str, callee: str) -> Request:

@@ -15,15 +15,18 @@ from typing import Final
 from gateway.gate.attempt import CallAttempt, read_attempt
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
+from gateway.gate.localtime import minute_of_week
 from gateway.gate.pack import trunk_answer
 from gateway.gate.recorder import Recorder
 from gateway.gate.waiting import Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
+from gateway.sip.memo import remember
 from gateway.sip.message import Request
 from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
 from policies.base import Answer
-from policies.facts import INBOUND, OUTBOUND
+from policies.facts import INBOUND, OUTBOUND, Facts
+from policies.refusal import CalleeRefused
 
 MAX_PARKED = 10_000
 """Attempts that may wait for the store at once: one deadline (50 ms) of 200,000 calls/s; more is overload."""
@@ -157,8 +160,13 @@ class Gate:
             return
         self._counts.lookup.observe(elapsed)
         facts.consent = answer.consent
-        facts.refusals = applying_refusals(answer, facts.number, facts.range_operator, facts.purpose)
-        self._settle(waiting, attempt, decision, waiting.engine.judge_store(facts, waiting.shadow))
+        read_refusals(facts, answer)
+        ruling = waiting.engine.judge_store(facts, waiting.shadow)
+        feed = waiting.registry.stale_feed(facts.at)
+        if ruling is None and feed:
+            # Who declined lately may not be in it: to the rule that asks, the store did not answer.
+            ruling = waiting.engine.unavailable(facts, CalleeRefused.id, f"decline feed {feed} is too old")
+        self._settle(waiting, attempt, decision, ruling)
 
     def _settle(self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling | None) -> None:
         if ruling is None and not attempt.routes:
@@ -213,9 +221,7 @@ class Gate:
         answer = engine.pack.answer(rule, trunk.answers)
         if not decision or decision in self._refused:
             return answer
-        if len(self._refused) >= MAX_REFUSED:
-            self._refused.clear()
-        self._refused[decision] = None
+        remember(self._refused, MAX_REFUSED, decision, None)
         direction = OUTBOUND if trunk.side == "access" else INBOUND
         self._count(trunk.id, direction, False, rule)
         if not self._flooded(source, trunk.id, rule, answer.status, at):
@@ -303,8 +309,15 @@ class Gate:
         return answer
 
 
+def read_refusals(facts: Facts, answer: SubscriberFacts) -> None:
+    """Put what the callee declined into the facts, and what time it is there if anything counts at some times only."""
+    facts.refusals = applying_refusals(answer, facts.number, facts.range_operator, facts.purpose)
+    if facts.refusals:
+        facts.subscriber_minute = minute_of_week(facts.at, facts.subscriber_zone)
+
+
 def applying_refusals(answer: SubscriberFacts, number: str, operator: str, purpose: str) -> tuple[str, ...]:
-    """The callee's refusals that meet this call, as `scope` or `scope:value`."""
+    """The callee's refusals that meet this call, as `Facts.refusals` has them."""
     found: list[str] = []
     if answer.refuses_all:
         found.append("all")
@@ -313,9 +326,12 @@ def applying_refusals(answer: SubscriberFacts, number: str, operator: str, purpo
     for refusal in answer.scoped:
         scope, value = refusal.scope, refusal.value
         if (
-            (scope == "operator" and value == operator)
+            scope == "all"
+            or (scope == "category" and value == purpose)
+            or (scope == "operator" and value == operator)
             or (scope == "caller" and value == number)
             or (scope == "caller_prefix" and number.startswith(value))
         ):
-            found.append(f"{scope}:{value}")
+            name = f"{scope}:{value}" if value else scope
+            found.append(f"{name} @{refusal.band}" if refusal.band else name)
     return tuple(found)

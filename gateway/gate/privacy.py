@@ -12,7 +12,9 @@ from typing import Final
 from gateway.gate.userpart import HIDDEN_WORDS, read_digits
 from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
+from gateway.sip.chars import BACKSLASH, PLUS
 from gateway.sip.limits import MAX_MEMO
+from gateway.sip.memo import remember
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import display_text
 
@@ -67,16 +69,14 @@ def withholds_identity(headers: Headers) -> bool:
 def display_hides(display: bytes) -> bool:
     """Is the display-name a refusal to give a number: "Anonymous", alone or among other words? `display` raw, quotes
     included. A name too long to be one, and full of quoted-pairs, is not read but taken for hiding something."""
-    if len(display) > MAX_DISPLAY and b"\\" in display:
+    if len(display) > MAX_DISPLAY and BACKSLASH in display:
         return True
     hides = _hides.get(display)
     if hides is None:
         text = display_text(display).lower()
         hides = any(word in text for word in HIDDEN_WORDS)
         if len(display) <= MAX_DISPLAY:
-            if len(_hides) >= MAX_MEMO:
-                _hides.clear()
-            _hides[display] = hides
+            remember(_hides, MAX_MEMO, display, hides)
     return hides
 
 
@@ -110,7 +110,7 @@ def display_agrees(display: bytes, canonical: str, trunk: Trunk, plan: Numbering
         return True
     if digits == canonical.removeprefix("+").encode("ascii"):
         return True
-    number = read_digits(b"+" + digits if b"+" in text else digits, trunk, plan)
+    number = read_digits(b"+" + digits if PLUS in text else digits, trunk, plan)
     return number is not None and number.canonical == canonical
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.decision import ALLOW, REFUSE, Verdict
@@ -16,6 +17,9 @@ from gateway.registry.model import Trunk
 from gateway.registry.numbering import mask
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
+
+MASKED_DIGITS: Final = 8
+"""Last digits of a number that are looked for in tokens; shorter numbers are service codes, nobody's own."""
 
 
 class Recorder:
@@ -62,8 +66,8 @@ class Recorder:
             0 if answer is None else answer.status,
             verdict.reason,
             source,
-            request.call_id.decode("utf-8", "replace"),
-            request.from_.tag.decode("ascii", "replace"),
+            _without(request.call_id.decode("utf-8", "replace"), subscriber),
+            _without(request.from_.tag.decode("ascii", "replace"), subscriber),
             "INVITE",
             facts.range_operator or facts.trunk_operator,
             facts.number,
@@ -76,8 +80,9 @@ class Recorder:
             decide_us,
             lookup_us,
             facts,
-            self._sealer.seal(sealed_content(request, subscriber)),
+            self._sealer.encrypt(sealed_content(request, subscriber)),
             attempt.trunk.identified_by,
+            attempt.trunk.agreement,
         )
 
     def refusal(
@@ -112,6 +117,14 @@ class Recorder:
             operator=trunk.operator,
             pack=pack.label,
             registry=registry.version,
-            sealed=self._sealer.seal(sealed_content(request, "")),
+            sealed=self._sealer.encrypt(sealed_content(request, "")),
             identified=trunk.identified_by,
+            agreement=trunk.agreement,
         )
+
+
+def _without(token: str, subscriber: str) -> str:
+    """A token its sender made, with the subscriber's number masked in it: some exchanges make Call-IDs of numbers. The
+    token as it was is in the sealed headers."""
+    tail = subscriber[-MASKED_DIGITS:]
+    return token.replace(tail, "*" * MASKED_DIGITS) if len(tail) == MASKED_DIGITS and tail in token else token

@@ -47,9 +47,12 @@ class DecisionRecord(msgspec.Struct, tag="decision", tag_field="kind", omit_defa
     decide_us: int = 0
     lookup_us: int = 0
     facts: Facts | None = None
-    sealed: str = ""
+    sealed: bytes = b""
+    """As `seal.Sealer.encrypt` made it; base64 in JSON."""
     identified: str = "source"
     """How the trunk was recognised: `source`, `tls` (its certificate as well), `digest`."""
+    agreement: str = ""
+    """The trunk's cooperation agreement (RULES A31), a document of the registry."""
 
 
 class OutcomeRecord(msgspec.Struct, tag="outcome", tag_field="kind", omit_defaults=True):

@@ -38,26 +38,11 @@ from gateway.registry.number import Number
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.names import FROM, TO
+from gateway.sip.screened import Screened
 
 NEVER_REFUSED: Final = frozenset({b"ACK", b"BYE", b"CANCEL", b"PRACK"})
 DIALOG_IDENTITY: Final = "dialog-identity"
 TRANSFER: Final = "transfer"
-
-
-class Screened:
-    """What a message becomes. `refusal`: rule id that refuses it, "" to send it on; `detail` says why, without a
-    number.
-
-    `headers`: a new list, ready for the proxy to put Via and Record-Route in front. `body`: the body to send with them.
-    """
-
-    __slots__ = ("body", "detail", "headers", "refusal")
-
-    def __init__(self, headers: Headers, body: bytes, refusal: str = "", detail: str = "") -> None:
-        self.headers = headers
-        self.body = body
-        self.refusal = refusal
-        self.detail = detail
 
 
 def screen_request(

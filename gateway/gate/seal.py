@@ -55,14 +55,18 @@ class Sealer:
 
     def seal(self, data: bytes | dict[str, Any]) -> str:
         """Encrypt bytes, or a dict as JSON."""
+        text = data if isinstance(data, bytes) else _encode_json(data)
+        return b2a_base64(self.encrypt(text), newline=False).decode("ascii")
+
+    def encrypt(self, text: bytes) -> bytes:
+        """As `seal`, without the base64."""
         head, cipher, numbers = self._series
         number = next(numbers)  # one step for the interpreter: no two threads get the same
         if number >= TEXTS_PER_SALT:
             self._series = head, cipher, numbers = self._draw_salt()
             number = next(numbers)
         nonce = number.to_bytes(_NONCE_BYTES, "big")
-        text = data if isinstance(data, bytes) else _encode_json(data)
-        return b2a_base64(head + nonce + cipher.encrypt(nonce, text, head), newline=False).decode("ascii")
+        return head + nonce + cipher.encrypt(nonce, text, head)
 
     def open(self, sealed: str) -> bytes:
         """What was sealed. Raises SealError."""
@@ -70,6 +74,10 @@ class Sealer:
             raw = b64decode(sealed, validate=True)
         except ValueError as error:
             raise SealError(f"not a sealed text: {error}") from None
+        return self.decrypt(raw)
+
+    def decrypt(self, raw: bytes) -> bytes:
+        """What was encrypted. Raises SealError."""
         if len(raw) < _TEXT_AT + _TAG_BYTES or raw[:1] != _VERSION:
             raise SealError("not a sealed text")
         head = raw[:_NONCE_AT]

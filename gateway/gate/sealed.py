@@ -45,7 +45,7 @@ def sealed_content(request: Request, subscriber: str) -> bytes:
         if cut:
             more += 1
         room -= size
-        kept.append((name, str(value, "utf-8", "replace")))
-    uri = str(request.uri[:MAX_RAW], "utf-8", "replace")
+        kept.append((name, value.decode("utf-8", "replace")))
+    uri = request.uri[:MAX_RAW].decode("utf-8", "replace")
     content: bytes = _encode({"subscriber": subscriber, "uri": uri, "headers": kept, "more": more})
     return content

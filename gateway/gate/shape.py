@@ -7,7 +7,7 @@ at the few headers whose *values* matter. Which header is which stands in `ident
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from gateway.gate.bodies import CONTENT_ENCODING, SDP
 from gateway.gate.identity_headers import (
@@ -26,12 +26,13 @@ from gateway.sip.headers import FREE_TEXT
 from gateway.sip.message import Headers
 from gateway.sip.names import CANONICAL, CONTACT, CONTENT_TYPE, FROM, ROUTE, TO
 
-MAX_SHAPES: Final = 512
-"""Lists of names remembered; the equipment of a hundred peers writes fewer. Full: forget all."""
+MAX_STEPS: Final = 4_096
+"""Names remembered behind one another, 2 MB: some 500 lists of names, as most begin like another; the equipment of a
+hundred peers writes fewer. Full: forget all."""
 MAX_SHAPE_HEADERS: Final = 64
 """Headers of a message whose shape is remembered: calls through five proxies carry about 60."""
 MAX_SHAPE_NAMES: Final = 2_048
-"""Octets of their names together: with the bounds above a megabyte or two. Longer ones are read each time."""
+"""Octets of their names together. Longer ones are read each time."""
 
 # What becomes of a header whose value, or whose direction, matters.
 IS_FROM: Final = 1
@@ -66,7 +67,7 @@ class Shape:
         *("routed", "to_at", "transfer"),
     )
 
-    def __init__(self, names: tuple[bytes, ...]) -> None:
+    def __init__(self, names: list[bytes]) -> None:
         asserted: list[int] = []
         judged: list[int] = []
         leaving: list[tuple[int, int]] = []
@@ -109,16 +110,73 @@ class Shape:
         self.arriving: Marks = tuple(reversed(arriving))
 
 
+@final
+class _Step:
+    """The names of a message's headers down to one of them: a step of the walk that `shape_of` takes."""
+
+    __slots__ = ("after", "last", "name", "shape")
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.after: dict[bytes, _Step] = {}
+        """The steps from here, by the name of the next header."""
+        self.last: _Step | None = None
+        """The one taken last, which is nearly always taken next."""
+        self.shape: Shape | None = None
+        """Of a message that ends here."""
+
+
+@final
+class _Walks:
+    """What is remembered: the steps of messages seen."""
+
+    __slots__ = ("first", "steps")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.first = _Step(b"")
+        self.steps = 0
+
+    def add(self, names: list[bytes], shape: Shape) -> None:
+        """Remember the shape of these names."""
+        if self.steps + len(names) > MAX_STEPS:
+            self.forget()
+        step = self.first
+        for name in names:
+            following = step.after.get(name)
+            if following is None:
+                following = step.after[name] = _Step(name)
+                self.steps += 1
+            step = following
+        step.shape = shape
+
+
+_walks: Final = _Walks()
+
+
 def shape_of(headers: Headers) -> Shape:
     """The shape of a header list."""
-    names = tuple([header[0] for header in headers])
-    shape = _shapes.get(names)
-    if shape is None:
-        shape = Shape(names)
-        if len(names) <= MAX_SHAPE_HEADERS and sum(map(len, names)) <= MAX_SHAPE_NAMES:
-            if len(_shapes) >= MAX_SHAPES:
-                _shapes.clear()
-            _shapes[names] = shape
+    step = _walks.first
+    for header in headers:
+        name = header[0]
+        following = step.last
+        if following is None or following.name is not name:  # the parser has one object for each known name
+            following = step.after.get(name)
+            if following is None:
+                return _new_shape(headers)
+            step.last = following
+        step = following
+    return step.shape or _new_shape(headers)
+
+
+def _new_shape(headers: Headers) -> Shape:
+    names = [header[0] for header in headers]
+    shape = Shape(names)
+    if len(names) <= MAX_SHAPE_HEADERS and sum(map(len, names)) <= MAX_SHAPE_NAMES:
+        _walks.add(names, shape)
     return shape
 
 
@@ -126,9 +184,6 @@ def says_sdp(headers: Headers, shape: Shape) -> bool:
     """Is the body SDP and nothing else, by its headers? Any other is looked at."""
     at = shape.content_type
     return at >= 0 and not shape.encoded and headers[at][1] == SDP
-
-
-_shapes: Final[dict[tuple[bytes, ...], Shape]] = {}
 
 
 def _leaving(name: bytes) -> int:

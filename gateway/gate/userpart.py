@@ -15,9 +15,10 @@ from typing import Final
 from gateway.registry.model import Trunk
 from gateway.registry.number import FORM_E164, FORM_LOCAL, Number
 from gateway.registry.numbering import NumberingPlan
-from gateway.sip.chars import TEL_SEPARATORS
+from gateway.sip.chars import SEMICOLON, TEL_SEPARATORS, UNDERSCORE
 from gateway.sip.errors import ProtocolError
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
+from gateway.sip.memo import remember
 from gateway.sip.uri import Uri, parse_uri, unescape
 
 FAULT_HIDDEN: Final = "anonymous"
@@ -67,15 +68,23 @@ class UserNumber:
 
 def plain_digits(uri: bytes) -> bytes:
     """`[+]digits` of `sip:[+]digits@host[:port][;user=phone]`; b"" for every other URI, which `read_uri` looks at."""
-    at = uri.find(b"@", 4)
-    if at < 0 or uri[:4] != b"sip:":
+    digits = _plain.get(uri)
+    if digits is None:
+        digits = _read_plain(uri)
+        if len(uri) <= MAX_MEMO_KEY:
+            remember(_plain, MAX_MEMO, uri, digits)
+    return digits
+
+
+_plain: Final[dict[bytes, bytes]] = {}
+"""URIs, and what `plain_digits` said of them: each is asked about several times in a call. Bounded by `MAX_MEMO`."""
+
+
+def _read_plain(uri: bytes) -> bytes:
+    if not uri.startswith(b"sip:"):
         return b""
-    user = uri[4:at]
-    if not (user[1:] if user[:1] == b"+" else user).isdigit():
-        return b""
-    rest = uri[at + 1 :]
-    host = _hosts.get(rest)
-    return user if (_plain_host(rest) if host is None else host) else b""
+    user, _, rest = uri[4:].partition(b"@")
+    return user if is_digits(user) and _plain_host(rest) else b""
 
 
 def plain_host(uri: bytes) -> bytes:
@@ -89,9 +98,7 @@ def _plain_host(rest: bytes) -> bytes:
     if host is None:
         host = _read_host(rest)
         if len(rest) <= MAX_MEMO_KEY:
-            if len(_hosts) >= MAX_MEMO:
-                _hosts.clear()
-            _hosts[rest] = host
+            remember(_hosts, MAX_MEMO, rest, host)
     return host
 
 
@@ -130,7 +137,7 @@ def read_uri(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
         return UserNumber(None, FAULT_URI)
     if uri.headers:
         return UserNumber(None, FAULT_HEADERS)
-    if b"_" in uri.host:  # no hostname (RFC 3261 §25.1): Kamailio reads no user in front of it
+    if UNDERSCORE in uri.host:  # no hostname (RFC 3261 §25.1): Kamailio reads no user in front of it
         return UserNumber(None, FAULT_URI)
     if uri.scheme != b"tel":
         for name, value in uri_params(uri):
@@ -154,9 +161,7 @@ def read_caller(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
     if reading is None:
         reading = read_uri(raw, trunk, plan)
         if len(raw) <= MAX_MEMO_KEY:
-            if len(_callers) >= MAX_MEMO:
-                _callers.clear()
-            _callers[key] = reading
+            remember(_callers, MAX_MEMO, key, reading)
     return reading
 
 
@@ -187,7 +192,7 @@ def read_target(uri: Uri, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
         return UserNumber(None, FAULT_HIDDEN)
     if uri.password is not None:
         return UserNumber(None, FAULT_PASSWORD)
-    if b";" in text:
+    if SEMICOLON in text:
         return UserNumber(None, FAULT_USER_PARAM)
     if is_phone(uri):
         text = text.translate(None, TEL_SEPARATORS)
@@ -242,7 +247,7 @@ def is_phone(uri: Uri) -> bool:
 
 def is_digits(text: bytes) -> bool:
     """True for `[+]` and ASCII digits (bytes.isdigit knows no others)."""
-    return text.isdigit() or (text[:1] == b"+" and text[1:].isdigit())
+    return text.isdigit() or (text.startswith(b"+") and text[1:].isdigit())
 
 
 def param_fault(name: bytes) -> str:

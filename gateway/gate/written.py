@@ -47,7 +47,7 @@ def address(header: Header, parsed: NameAddr, trunk: Trunk, plan: NumberingPlan,
 def contact(header: Header, trunk: Trunk, plan: NumberingPlan) -> Header:
     """Contact: the same, with display-names held against its own user part."""
     value = header[1]
-    if value[:1] == b"<" and COMMA not in value and QUOTE not in value:
+    if value.startswith(b"<") and COMMA not in value and QUOTE not in value:
         return header
     addresses = _addresses(value)
     if not any(parsed.display or QUOTE in parsed.params for parsed in addresses):

@@ -12,25 +12,25 @@ import socket
 from collections.abc import Callable, Sequence
 from errno import EMSGSIZE, ENOBUFS, ENOMEM
 from time import monotonic, time
-from typing import Final
+from typing import Any, Final
 
 from gateway.net.handover import Handover
 from gateway.net.lag import Lag
 from gateway.net.links import Links
 from gateway.net.parcels import Parcel
+from gateway.net.ports import Core
 from gateway.net.stream_edge import StreamEdge
 from gateway.net.udp import LOOK_EVERY, UdpListener
-from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Peer, Source
-from gateway.transaction.timers import NEVER
-from gateway.transaction.transactions import Destination
+from gateway.transaction.destination import Destination
+from gateway.transaction.timers import NEVER, TimerQueue
 
 BURST: Final = 32
 """Datagrams taken from one socket before other sockets, replies and timers get their turn."""
 
 MAX_DATAGRAM: Final = 65_535
 MAX_SOURCES = 20_000
-"""Source addresses remembered per registry version; only addresses of known peers are."""
+"""Source addresses remembered per listener and registry version; only addresses of known peers are."""
 
 TICK: Final = 0.005
 """Seconds a timer may be late: several timers then share one wake-up."""
@@ -53,7 +53,6 @@ class Edge:
         loop: asyncio.AbstractEventLoop,
         listeners: Sequence[UdpListener],
         identify: Identify,
-        before_send: Callable[[float], None],
         on_error: Callable[[BaseException], None],
         handover: Handover | None = None,
         streams: StreamEdge | None = None,
@@ -62,14 +61,15 @@ class Edge:
         self.streams = streams
         self.listeners = tuple(listeners)
         self._identify = identify
-        self.before_send = before_send
+        self.before_send: Callable[[float], None] = lambda now: None
         """Told at the end of each turn, before anything leaves."""
         self._on_error = on_error
         self._out: list[tuple[Destination, bytes]] = []
-        self._sources: dict[tuple[str, str, int], Source] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._armed = NEVER
-        self._core: ProxyCore | None = None
+        self._core: Core | None = None
+        self._timers: TimerQueue | None = None
+        """The core's: as long as messages are taken and sent."""
         self._in_turn = False
         self._woken = False
         self._links: Links | None = None
@@ -86,9 +86,10 @@ class Edge:
         self.lag = Lag()
         """How long messages wait before they are read."""
 
-    def start(self, core: ProxyCore) -> None:
+    def start(self, core: Core) -> None:
         """Begin to read."""
         self._core = core
+        self._timers = core.layer.timers
         core.epoch_offset = time() - monotonic()
         if self._links is not None:
             self._links.open()  # first the others tell which calls they have
@@ -116,6 +117,7 @@ class Edge:
     def stop(self) -> None:
         """Stop reading and close the sockets. What is still to be sent is dropped."""
         self._core = None
+        self._timers = None
         if self._timer is not None:
             self._timer.cancel()
         if self._links is not None:
@@ -131,7 +133,8 @@ class Edge:
 
     def forget_sources(self) -> None:
         """A new registry version: every source is identified anew."""
-        self._sources.clear()
+        for listener in self.listeners:
+            listener.sources.clear()
         if self.streams is not None:
             self.streams.forget_sources()
 
@@ -142,7 +145,7 @@ class Edge:
     # -- turns -----------------------------------------------------------------------------------------------------
 
     def begin_turn(self) -> None:
-        """Messages of a connection follow; `end_turn` ends it."""
+        """Something follows that `end_turn` ends: messages of a connection, replies of the store."""
         self._in_turn = True
 
     def _readable(self, listener: UdpListener, number: int, sock: socket.socket) -> None:
@@ -151,41 +154,41 @@ class Edge:
             return
         self._in_turn = True
         now = monotonic()
-        receive = sock.recvfrom
-        sampled = self.lag.due(sock, now)
-        sources = self._sources
-        name = listener.name
-        give = self._links.handover.give if self._links is not None else None
         looks = listener.lone >= LOOK_EVERY
-        before = self.received
-        for _ in range(BURST if looks else 1):
-            try:
-                if sampled:
-                    sampled = False
-                    data, address = self.lag.receive(sock, MAX_DATAGRAM, now)
-                else:
-                    data, address = receive(MAX_DATAGRAM)
-            except (BlockingIOError, InterruptedError):
-                self.lag.emptied(sock, now)
+        taken = 0
+        while taken < BURST and self._datagram(core, listener, number, sock, now):
+            taken += 1
+            looks = looks or self.lag.at(now) > 0.0  # what had to wait may not be alone
+            if not looks:
+                listener.lone += 1
                 break
-            except OSError:
-                self.send_errors += 1  # an ICMP error of an earlier datagram
-                continue
-            self.received += 1
-            host, port = address[0], address[1]
-            try:
-                source = sources.get((name, host, port)) or self._source(listener, host, port)
-                if source is None:
-                    self.strangers += 1
-                elif give is None or not give(data, number, host, port, now):
-                    core.receive(data, source, now)
-            except Exception as error:  # one message must not stop the others
-                self._on_error(error)
-        if not looks:
-            listener.lone += 1
-        elif self.received - before < 2:
+        if looks and taken < 2:
             listener.lone = 0
         self.end_turn(now)
+
+    def _datagram(self, core: Core, listener: UdpListener, number: int, sock: socket.socket, now: float) -> bool:
+        """Take one. False: there was none."""
+        try:
+            if self.lag.due(sock, now):
+                data, address = self.lag.receive(sock, MAX_DATAGRAM, now)
+            else:
+                data, address = sock.recvfrom(MAX_DATAGRAM)
+        except (BlockingIOError, InterruptedError):
+            self.lag.emptied(sock, now)
+            return False
+        except OSError:
+            self.send_errors += 1  # an ICMP error of an earlier datagram
+            return True
+        self.received += 1
+        try:
+            source = listener.sources.get(address) or self._source(listener, address)
+            if source is None:
+                self.strangers += 1
+            elif self._links is None or not self._links.handover.give(data, number, address[0], address[1], now):
+                core.receive(data, source, now)
+        except Exception as error:  # one message must not stop the others
+            self._on_error(error)
+        return True
 
     def _handed(self, parcels: list[Parcel], now: float) -> None:
         self._in_turn = True
@@ -199,51 +202,58 @@ class Edge:
         for number, host, port, data in parcels:
             try:
                 listener = self.listeners[number]
-                source = self._sources.get((listener.name, host, port)) or self._source(listener, host, port)
+                source = listener.sources.get((host, port)) or self._source(listener, (host, port))
                 if source is not None:  # else its trunk was taken from the registry meanwhile
                     core.receive(data, source, now)
             except Exception as error:  # one message must not stop the others
                 self._on_error(error)
 
-    def _source(self, listener: UdpListener, host: str, port: int) -> Source | None:
+    def _source(self, listener: UdpListener, address: Any) -> Source | None:
+        """`address`: as the socket gives it; an IPv6 one has four parts, of which two count."""
+        host: str = address[0]
+        port: int = address[1]
         peer = self._identify(listener.name, host, port, "udp", ())
         if peer is None:
             return None
         source = Source(peer, host.encode(), port, listener.destination(host, port))
         if peer.unproven:  # not remembered: anybody can make up any number of these
             return source
-        if len(self._sources) >= MAX_SOURCES:
-            self._sources.clear()
-        self._sources[(listener.name, host, port)] = source
+        if len(listener.sources) >= MAX_SOURCES:
+            listener.sources.clear()
+        listener.sources[address] = source
         return source
 
     def end_turn(self, now: float) -> None:
         """Write the evidence, send what is to be sent, set the timer."""
-        if self._links is not None:
-            self._take(self._links.flush(now), now)
+        self._in_turn = True
+        links = self._links
+        if links is not None:
+            self._take(links.flush(now), now)
         try:
             self.before_send(now)
         except Exception as error:  # what other messages of this turn queued still leaves
             self._on_error(error)
         self._in_turn = False
-        if self._links is not None:
-            self._links.tell(now)
-        core = self._core
-        if core is None:
+        if links is not None:
+            links.tell(now)
+        timers = self._timers
+        if timers is None:
             self._out.clear()
             return
         if self._out:
             self._send_all()
-        if core.layer.timers.earliest < self._armed:
-            self._arm(core.layer.timers.earliest, now)
+        if timers.earliest < self._armed:
+            self._arm(timers.earliest, now)
 
     def _send_all(self) -> None:
         out, self._out = self._out, []
         failed: list[Destination] = []
         for destination, data in out:
-            listener = destination.listener  # type: ignore[attr-defined]
+            listener = destination.listener
             try:
-                if not listener.send(data, destination.address) and not listener.writing:
+                if not isinstance(listener, UdpListener):
+                    listener.send(data, destination.address)
+                elif not listener.send(data, destination.address) and not listener.writing:
                     listener.writing = True
                     self._loop.add_writer(listener.socket.fileno(), self._writable, listener)
             except OSError as error:

@@ -26,29 +26,30 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from gateway.net.parcels import MAX_BATCH, Parcel, batches, pack, unpack
 from gateway.net.share import call_id_of, mark_of, share_of
 from gateway.net.sibling import Sibling, connect, new_link, socket_path
 
-MAX_LINKS = 256
+MAX_LINKS: Final = 256
 """Connections accepted from other workers: each restart of one makes a new one, and closes the old."""
 
 MAX_ELSEWHERE = 1 << 18
 """Calls of this worker's share known to be in others; beyond it the oldest are forgotten: 25 MB."""
 
-MESSAGES = b"M"
-KEPT = b"K"
-PENDING = b"P"
-HELLO = b"H"
-TOLD = b"T"
+MESSAGES: Final = b"M"
+KEPT: Final = b"K"
+PENDING: Final = b"P"
+HELLO: Final = b"H"
+TOLD: Final = b"T"
 """First byte of a hand-over: messages; or, each with the sender's index behind it: the marks of calls that it keeps;
 decision ids of calls that it sets up; its process, first on each link; and that all has been told."""
 
-_ID = 16
+_ID: Final = 16
 """Octets of a decision id."""
 
-BOOT = 8
+BOOT: Final = 8
 """Octets that name a process."""
 
 

@@ -6,17 +6,18 @@ import asyncio
 import socket
 from collections.abc import Callable
 from time import monotonic
+from typing import Final
 
 from gateway.net.handover import Handover
 from gateway.net.parcels import Parcel
 from gateway.net.sibling import RETRY_S
 
-GREETING_S = 6.0
+GREETING_S: Final = 6.0
 """Seconds that a worker that has come (back) waits at most for the others to tell what they keep. They do so within a
 turn, which on a starved machine was seen to take more than one second; one that hangs is killed after five, and is then
 waited for no longer. Beginning without their word would bring calls to two workers."""
 
-MAX_EARLY = 10_000
+MAX_EARLY: Final = 10_000
 """Messages handed over while it waits for that; what is more is dropped, as UDP may."""
 
 Turn = Callable[[list[Parcel], float], None]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import Final
 
 Parcel = tuple[int, str, int, bytes]
 """(listener index, source host, source port, datagram)"""
 
-MAX_BATCH = 66_560
+MAX_BATCH: Final = 66_560
 """Bytes of one hand-over, more than one datagram of the greatest length; what a turn gathers beyond it goes out in
 further ones."""
 
-_HEAD = struct.Struct("!HHBI")
+_HEAD: Final = struct.Struct("!HHBI")
 
 
 def pack(listener: int, host: str, port: int, data: bytes) -> bytes:

@@ -7,19 +7,20 @@ from so few octets, and so simply, that the kernel's filter can do the same (`ne
 
 from __future__ import annotations
 
+from typing import Final
 from zlib import crc32
 
-PREFIX = 32
+PREFIX: Final = 32
 """Octets of a Call-ID that its share is made from."""
 
-PRIME = 16_777_213
+PRIME: Final = 16_777_213
 """The greatest below 2^24: a remainder and one more octet fit 32 bits."""
 
-MIX = ((16, 0x85EBCA6B), (13, 0xC2B2AE35))
-LAST_SHIFT = 16
+MIX: Final = ((16, 0x85EBCA6B), (13, 0xC2B2AE35))
+LAST_SHIFT: Final = 16
 """The finalizer of MurmurHash3: a remainder alone would follow what Call-IDs count up."""
 
-_NAMES = (b"call-id", b"i")
+_NAMES: Final = (b"call-id", b"i")
 
 
 def call_id_of(data: bytes) -> bytes:

@@ -6,8 +6,9 @@ import errno
 import socket
 from collections import deque
 from pathlib import Path
+from typing import Final
 
-RETRY_S = 0.1
+RETRY_S: Final = 0.1
 """Seconds between two looks at who is still away."""
 
 HOLD_S = 2.0
@@ -20,14 +21,14 @@ MAX_HELD = 8 * 1024 * 1024
 MAX_KEPT = 1 << 16
 """Calls of another share that are kept; the oldest are forgotten. 65,536: a minute of 1,000 calls/s."""
 
-BUFFER = 4 * 1024 * 1024
+BUFFER: Final = 4 * 1024 * 1024
 """Bytes a link may hold: about 4,000 messages, as the UDP sockets."""
 
-_SO_SNDBUFFORCE = 32
+_SO_SNDBUFFORCE: Final = 32
 """socket(7): above net.core.wmem_max, for who may (CAP_NET_ADMIN)."""
 
 
-_NO_ROOM = frozenset((errno.EAGAIN, errno.EINTR, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM))
+_NO_ROOM: Final = frozenset((errno.EAGAIN, errno.EINTR, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM))
 """Errors of a write that do not say that the other end is gone."""
 
 

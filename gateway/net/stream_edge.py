@@ -8,11 +8,11 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from gateway.net.connection import Connection
+from gateway.net.ports import Core
 from gateway.net.stream import StreamListener
 from gateway.net.stream_user import StreamLimits
 from gateway.net.tasks import Report
 from gateway.net.tls import TlsContexts, speaks_for
-from gateway.proxy.core import ProxyCore
 from gateway.proxy.peer import Destination, Peer, Source
 from gateway.sip.chars import TOKEN_OCTETS
 from gateway.sip.errors import RemoteProtocolError
@@ -42,7 +42,7 @@ class StreamEdge:
         self._on_error = on_error
         self._sources: dict[Connection, Source] = {}
         self._edge: Edge | None = None
-        self._core: ProxyCore | None = None
+        self._core: Core | None = None
         self.strangers = 0
         """Messages by connections whose far end is in no trunk, or no longer in one."""
 
@@ -59,7 +59,7 @@ class StreamEdge:
         """Bind one listener. Raises OSError naming it."""
         self.listeners.append(StreamListener(name, address, port, sent_by, self, report, tls, limits))
 
-    def start(self, edge: Edge, core: ProxyCore, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, edge: Edge, core: Core, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to take connections."""
         self._edge = edge
         self._core = core

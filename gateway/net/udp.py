@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from gateway.net.lag import stamp_arrivals
-from gateway.proxy.peer import Destination
+from gateway.proxy.peer import Destination, Source
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes asked of the kernel: about 4,000 messages, 100 ms of 5,000 calls/s, while the loop is busy elsewhere."""
@@ -16,9 +16,10 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 MAX_BACKLOG = 10_000
 """Datagrams kept while the socket cannot take more; beyond it the newest are dropped, as UDP may."""
 
-LOOK_EVERY: Final = 8
+LOOK_EVERY: Final = 32
 """Turns of one datagram after which a second one is looked for. Below some thousand messages a second there is none,
-and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes."""
+and to be told so costs more than to receive. Once there was one, each turn looks for more until a lone one comes; so it
+does while messages are seen to wait."""
 
 Address = tuple[str, int]
 
@@ -42,10 +43,11 @@ def bind_udp(address: str, port: int, shared: bool) -> socket.socket:
 class UdpListener:
     """One bound socket. `name` is the listener's name in the configuration."""
 
-    transport = "udp"
+    transport: ClassVar[str] = "udp"
 
     __slots__ = (
-        "_backlog", "_destinations", "dropped", "family", "group", "lone", "name", "sent_by", "socket", "writing",
+        "_backlog", "_destinations", "dropped", "family", "group", "lone", "name", "sent_by", "socket",
+        "sources", "writing",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +74,8 @@ class UdpListener:
         self.family = self.socket.family
         self._backlog: deque[tuple[bytes, Address]] = deque()
         self._destinations: dict[Address, Destination] = {}
+        self.sources: dict[Any, Source] = {}
+        """Known senders by their address as the socket gives it; kept by the edge."""
         self.dropped = 0
         self.lone = LOOK_EVERY
         """Turns of one datagram since a second one was last looked for. The first turn looks: much may have waited."""

@@ -57,10 +57,11 @@ def derive_again(secret: bytes, ids: Identifiers, loop: bytes, count: int, epoch
 
 
 def _identifiers(digest: bytes, loop: bytes) -> Identifiers:
-    branch = MAGIC_COOKIE + hexlify(digest[16:28])
+    text = hexlify(digest[DECISION_LENGTH:])
+    branch = MAGIC_COOKIE + text[:24]
     if loop:
-        branch += b"-" + loop
-    return Identifiers(digest[:DECISION_LENGTH], branch, hexlify(digest[28:]))
+        branch = b"%b-%b" % (branch, loop)
+    return Identifiers(digest[:DECISION_LENGTH], branch, text[24:])
 
 
 def loop_hash(request: Request, trunk: bytes) -> bytes:

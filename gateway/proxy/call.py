@@ -13,10 +13,11 @@ from gateway.proxy import record_route, reply
 from gateway.proxy.branch import Identifiers
 from gateway.proxy.invite_branch import Branch
 from gateway.proxy.peer import Destination, Peer, Source
-from gateway.proxy.ports import Refused, Screened
+from gateway.proxy.ports import Refused
 from gateway.proxy.remembered import leg_of
 from gateway.proxy.upstream import pass_response
 from gateway.sip.message import Headers, Request, Response
+from gateway.sip.screened import Screened
 from gateway.transaction import timers as t
 from gateway.transaction.transactions import ClientTransaction, ServerTransaction
 

@@ -20,7 +20,9 @@ import struct
 from binascii import a2b_base64, b2a_base64
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Final
+from typing import Any, Final
+
+from gateway.sip.memo import remember
 
 CALLEE: Final = 0
 """Made for the callee: travels in the forwarded request."""
@@ -46,10 +48,13 @@ MAX_REMEMBERED_COOKIES: Final = 4_096
 
 _BODY: Final = struct.Struct("!BBI16s4s4s6s6s6s6s6s6s6s")
 _MAC_LENGTH: Final = 12
-_TEXT: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 # base64url (RFC 4648 §5); 84 and 108 octets need no padding.
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
-_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_STANDARD: Final = bytes(
+    octet if bytes((octet,)).isalnum() else {0x2D: 0x2B, 0x5F: 0x2F}.get(octet, 0) for octet in range(256)
+)
+"""The same back, and every octet that is none of base64url to `_STRANGE`."""
+_STRANGE: Final = 0
 
 
 class Cookie:
@@ -159,27 +164,29 @@ class CookieRing:
         known = self._read.get(presented)
         if known is not None:
             return known
-        if text.translate(None, _TEXT):
+        standard = text.translate(_STANDARD)
+        if _STRANGE in standard:
             return None
-        raw = a2b_base64(text.translate(_STANDARD))
+        raw = a2b_base64(standard)
         body = raw[:-_MAC_LENGTH]
-        fields = _BODY.unpack_from(body)
-        keyed = self._macs.get(fields[0])
+        fields: tuple[Any, ...] = _BODY.unpack_from(body)
+        number, kind, issued, decision, own, peer, from_hash, to_hash, user, uri, host, route_host, routes = fields
+        keyed = self._macs.get(number)
         if keyed is None:
             return None
-        if fields[1] == CALLER:
+        if kind == CALLER:
             mac = _mac(keyed, body, call_id, from_tag, to_tag)
         else:
             # The callee sends: its tag (From here) was not known when the cookie was made.
             mac = _mac(keyed, body, call_id, to_tag, b"")
         if not compare_digest(mac, raw[-_MAC_LENGTH:]):
             return None
-        known = Cookie(*fields[1:])
-        known.bound = body[_BODY.size :]
+        bound = body[_BODY.size :]
+        known = Cookie(
+            kind, issued, decision, own, peer, from_hash, to_hash, user, uri, host, route_host, routes, bound
+        )
         if len(presented) <= MAX_REMEMBERED_LENGTH:
-            if len(self._read) >= MAX_REMEMBERED_COOKIES:
-                self._read.clear()
-            self._read[presented] = known
+            remember(self._read, MAX_REMEMBERED_COOKIES, presented, known)
         return known
 
 
@@ -196,9 +203,7 @@ def short_hash(value: bytes) -> bytes:
     if found is None:
         found = blake2b(value, digest_size=6).digest() if value else NO_HASH
         if len(value) <= MAX_REMEMBERED_LENGTH:
-            if len(_hashes) >= MAX_REMEMBERED_HASHES:
-                _hashes.clear()
-            _hashes[value] = found
+            remember(_hashes, MAX_REMEMBERED_HASHES, value, found)
     return found
 
 

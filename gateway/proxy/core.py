@@ -19,6 +19,7 @@ from gateway.proxy.prober import Probed
 from gateway.proxy.transit import Transit
 from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, unsupported, validate
 from gateway.sip.errors import RemoteProtocolError
+from gateway.sip.everyday import foresee_via
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.parser import is_keepalive, parse
 from gateway.sip.writer import error_response
@@ -129,7 +130,7 @@ class ProxyCore:
             return
         # Its branch must not be that of the INVITE whose branch it may carry.
         ids = derive(self._secret, server_key(request, source.peer.key), request, b"", b"ack")
-        top_via = request.via.stamped(source.host, source.port)
+        top_via = request.via.stamped(source.host, source.port).to_bytes()
         via = destination.via + ids.branch
         self.counters.sent(b"ACK")
         self.layer.send(destination, splice.request(request, screened, via, top_via, routing.taken))
@@ -229,7 +230,7 @@ class ProxyCore:
         if before:
             ids = derive_again(self._secret, ids, loop, before, self.epoch(now))
         request.lines = []  # an INVITE leaves header by header, and is kept while the call is set up
-        top_via = request.via.stamped(source.host, source.port)
+        top_via = _stamped(request, source)
         routing = route.read_routes(request, self._own)
         if routing.taken:
             request.headers = forward.without_own_routes(request.headers, len(routing.taken))
@@ -267,7 +268,7 @@ class ProxyCore:
         method = request.method
         server = self.layer.new_server(key, method == b"INVITE", reply.answer_destination(request, source))
         ids = derive(self._secret, key, request, b"", data)
-        top_via = request.via.stamped(source.host, source.port)
+        top_via = _stamped(request, source)
         if method == b"INVITE":
             call = Call(self, request, source, server, ids, top_via, False, now)
             self.counters.sent_responses[1] += 1
@@ -325,7 +326,15 @@ class ProxyCore:
         self._answer(request, source, ids, refused)
 
     def _answer(self, request: Request, source: Source, ids: Identifiers, refused: Refused) -> None:
-        top_via = request.via.stamped(source.host, source.port)
+        top_via = request.via.stamped(source.host, source.port).to_bytes()
         data = reply.local_response(request, top_via, refused.status, refused.phrase, ids.tag, refused.headers)
         self.counters.sent_responses[refused.status // 100] += 1
         self.layer.send(reply.answer_destination(request, source), data)
+
+
+def _stamped(request: Request, source: Source) -> bytes:
+    """The sender's Via as it leaves with a request, and comes back with each response."""
+    via = request.via.stamped(source.host, source.port)
+    text = via.to_bytes()
+    foresee_via(text, via)
+    return text

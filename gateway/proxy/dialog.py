@@ -12,6 +12,7 @@ from gateway.proxy.ports import Gate
 from gateway.proxy.remembered import Decisions, leg_of
 from gateway.proxy.target import Bound, find_target
 from gateway.sip.errors import RemoteProtocolError
+from gateway.sip.memo import remember
 from gateway.sip.message import Headers, Request, Response, first_value
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.uri import canonical_uri, parse_uri, unescape
@@ -56,22 +57,9 @@ class Dialogs:
         request = call.request
         bound = Bound(request.get(b"Contact"), call.below, self.own, not call.source.peer.access)
         # Screening may have spelled From or To plainly, or put an emergency CLI into From.
-        cookie = Cookie(
-            CALLEE,
-            issued,
-            call.ids.decision,
-            peer.code,
-            call.source.peer.code,
-            self._seen(call.headers, request, b"From", request.from_.uri),
-            self._seen(call.headers, request, b"To", request.to.uri),
-            bound.contact_user,
-            bound.contact_uri,
-            bound.contact_host,
-            bound.route_host,
-            bound.routes,
-            _bound(call, peer, destination),
-        )
-        return self._ring.issue(cookie, request.call_id, request.from_.tag, b"")
+        from_hash = self._seen(call.headers, request, b"From", request.from_.uri)
+        to_hash = self._seen(call.headers, request, b"To", request.to.uri)
+        return self._issue(CALLEE, call, peer, destination, from_hash, to_hash, bound, issued, b"")
 
     def caller_cookie(
         self,
@@ -83,27 +71,43 @@ class Dialogs:
         above: list[bytes],
         issued: int,
     ) -> bytes:
-        """The cookie for the caller's route set, from a 1xx or 2xx that came from `peer`, which was asked at
-        `destination`, with this Contact and these
-        Record-Route values above ours."""
+        """The cookie for the caller's route set, from a 1xx or 2xx with this Contact and these Record-Route values
+        above ours. It came from `peer`, which was asked at `destination`."""
         request = call.request
         bound = Bound(contact, above[::-1], self.own, not peer.access)
+        from_hash, to_hash = self.uri_hash(request.from_.uri), self.uri_hash(request.to.uri)
+        return self._issue(CALLER, call, peer, destination, from_hash, to_hash, bound, issued, response.to.tag)
+
+    def _issue(
+        self,
+        kind: int,
+        call: Call,
+        peer: Peer,
+        destination: Destination,
+        from_hash: bytes,
+        to_hash: bytes,
+        bound: Bound,
+        issued: int,
+        callee_tag: bytes,
+    ) -> bytes:
+        asking = call.source.peer
         cookie = Cookie(
-            CALLER,
+            kind,
             issued,
             call.ids.decision,
-            call.source.peer.code,
-            peer.code,
-            self.uri_hash(request.from_.uri),
-            self.uri_hash(request.to.uri),
+            peer.code if kind == CALLEE else asking.code,
+            asking.code if kind == CALLEE else peer.code,
+            from_hash,
+            to_hash,
             bound.contact_user,
             bound.contact_uri,
             bound.contact_host,
             bound.route_host,
             bound.routes,
-            _bound(call, peer, destination),
+            _place(call, peer, destination),
         )
-        return self._ring.issue(cookie, request.call_id, request.from_.tag, response.to.tag)
+        request = call.request
+        return self._ring.issue(cookie, request.call_id, request.from_.tag, callee_tag)
 
     def earlier_cookie(self, call: Call, response: Response) -> bytes:
         """The callee's cookie that this call was forwarded with before a restart, which differs in its issue time; b""
@@ -177,9 +181,7 @@ class Dialogs:
             found = short_hash(_canonical(uri))
             if len(uri) > MAX_REMEMBERED_LENGTH:
                 return found
-            if len(self._hashes) >= MAX_REMEMBERED_URIS:
-                self._hashes.clear()
-            self._hashes[uri] = found
+            remember(self._hashes, MAX_REMEMBERED_URIS, uri, found)
         return found
 
     def _seen(self, headers: Headers, request: Request, name: bytes, uri: bytes) -> bytes:
@@ -189,7 +191,7 @@ class Dialogs:
         return self.uri_hash(parse_name_addr(sent).uri)
 
 
-def _bound(call: Call, peer: Peer, destination: Destination) -> bytes:
+def _place(call: Call, peer: Peer, destination: Destination) -> bytes:
     """Where a digest trunk's side of this dialog is: the caller where he logged in, or the hop that was asked."""
     if call.source.peer.digest:
         return call.source.peer.bound

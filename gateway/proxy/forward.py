@@ -61,7 +61,7 @@ def record_routes(towards: Destination, back: Destination, cookie: bytes) -> lis
 
 
 def _record_route(destination: Destination, cookie: bytes) -> bytes:
-    return b"<sip:" + destination.sent_by + destination.uri_transport + b";lr;" + PARAMETER + b"=" + cookie + b">"
+    return b"<sip:%b%b;lr;%b=%b>" % (destination.sent_by, destination.uri_transport, PARAMETER, cookie)
 
 
 def has_sender_via(headers: Headers) -> bool:

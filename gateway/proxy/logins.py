@@ -166,7 +166,7 @@ class Logins:
         nonce = self._nonces.make(epoch, bound, asked.realm)
         headers = challenges(asked.realm, nonce, asked.algorithms, said.stale)
         tag = short_hash(request.via.branch + b"\0" + request.call_id).hex().encode()
-        top_via = request.via.stamped(source.host, source.port)
+        top_via = request.via.stamped(source.host, source.port).to_bytes()
         data = reply.local_response(request, top_via, 407, b"Proxy Authentication Required", tag, headers)
         core.counters.sent_responses[4] += 1
         core.layer.send(reply.answer_destination(request, source), data)

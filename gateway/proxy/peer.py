@@ -9,34 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gateway.sip.memo import remember
+from gateway.transaction.destination import Destination
+
+__all__ = ["MAX_REPLY_PORTS", "Destination", "Hop", "Peer", "Reach", "ReplyAt", "Source"]
+
 MAX_REPLY_PORTS: Final = 16
 """Via ports remembered per source address: a client without rport has one."""
-
-
-class Destination:
-    """One address to send to, through one listener."""
-
-    __slots__ = ("address", "host_port", "large", "listener", "name", "reliable", "sent_by", "uri_transport", "via")
-
-    def __init__(
-        self, listener: object, address: tuple[str, int], transport: bytes, sent_by: bytes, reliable: bool
-    ) -> None:
-        self.listener = listener
-        """The network edge's own handle; opaque here."""
-        self.address = address
-        self.sent_by = sent_by
-        """Our advertised host:port towards this peer."""
-        self.via = b"SIP/2.0/" + transport + b" " + sent_by + b";branch="
-        """A Via value up to the branch (§16.6 step 8). Equal for two destinations reached the same way (RFC 5658)."""
-        self.reliable = reliable
-        self.uri_transport = b"" if transport == b"UDP" else b";transport=" + transport.lower()
-        """As a parameter of our own URIs: `;transport=tcp`; empty for UDP, which is meant without one."""
-        self.large: Destination | None = None
-        """The same hop over TCP, for requests that are too large for a datagram (§18.1.1); None: it takes none."""
-        host = f"[{address[0]}]" if ":" in address[0] else address[0]
-        self.host_port = f"{host}:{address[1]}".encode()
-        """As it stands in the host part of a Request-URI."""
-        self.name = f"{host}:{address[1]}/{transport.decode().lower()}"
 
 
 class Hop:
@@ -131,9 +110,7 @@ class Source:
             return self._reply_at(port) if self._reply_at is not None else self.reply
         found = self._replies.get(port)
         if found is None:
-            if len(self._replies) >= MAX_REPLY_PORTS:
-                self._replies.clear()
             reply = self.reply
             found = Destination(reply.listener, (reply.address[0], port), b"UDP", reply.sent_by, False)
-            self._replies[port] = found
+            remember(self._replies, MAX_REPLY_PORTS, port, found)
         return found

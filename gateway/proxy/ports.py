@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gateway.proxy.peer import Peer, Source
 from gateway.sip.message import Headers, Request, Response
+from gateway.sip.screened import Screened
 
 if TYPE_CHECKING:
     from gateway.proxy.call import Call
@@ -21,16 +22,6 @@ class Refused:
         self.phrase = phrase
         self.headers = headers
         """Extra headers: Reason, Warning, Retry-After …"""
-
-
-class Screened(Protocol):
-    """A message as it may leave towards the other side."""
-
-    headers: Headers
-    body: bytes
-    refusal: str
-    """Rule id that refuses it; empty to send it on."""
-    detail: str
 
 
 class Gate(Protocol):

@@ -41,9 +41,9 @@ def own_cookie(value: bytes, own: OwnHosts) -> bytes | None:
     or cannot be read."""
     try:
         # As we wrote it (UAs echo it as it is, §12.1): <sip:host:port;lr;cg=…>, `;transport=tcp` or `=tls` before `;lr`
-        if value[:5] == b"<sip:" and value[-1:] == b">":
+        if value.startswith(b"<sip:") and value.endswith(b">"):
             host_port, _, rest = value[5:].partition(b";")
-            if rest[:14] == b"transport=tcp;" or rest[:14] == b"transport=tls;":
+            if rest.startswith(b"transport=t") and rest[:14] in (b"transport=tcp;", b"transport=tls;"):
                 rest = rest[14:]
             if len(rest) == _WRITTEN_LENGTH and rest.startswith(_WRITTEN):
                 host, port = parse_host_port(host_port)

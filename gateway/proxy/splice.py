@@ -8,9 +8,9 @@ the slow road, header by header (`forward`). Both give the same octets.
 from __future__ import annotations
 
 from gateway.proxy import forward
-from gateway.proxy.ports import Screened
 from gateway.sip.message import Headers, Request, Response
-from gateway.sip.names import RECORD_ROUTE, VIA
+from gateway.sip.names import MAX_FORWARDS, RECORD_ROUTE, ROUTE, VIA
+from gateway.sip.screened import Screened
 from gateway.sip.writer import checked, decimal, status_line, write_lines, write_request, write_response
 
 
@@ -24,19 +24,18 @@ def request(message: Request, screened: Screened, our_via: bytes, top_via: bytes
     Route values, which are ours."""
     hops = message.max_forwards
     if unchanged(message.lines, message.headers, screened.headers):
-        lines, message.lines = message.lines, []  # what is kept of a request does not hold them
-        try:
-            if hops >= 0:
-                lines.remove(b"Max-Forwards: " + decimal(hops))
-            for value in own_routes:
-                lines.remove(b"Route: " + value)  # the first of that value: ours are the first of all
-        except ValueError:  # a Max-Forwards such as 070
-            lines = []
-        if lines:
-            start_line = message.method + b" " + message.uri + b" SIP/2.0"
-            lines[:1] = [checked(start_line), checked(b"Via: " + our_via), checked(b"Via: " + top_via)]
-            lines.append(b"Max-Forwards: " + decimal(forward.DEFAULT_MAX_FORWARDS if hops < 0 else hops - 1))
-            return write_lines(lines, screened.body)
+        start_line = b"%b %b SIP/2.0" % (message.method, message.uri)
+        lines = [checked(start_line), checked(b"Via: " + our_via), checked(b"Via: " + top_via)]
+        own = len(own_routes)
+        for at, line in enumerate(message.lines):
+            name = message.headers[at][0]
+            if own and name == ROUTE:
+                own -= 1
+            elif at and name != MAX_FORWARDS:  # the first one is the sender's Via
+                lines.append(line)
+        message.lines = []  # what is kept of a request does not hold them
+        lines.append(b"Max-Forwards: " + decimal(forward.DEFAULT_MAX_FORWARDS if hops < 0 else hops - 1))
+        return write_lines(lines, screened.body)
     headers = forward.forwarded_headers(screened.headers, our_via, top_via, hops, [], len(own_routes))
     return write_request(message.method, message.uri, headers, screened.body)
 

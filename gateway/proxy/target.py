@@ -48,7 +48,7 @@ class Bound:
 
     def _bind_contact(self, contact: bytes, core: bool) -> None:
         try:
-            if contact[:5] == b"<sip:" and contact.find(b">") == len(contact) - 1:
+            if contact.startswith(b"<sip:") and contact.find(b">") == len(contact) - 1:
                 raw = contact[1:-1]
             else:
                 raw = parse_name_addr(contact).uri

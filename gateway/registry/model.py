@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Literal
 
+from gateway.registry.standing import Bar, Restriction, Standing, Tenant
+
 DIGEST_ALGORITHMS = ("SHA-256", "SHA-512-256")
 """Of a digest trunk that names none (RFC 8760)."""
 
@@ -18,6 +20,18 @@ Side = Literal["access", "core"]
 
 RangeState = Literal["assigned", "filed", "enabled", "suspended", "recalled"]
 """Life cycle of a code number (RULES A18): only `enabled` may be presented."""
+
+Step = tuple[float, RangeState]
+"""From when (epoch seconds) a number range is in which state."""
+
+CALL_CENTRE = "call_centre"
+OPERATOR_CLASSES = (
+    *(CALL_CENTRE, "seat_rental", "own_customers", "labour_only", "tech_only"),
+    *("voice_platform", "message_provider", "mvno"),
+)
+"""What an operator is in law, which decides what it needs (RULES 1C.1): a licensed call centre; one that rents systems
+and seats to tenants (A45); an organisation that serves its own customers only (A46); people without a system (A47);
+technical services (A48); a platform for voice calls (B14); a provider of messages; a reseller of mobile service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +42,11 @@ class Operator:
     name: str
     number: int
     """Small integer that stands for the operator in Redis fields (1..65535)."""
-    operator_class: str = "call_centre"
+    operator_class: str = CALL_CENTRE
+    """One of `OPERATOR_CLASSES`."""
     state: Literal["active", "suspended"] = "active"
+    credit_code: str = ""
+    """Unified social credit code: which legal person it is, whatever its name (RULES A23, B15)."""
 
 
 Place = tuple[str, int, str]
@@ -113,6 +130,23 @@ class Trunk:
     algorithms: tuple[str, ...] = DIGEST_ALGORITHMS
     """Offered to its accounts and taken from them. MD5 only where it is named here: for phones that know nothing
     better, alone for those that look at the first challenge only."""
+    outbound: bool = True
+    """Access: calls may come from it. The narrower of trunk and number counts (RULES A28)."""
+    inbound: bool = True
+    """Access: calls may be delivered to it."""
+    carrier: str = ""
+    """The carrier it belongs to (core) or is connected by (access), as filings name it (RULES A14, A41)."""
+    circuit: str = ""
+    """The carrier's id of the line."""
+    contract: str = ""
+    """Number of the contract it is had under."""
+    contract_from: float = 0.0
+    contract_to: float = 0.0
+    """0 = open."""
+    agreement: str = ""
+    """Id of the cooperation agreement, a document (RULES A31): decision records name it."""
+    region: str = ""
+    """Province or region it is connected in, as licences and certificates name it; empty: not stated."""
 
     @property
     def is_access(self) -> bool:
@@ -131,8 +165,8 @@ class Trunk:
 class NumberRange:
     """An assigned block of code numbers of one exact digit length.
 
-    Never changed once made, though not `frozen`: a frozen dataclass of 14 fields takes four times as long to make, and
-    `RangeTable.find` makes one for a number whose range was not asked for lately.
+    Never changed once made, though not `frozen`: a frozen dataclass of so many fields takes four times as long to
+    make, and `RangeTable.find` makes one for a number whose range was not asked for lately.
     """
 
     id: str
@@ -154,6 +188,28 @@ class NumberRange:
     valid_to: float = 0.0
     """0 = open."""
     state: RangeState = "enabled"
+    """State before the first of `steps`."""
+    steps: tuple[Step, ...] = ()
+    """Later states, each from its own second on, in order of time; a step may lie ahead (RULES A18)."""
+    length: int = 0
+    """Digits of the whole number as the certificate states them (RULES A19); 0: not stated."""
+    regions: tuple[str, ...] = ()
+    """Where it may be used: regions of its trunks (RULES B02); empty: everywhere."""
+    carriers: tuple[str, ...] = ()
+    """Carriers named in its filing: calls leave by no other (RULES A14); empty: none named."""
+    tenant: str = ""
+    """Tenant of a seat rental that uses it (RULES A45)."""
+    bars: tuple[Bar, ...] = ()
+    """What its papers say against calling out. Worked out when a snapshot is published, never stored."""
+
+    def state_at(self, at: float) -> RangeState:
+        """Its state at a time (epoch seconds)."""
+        state = self.state
+        for since, later in self.steps:
+            if at < since:
+                break
+            state = later
+        return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +225,21 @@ class PlanEntry:
     region: str = ""
     sub_first: str = ""
     """Digits the subscriber part may begin with (`2-8` gives "2345678"); empty = any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A decline feed, as old as its newest version (RULES B16)."""
+
+    id: str
+    version: int
+    issued_at: float
+    """When its owner issued that version, epoch seconds."""
+    max_age_s: int
+
+    def is_stale(self, at: float) -> bool:
+        """Older than it may be at `at`, epoch seconds."""
+        return at > self.issued_at + self.max_age_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,3 +261,10 @@ class Snapshot:
     """Time zone of numbers of this plan."""
     pack: str = ""
     """The rule pack in force, as TOML text."""
+    tenants: tuple[Tenant, ...] = ()
+    restrictions: tuple[Restriction, ...] = ()
+    """Those that have not ended."""
+    standings: tuple[Standing, ...] = ()
+    """What papers say against operators, trunks and tenants: worked out when a snapshot is published, never stored."""
+    feeds: tuple[Feed, ...] = ()
+    """Decline feeds whose age counts."""

@@ -14,7 +14,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.registry.model import NumberRange, RangeState
+from gateway.registry.model import NumberRange, RangeState, Step
+from gateway.registry.standing import Bar
 
 MAX_RANGE_DIGITS: Final = 17
 """10^17 < 2^57: the most digits the key holds. E.164 needs 15, extended 95 codes 13."""
@@ -29,7 +30,12 @@ _PLUS: Final = 1 << 63
 _DIGITS: Final = (1 << _LENGTH_SHIFT) - 1
 _SEPARATOR: Final = "\x1f"
 
-_Shared = tuple[str, tuple[str, ...], tuple[str, ...], bool, bool, tuple[str, ...], RangeState]
+_Texts = tuple[str, ...]
+_Shared = tuple[
+    str, _Texts, _Texts, bool, bool, _Texts, RangeState, tuple[Step, ...], int, _Texts, _Texts, str,
+    tuple[Bar, ...],
+]  # fmt: skip
+"""Operator, trunks, egress, outbound, inbound, purposes, state; steps, length, regions, carriers, tenant, bars."""
 
 
 def number_key(canonical: str) -> int:
@@ -155,7 +161,9 @@ class RangeTable:
         offsets = layer.offsets
         text = str(layer.texts[offsets[index] : offsets[index + 1]], "utf-8")
         range_id, certificate, filing = text.split(_SEPARATOR)
-        operator, trunks, egress, outbound, inbound, purposes, state = self._shared[layer.shared[index]]
+        shared = self._shared[layer.shared[index]]
+        operator, trunks, egress, outbound, inbound, purposes, state = shared[:7]
+        steps, length, regions, carriers, tenant, bars = shared[7:]
         found = NumberRange(
             range_id,
             key_number(layer.firsts[index]),
@@ -171,6 +179,12 @@ class RangeTable:
             layer.starts[index],
             layer.untils[index],
             state,
+            steps,
+            length,
+            regions,
+            carriers,
+            tenant,
+            bars,
         )
         if len(layer.kept) >= MAX_KEPT:
             layer.kept.clear()
@@ -187,6 +201,7 @@ class RangeTable:
             layer = self._layer_for(first)
             shared: _Shared = (
                 row.operator, row.trunks, row.egress, row.outbound, row.inbound, row.purposes, row.state,
+                row.steps, row.length, row.regions, row.carriers, row.tenant, row.bars,
             )  # fmt: skip
             place = known.get(shared)
             if place is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.registry.admission import Admissions
 from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.numbering import Number, NumberingPlan
 from gateway.registry.ranges import RangeTable
@@ -23,12 +24,14 @@ class Registry:
     __slots__ = (
         "_core",
         "_emergency",
+        "_feeds",
         "_inbound",
         "_operators",
         "_outbound",
         "_purposes",
         "_sources",
         "_trunks",
+        "admissions",
         "pack",
         "plan",
         "ranges",
@@ -44,13 +47,17 @@ class Registry:
         self._trunks = {trunk.id: trunk for trunk in snapshot.trunks}
         self._sources = SourceTable(snapshot.trunks)
         self._purposes = dict(snapshot.purposes)
+        self._feeds = snapshot.feeds
         self._emergency = frozenset(code.encode("ascii") for code in snapshot.emergency)
         self._core = tuple(trunk for trunk in snapshot.trunks if trunk.side == "core" and trunk.state == "active")
-        self._outbound: dict[tuple[str, ...], tuple[Trunk, ...]] = {(): self._core}
+        self.admissions = Admissions(snapshot.standings, snapshot.restrictions, snapshot.trunks)
+        self._outbound: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Trunk, ...]] = {((), ()): self._core}
         self._inbound: dict[tuple[str, tuple[str, ...]], tuple[Trunk, ...]] = {}
         for row in snapshot.ranges:
-            if row.egress not in self._outbound:
-                self._outbound[row.egress] = self._active(row.egress, "core", "")
+            way = (row.egress, row.carriers)
+            if way not in self._outbound:
+                core = self._active(row.egress, "core", "") if row.egress else self._core
+                self._outbound[way] = tuple(one for one in core if not row.carriers or one.carrier in row.carriers)
             if (row.operator, row.trunks) not in self._inbound:
                 self._inbound[row.operator, row.trunks] = self._active(row.trunks, "access", row.operator)
 
@@ -67,6 +74,13 @@ class Registry:
     def trunk(self, trunk_id: str) -> Trunk | None:
         """A trunk by id."""
         return self._trunks.get(trunk_id)
+
+    def stale_feed(self, at: float) -> str:
+        """Id of a decline feed that is older than it may be at `at` (epoch seconds), empty: none is."""
+        for feed in self._feeds:
+            if feed.is_stale(at):
+                return feed.id
+        return ""
 
     def trunk_by_source(
         self, listener: str, ip: str, port: int = 0, transport: str = "udp", identities: tuple[str, ...] = ()
@@ -92,9 +106,9 @@ class Registry:
         return self._purposes.get(name, 0)
 
     def route_outbound(self, row: NumberRange) -> tuple[Trunk, ...]:
-        """Active core trunks a call from this range may leave by, in order. Empty: it may not leave (RULES
-        A14)."""
-        return self._outbound.get(row.egress, ())
+        """Active core trunks a call from this range may leave by, in order, of its filed carriers. Empty: it may not
+        leave (RULES A14)."""
+        return self._outbound.get((row.egress, row.carriers), ())
 
     def route_inbound(self, row: NumberRange) -> tuple[Trunk, ...]:
         """Active access trunks that calls to this range are delivered to, in order."""
@@ -129,5 +143,6 @@ class Registry:
             if trunk.side == side
             and trunk.operator == operator
             and trunk.state == "active"
+            and (side == "core" or trunk.inbound)
             and (trunk.next_hops or not trunk.digest)
         )

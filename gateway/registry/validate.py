@@ -7,6 +7,7 @@ from gateway.registry.checks import digits, host, identifier, known, one_of, twi
 from gateway.registry.model import Operator, Snapshot, Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.ranges import overlaps
+from gateway.registry.validate_class import check_classes, check_contract
 from gateway.registry.validate_range import check_number, check_range
 from gateway.registry.validate_source import TRANSPORTS, check_overlaps, check_source
 
@@ -27,8 +28,10 @@ def validate(snapshot: Snapshot) -> list[str]:
     plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
     operators = {operator.id: operator for operator in snapshot.operators}
     trunks = {trunk.id: trunk for trunk in snapshot.trunks}
+    tenants = {tenant.id: tenant for tenant in snapshot.tenants}
     problems += _plan(snapshot)
     problems += _operators(snapshot.operators)
+    problems += check_classes(snapshot)
     problems += _purposes(snapshot.purposes)
     for trunk in snapshot.trunks:
         problems += _trunk(trunk, operators, plan)
@@ -36,7 +39,7 @@ def validate(snapshot: Snapshot) -> list[str]:
     problems += twice("trunk", (trunk.id for trunk in snapshot.trunks))
     problems += twice("range", (row.id for row in snapshot.ranges))
     for row in snapshot.ranges:
-        problems += check_range(row, operators, trunks, snapshot.purposes, plan)
+        problems += check_range(row, operators, trunks, tenants, snapshot.purposes, plan)
     problems += [
         f"range {other.id}: {other.first}-{other.last}: overlaps range {row.id} in numbers and validity: "
         "end one before the other begins, or narrow it"
@@ -92,6 +95,7 @@ def _trunk(trunk: Trunk, operators: dict[str, Operator], plan: NumberingPlan) ->
     if trunk.side == "core" and trunk.operator:
         problems.append(f"{where}.operator: {trunk.operator!r}: leave it out: a core trunk belongs to the carrier")
     problems += check_source(trunk)
+    problems += check_contract(trunk)
     if not trunk.next_hops and not trunk.digest:
         problems.append(f"{where}.next_hops: empty: list the addresses it is reached at, e.g. 127.0.0.9:5060")
     for hop in trunk.next_hops:

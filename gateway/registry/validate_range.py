@@ -6,14 +6,15 @@ from gateway.registry.checks import identifier, known, one_of
 from gateway.registry.model import NumberRange, Operator, Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.ranges import key_number, number_key
-
-RANGE_STATES = ("assigned", "filed", "enabled", "suspended", "recalled")
+from gateway.registry.standing import Tenant
+from gateway.registry.validate_class import RANGE_STATES, check_life_cycle, check_scope
 
 
 def check_range(
     row: NumberRange,
     operators: dict[str, Operator],
     trunks: dict[str, Trunk],
+    tenants: dict[str, Tenant],
     purposes: dict[str, int],
     plan: NumberingPlan,
 ) -> list[str]:
@@ -42,6 +43,8 @@ def check_range(
     if row.valid_to and row.valid_to <= row.valid_from:
         problems.append(f"{where}.valid_to: {row.valid_to}: write a time after valid_from, or leave it out")
     problems += one_of(f"{where}.state", row.state, RANGE_STATES)
+    problems += check_life_cycle(row) if row.steps else []
+    problems += check_scope(row, trunks, tenants) if row.length or row.regions or row.tenant else []
     return problems
 
 

@@ -11,12 +11,15 @@ from typing import Final
 
 QUOTE: Final = 0x22
 PERCENT: Final = 0x25
+PLUS: Final = 0x2B
 COMMA: Final = 0x2C
 COLON: Final = 0x3A
+SEMICOLON: Final = 0x3B
 ANGLE: Final = 0x3C
 EQUAL: Final = 0x3D
 QUESTION: Final = 0x3F
 BACKSLASH: Final = 0x5C
+UNDERSCORE: Final = 0x5F
 # `COMMA in value`, because `b"," in value` raises and drops a TypeError inside the interpreter: a quarter microsecond.
 
 
@@ -80,6 +83,7 @@ TEXT_OCTETS: Final = bytes(octet for octet in range(256) if octet >= 0x20 and oc
 """What may stand in a header line outside a quoted-pair: no control characters but HTAB."""
 
 TEXT: Final = table(TEXT_OCTETS)
+ASCII_TEXT: Final = table(TEXT_OCTETS[: TEXT_OCTETS.index(0x80)] + b"\t")
 
 CONTROLS: Final = bytes(octet for octet in range(32) if octet != 9) + b"\x7f"
 """As octets."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-from gateway.sip.chars import COMMA, TEXT
+from gateway.sip.chars import ASCII_TEXT, COMMA
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.fields import KNOWN_METHODS, check_call_id, check_contacts, read_cseq, read_number
 from gateway.sip.limits import (
@@ -37,6 +37,7 @@ from gateway.sip.limits import (
     MAX_TAG,
     MAX_VIAS,
 )
+from gateway.sip.memo import remember
 from gateway.sip.message import Request, Response
 from gateway.sip.nameaddr import NameAddr, parse_name_addr
 from gateway.sip.names import (
@@ -45,6 +46,7 @@ from gateway.sip.names import (
     CONTENT_LENGTH,
     CONTENT_TYPE,
     CSEQ,
+    FOLDED,
     FROM,
     MAX_FORWARDS,
     RECORD_ROUTE,
@@ -127,17 +129,29 @@ class _Remembered:
             known = _read_line(line)
             if known is None:
                 return None
+        self.keep(line, known)
+        return known
+
+    def keep(self, line: bytes, read: Line) -> None:
+        """Put a line into the younger half."""
         if len(line) <= MAX_MEMO_KEY:
             if len(self.young) >= MAX_REMEMBERED_LINES:
                 self.old = self.young
                 self.young = {}
-            self.young[line] = known
-        return known
+            self.young[line] = read
 
 
 _remembered: Final = _Remembered()
 _statuses: Final[dict[bytes, tuple[int, bytes]]] = {}
 """Status lines, and what they say."""
+
+
+def foresee_via(value: bytes, via: Via) -> None:
+    """A Via that we write comes back with each response: its line need not be read then. `via`: what `value` says."""
+    if COMMA not in value:
+        read = Line(VIA, value, True)
+        read.via = via
+        _remembered.keep(b"Via: " + value, read)
 
 
 def read_everyday(data: bytes) -> Request | Response | None:
@@ -165,6 +179,8 @@ def read_everyday(data: bytes) -> Request | Response | None:
             if known is None:
                 return None
             young = remembered.young
+        if not known.verbatim:
+            verbatim = False
         kind = known.kind
         if kind:
             if kind == _VIA:
@@ -183,12 +199,12 @@ def read_everyday(data: bytes) -> Request | Response | None:
                 cseq = known
             elif kind == _MAX_FORWARDS:
                 max_forwards = known.number
-            elif kind == _CONTENT_LENGTH:
+            elif kind == _CONTENT_LENGTH:  # `headers` do without it
                 size = known.number
                 length_at = len(headers)
+                has |= kind
+                continue
             has |= kind
-        if not known.verbatim:
-            verbatim = False
         headers.append(known.header)
     if has & _MANDATORY != _MANDATORY or vias > MAX_VIAS or cseq is None:
         return None
@@ -197,19 +213,21 @@ def read_everyday(data: bytes) -> Request | Response | None:
             if size > len(body):
                 return None
             body = body[:size]
-        del headers[length_at]
-        del lines[length_at]
+        if length_at == len(headers):
+            lines.pop()
+        else:
+            del lines[length_at]
     if not verbatim:
         lines = []
-    words = start_line.split(b" ", 3)
-    method = KNOWN_METHODS.get(words[0])
-    if method is None:
+    if start_line.startswith(b"SIP/2.0 "):
         status = _statuses.get(start_line) or _read_status(start_line)
         if status is None:
             return None
         code, reason = status
         return Response(code, reason, headers, body, via, from_, to, call_id, cseq.number, cseq.word, lines)
-    if len(words) != 3 or words[2] != b"SIP/2.0" or cseq.word != method:
+    words = start_line.split(b" ", 3)
+    method = KNOWN_METHODS.get(words[0])
+    if method is None or len(words) != 3 or words[2] != b"SIP/2.0" or cseq.word != method:
         return None
     uri = words[1]
     try:
@@ -222,31 +240,33 @@ def read_everyday(data: bytes) -> Request | Response | None:
 
 
 def _read_status(line: bytes) -> tuple[int, bytes] | None:
-    """Status-Line in its canonical form: code and reason phrase."""
+    """Status-Line in its canonical form, which begins with `SIP/2.0 `: code and reason phrase."""
     code, blank, reason = line[8:].partition(b" ")
-    if line[:8] != b"SIP/2.0 " or len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
+    if len(code) != 3 or not code.isdigit() or not b"100" <= code <= b"699":
         return None
-    if not blank or line.translate(TEXT) != line or not line.isascii() or len(line) > MAX_LINE:
+    if not blank or line.translate(ASCII_TEXT) != line or len(line) > MAX_LINE:
         return None
     read = (int(code), reason)
     if len(line) <= MAX_MEMO_KEY:
-        if len(_statuses) >= MAX_MEMO:
-            _statuses.clear()
-        _statuses[line] = read
+        remember(_statuses, MAX_MEMO, line, read)
     return read
 
 
 def _read_line(line: bytes) -> Line | None:
     """One header line that stands for itself; None where there may be more to it."""
-    raw, colon, rest = line.partition(b":")
-    value = rest.strip()
-    if not colon or not value or len(line) > MAX_LINE or line.translate(TEXT) != line or not line.isascii():
+    if len(line) > MAX_LINE or line.translate(ASCII_TEXT) != line:
         return None
+    raw, _, value = line.partition(b": ")
+    name = SPELLINGS.get(raw)
+    verbatim = raw == name
     try:
-        name = SPELLINGS.get(raw) or resolve_name(raw)
-        if not name:  # a fold
-            return None
-        verbatim = rest[0] == _SPACE and len(rest) == len(value) + 1 and raw == name
+        if name is None or not value or value[0] <= _SPACE or value[-1] <= _SPACE:
+            raw, _, value = line.partition(b":")
+            value = value.strip()
+            name = SPELLINGS.get(raw) or resolve_name(raw)
+            if not value or name == FOLDED:
+                return None
+            verbatim = line == b"%b: %b" % (name, value)
         read = Line(name, value, verbatim)
         return read if _read_value(read, name, value) else None
     except RemoteProtocolError:
@@ -262,7 +282,7 @@ def _read_value(read: Line, name: bytes, value: bytes) -> bool:
         if COMMA in value:
             return False
         read.via = parse_via(value)
-    elif kind in (_FROM, _TO):
+    elif kind & (_FROM | _TO):
         read.party = parse_name_addr(value)
         return len(read.party.tag) <= MAX_TAG
     elif kind == _CALL_ID:

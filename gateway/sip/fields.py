@@ -67,7 +67,7 @@ def check_contacts(contact: bytes, headers: Headers) -> None:
     """Every Contact reads as an address, so that no `?` or `;` of one moves from the URI to the header. `contact`: the
     value of the one there is, or anything that is no address."""
     inner = contact[1:-1]
-    if contact[:5] != b"<sip:" or contact[-1] != 0x3E or inner.translate(URI) != inner:
+    if not contact.startswith(b"<sip:") or contact[-1] != 0x3E or inner.translate(URI) != inner:
         count = 0
         for name, value in headers:
             if name == CONTACT and value != b"*":

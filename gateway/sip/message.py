@@ -38,8 +38,28 @@ def first_value(headers: Headers, name: bytes) -> bytes | None:
     return found[0] if found else None
 
 
+class Message(Value):
+    """What a request and a response have alike."""
+
+    __slots__ = ("headers",)
+
+    headers: Headers
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a header, or None."""
+        return first_value(self.headers, name)
+
+    def get_all(self, name: bytes) -> list[bytes]:
+        """All values of a header, in order."""
+        return header_values(self.headers, name)
+
+    def has(self, name: bytes) -> bool:
+        """Is there such a header?"""
+        return first_value(self.headers, name) is not None
+
+
 @final
-class Request(Value):
+class Request(Message):
     """A request that passed the parser (RFC 3261 §7.1). Via, From, To and target may be shared with other messages:
     nobody changes them."""
 
@@ -48,7 +68,6 @@ class Request(Value):
         "call_id",
         "cseq",
         "from_",
-        "headers",
         "lines",
         "max_forwards",
         "method",
@@ -98,21 +117,9 @@ class Request(Value):
             *(self.from_, self.to, self.call_id, self.cseq, self.max_forwards),
         )
 
-    def get(self, name: bytes) -> bytes | None:
-        """The first value of a header, or None."""
-        return first_value(self.headers, name)
-
-    def get_all(self, name: bytes) -> list[bytes]:
-        """All values of a header, in order."""
-        return header_values(self.headers, name)
-
-    def has(self, name: bytes) -> bool:
-        """Is there such a header?"""
-        return first_value(self.headers, name) is not None
-
 
 @final
-class Response(Value):
+class Response(Message):
     """A response that passed the parser (RFC 3261 §7.2). Via, From and To may be shared, as in a request."""
 
     __slots__ = (
@@ -121,7 +128,6 @@ class Response(Value):
         "cseq",
         "cseq_method",
         "from_",
-        "headers",
         "lines",
         "reason",
         "status",
@@ -164,15 +170,3 @@ class Response(Value):
             *(self.status, self.reason, self.headers, self.body, self.via),
             *(self.from_, self.to, self.call_id, self.cseq, self.cseq_method),
         )
-
-    def get(self, name: bytes) -> bytes | None:
-        """The first value of a header, or None."""
-        return first_value(self.headers, name)
-
-    def get_all(self, name: bytes) -> list[bytes]:
-        """All values of a header, in order."""
-        return header_values(self.headers, name)
-
-    def has(self, name: bytes) -> bool:
-        """Is there such a header?"""
-        return first_value(self.headers, name) is not None

@@ -12,6 +12,7 @@ from typing import Final, final
 from gateway.sip.chars import BACKSLASH, COLON, COMMA, DISPLAY, QUESTION, SCHEME, TOKEN, URI
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
+from gateway.sip.memo import remember
 from gateway.sip.params import find_param, quoted_end, split_list, split_params
 from gateway.sip.value import Value
 
@@ -80,14 +81,14 @@ def parse_name_addr(value: bytes) -> NameAddr:
                 raise bad(b"Bad Parameter")
     if uri.translate(URI) != uri:
         raise bad(b"Bad URI")
-    if uri[:4] != b"sip:":
+    if not uri.startswith(b"sip:"):
         scheme, colon, opaque = uri.partition(b":")
         if not colon or not opaque or not scheme[:1].isalpha() or scheme.translate(SCHEME) != scheme:
             raise bad(b"Bad URI")
     tag = b""
     if params:
         tag = params[4:]
-        if params[:4] != b"tag=" or not (tag.isalnum() or (tag and tag.translate(TOKEN) == tag)):
+        if not params.startswith(b"tag=") or not (tag.isalnum() or (tag and tag.translate(TOKEN) == tag)):
             tag = _tag(params)
     return NameAddr(display, uri, params, tag)
 
@@ -101,9 +102,7 @@ def read_party(value: bytes) -> NameAddr:
     if known is None:
         known = parse_name_addr(value)
         if len(value) <= MAX_MEMO_KEY:
-            if len(_parties) >= MAX_MEMO:
-                _parties.clear()
-            _parties[value] = known
+            remember(_parties, MAX_MEMO, value, known)
     return known
 
 

@@ -28,6 +28,7 @@ from gateway.sip.chars import (
 )
 from gateway.sip.errors import RemoteProtocolError, bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY, MAX_PARAMS
+from gateway.sip.memo import remember
 from gateway.sip.value import Value
 
 _SIGNIFICANT: Final = (b"maddr", b"method", b"transport", b"ttl", b"user")
@@ -91,9 +92,7 @@ def read_uri(raw: bytes) -> Uri:
     if known is None:
         known = parse_uri(raw)
         if len(raw) <= MAX_MEMO_KEY:
-            if len(_uris) >= MAX_MEMO:
-                _uris.clear()
-            _uris[raw] = known
+            remember(_uris, MAX_MEMO, raw, known)
     return known
 
 
@@ -148,9 +147,7 @@ def parse_host_port(raw: bytes) -> tuple[bytes, int]:
     if known is not None:
         return known
     read = _read_host_port(raw)
-    if len(_host_ports) >= MAX_MEMO:
-        _host_ports.clear()
-    _host_ports[raw] = read
+    remember(_host_ports, MAX_MEMO, raw, read)
     return read
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.sip.errors import LocalProtocolError, RemoteProtocolError
-from gateway.sip.limits import MAX_MEMO
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import parse_name_addr
 from gateway.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, TO, VIA
@@ -13,12 +12,13 @@ from gateway.sip.via import parse_via
 
 _LF: Final = 0x0A
 _CR: Final = 0x0D
-_decimals: Final[dict[int, bytes]] = {}
+_DECIMALS: Final = [b"%d" % number for number in range(8_192)]
+"""Status codes, lengths and most ports."""
 
 
 def write_request(method: bytes, uri: bytes, headers: Headers, body: bytes) -> bytes:
     """A request as it goes on the wire. Raises LocalProtocolError if a line end hides in any of it."""
-    return _write(method + b" " + uri + b" SIP/2.0", headers, body)
+    return _write(b"%b %b SIP/2.0" % (method, uri), headers, body)
 
 
 def write_response(status: int, reason: bytes, headers: Headers, body: bytes) -> bytes:
@@ -28,14 +28,15 @@ def write_response(status: int, reason: bytes, headers: Headers, body: bytes) ->
 
 def status_line(status: int, reason: bytes) -> bytes:
     """Status-Line (RFC 3261 §7.2)."""
-    return b"SIP/2.0 " + decimal(status) + b" " + reason
+    return b"SIP/2.0 %b %b" % (decimal(status), reason)
 
 
 def _write(start_line: bytes, headers: Headers, body: bytes) -> bytes:
-    lines = [checked(start_line)]
+    lines = [start_line]
     for name, value in headers:
         if name != CONTENT_LENGTH:
-            lines.append(checked(name + b": " + value))
+            lines.append(b"%b: %b" % (name, value))
+    checked(b"".join(lines))  # one look at all of them
     return write_lines(lines, body)
 
 
@@ -56,14 +57,8 @@ def write_lines(lines: list[bytes], body: bytes) -> bytes:
 
 
 def decimal(number: int) -> bytes:
-    """A number in digits, remembered: formatting one costs as much as reading a line."""
-    found = _decimals.get(number)
-    if found is None:
-        found = b"%d" % number
-        if len(_decimals) >= MAX_MEMO:
-            _decimals.clear()
-        _decimals[number] = found
-    return found
+    """A number in digits: formatting one costs as much as reading a line."""
+    return _DECIMALS[number] if 0 <= number < len(_DECIMALS) else b"%d" % number
 
 
 def error_response(error: RemoteProtocolError, received: bytes, rport: int, tag: bytes) -> bytes | None:
@@ -91,7 +86,7 @@ def error_response(error: RemoteProtocolError, received: bytes, rport: int, tag:
 
 def _stamped(via: bytes, received: bytes, rport: int) -> bytes:
     try:
-        return parse_via(via).stamped(received, rport)
+        return parse_via(via).stamped(received, rport).to_bytes()
     except RemoteProtocolError:  # another version, or the bare magic cookie: clean, so the source is added
         return b"%b;received=%b" % (via, received)
 

@@ -30,10 +30,13 @@ class Conflict(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class ScopedRefusal:
-    """A refusal of scope `caller_prefix`, `caller` or `operator`. `value` is canonical (`+86571`, operator id)."""
+    """A refusal of scope `caller_prefix`, `caller` or `operator`, or of any scope with a time band. `value` is
+    canonical (`+86571`, operator id, purpose)."""
 
     scope: str
     value: str
+    band: str = ""
+    """When it counts (`policies.band`); empty: always."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_peer_up", "gauge", "1 unless the peer is known to be down", ("trunk", "peer")),
     Metric("callgate_peer_drained", "gauge", "1 if the peer was drained by hand: no new calls", ("trunk", "peer")),
     Metric("callgate_registry_version", "gauge", "Version of the registry in the worker's memory", (), "each"),
+    Metric("callgate_feed_age_seconds", "gauge", "Age of a decline feed's version in force", ("feed",), "each"),
+    Metric("callgate_feed_stale", "gauge", "1 while a decline feed is older than it may be", ("feed",), "each"),
     Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
     Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
     Metric("callgate_journal_writable", "gauge", "1 if the worker can write evidence", (), "each"),
@@ -88,7 +90,10 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_projection_rebuilds_total", "counter", "Times Redis was filled anew under a new epoch"),
     Metric("callgate_projection_repairs_total", "counter", "Buckets found without their marker and rewritten"),
     Metric("callgate_projection_failures_total", "counter", "Times projection stopped and was tried again"),
+    Metric("callgate_api_requests_total", "counter", "Requests of the REST API, by answer", ("method", "status")),
     Metric("callgate_database_up", "gauge", "1 if PostgreSQL answers"),
+    Metric("callgate_papers_expiring", "gauge", "What ends within so many days; 0: has ended", ("days",)),
+    Metric("callgate_papers_issues", "gauge", "What is wrong with papers now, by what it does", ("level",)),
     Metric("callgate_build_info", "gauge", "1; flavour says whether the path of a call is compiled", ("flavour",)),
 )
 NAMES: dict[str, Metric] = {metric.name: metric for metric in METRICS}
@@ -139,7 +144,7 @@ class WorkerStats:
 
     __slots__ = (
         "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "delay", "drained", "draining",
-        "dropped", "errors", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
+        "dropped", "errors", "feeds", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
         "journal_writable", "keys_match", "logins", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
         "registry_version",
         "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
@@ -195,6 +200,8 @@ class WorkerStats:
         self.drained: dict[tuple[str, str], bool] = {}
         """The same peers: True where they were drained by hand."""
         self.registry_version = 0
+        self.feeds: dict[str, tuple[float, int]] = {}
+        """Decline feeds: when the version in force was issued (epoch seconds), how old it may become (seconds)."""
         self.dataset_epoch = 0
         self.redis_up = False
         self.draining = False
@@ -209,6 +216,7 @@ class WorkerStats:
             "callgate_sip_messages_total": self._messages(),
             "callgate_peer_up": [(key, float(up)) for key, up in self.peers.items()],
             **self.streams,
+            **self._feed_ages(time.time()),
             "callgate_peer_drained": [(key, float(drained)) for key, drained in self.drained.items()],
         }
         for name, by_label in (
@@ -249,6 +257,13 @@ class WorkerStats:
             )
         }
         return Snapshot(f"worker-{self.index}", self.boot, samples, histograms)
+
+    def _feed_ages(self, now: float) -> dict[str, Samples]:
+        ages = {feed: now - issued_at for feed, (issued_at, _) in self.feeds.items()}
+        return {
+            "callgate_feed_age_seconds": [((feed,), age) for feed, age in ages.items()],
+            "callgate_feed_stale": [((feed,), float(age > self.feeds[feed][1])) for feed, age in ages.items()],
+        }
 
     def _messages(self) -> Samples:
         samples: list[tuple[tuple[str, ...], float]] = []

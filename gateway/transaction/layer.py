@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from gateway.sip.everyday import foresee_via
 from gateway.sip.message import Request, Response
 from gateway.transaction import machines as m
+from gateway.transaction.destination import Destination
 from gateway.transaction.timers import TimerQueue, TimerValues
 from gateway.transaction.transactions import (
     ClientTransaction,
     ClientUser,
-    Destination,
     Send,
     ServerTransaction,
 )
@@ -71,6 +72,7 @@ class TransactionLayer:
     ) -> ClientTransaction:
         """Start a client transaction: `message` is sent at once."""
         key = (branch, method)
+        foresee_via(destination.via + branch, destination.own_via(branch))  # its responses bring it
         client = ClientTransaction(self, key, method == b"INVITE", destination, message, user)
         self.clients[key] = client
         client.start(now)

@@ -14,26 +14,13 @@ from gateway.sip.errors import LocalProtocolError
 from gateway.sip.message import Request, Response
 from gateway.transaction import machines as m
 from gateway.transaction import timers as t
+from gateway.transaction.destination import Destination
 
 if TYPE_CHECKING:
     from gateway.transaction.layer import TransactionLayer
 
 
-class Destination(Protocol):
-    """Where messages go: made and understood by the network edge."""
-
-    @property
-    def reliable(self) -> bool:
-        """True on TCP and TLS: nothing is retransmitted, and timers I, J, K and D are zero (§17)."""
-        ...
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """Host and port."""
-        ...
-
-
-Send = Callable[["Destination", bytes], None]
+Send = Callable[[Destination, bytes], None]
 
 
 class ServerUser(Protocol):

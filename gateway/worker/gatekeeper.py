@@ -10,7 +10,7 @@ from gateway.gate.attempt import CallAttempt
 from gateway.gate.callee import read_callee
 from gateway.gate.decision import Verdict, refusal_headers
 from gateway.gate.gate import Gate
-from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
+from gateway.gate.screen import emergency_uri, screen_request, screen_response
 from gateway.gate.waiting import Waiting, deliver
 from gateway.proxy.call import Call
 from gateway.proxy.peer import Peer, Source
@@ -18,6 +18,7 @@ from gateway.proxy.ports import Refused
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
+from gateway.sip.screened import Screened
 from gateway.telemetry.metrics import WorkerStats
 from gateway.worker.peers import PeerBook
 from policies.base import Answer
@@ -92,7 +93,7 @@ class Gatekeeper:
 
     def _act(self, ready: list[Waiting], error: OSError | None) -> None:
         if error is not None:
-            self._gate.unsynced(ready, monotonic() + self._offset())
+            self._gate.unsynced(ready, time())
         deliver(ready)
 
     @staticmethod
@@ -149,7 +150,7 @@ class Gatekeeper:
 
     def refused(self, rule: str, detail: str, request: Request, source: Source, decision: bytes) -> Refused:
         """See `proxy.ports.Gate`."""
-        at = monotonic() + self._offset()
+        at = time()
         trunk = trunk_of(source.peer)
         answer = self._gate.refuse(rule, detail, request, trunk, decision.hex(), source.reply.name, at)
         return self._refused(answer, rule, decision.hex(), request)
@@ -184,10 +185,8 @@ class Gatekeeper:
     def outcome(self, call: Call, result: str, status: int, now: float) -> None:
         """See `proxy.ports.Gate`."""
         decision = call.ids.decision.hex()
-        hop = ""
-        if call.client is not None:
-            host, port = call.client.destination.address
-            hop = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        client = call.client
+        hop = "" if client is None else client.destination.host_port.decode("ascii")
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
         key = (call.source.peer.id, result)
@@ -201,7 +200,7 @@ class Gatekeeper:
         """See `proxy.ports.Gate`."""
         text = decision.hex()
         self._active.pop(text, None)
-        at = monotonic() + self._offset()
+        at = time()
         self._gate.evidence.ended(text, at, "access" if by.access else "core", note or release_cause(request))
 
     def is_ended(self, decision: bytes) -> bool:

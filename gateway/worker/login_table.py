@@ -51,7 +51,7 @@ class LoginTable:
 
 def may_log_in(trunk: Trunk, source: Source) -> bool:
     """True when who sends from here may be this digest trunk (`registry.sources.takes`)."""
-    listener = source.reply.listener.name  # type: ignore[attr-defined]
+    listener = source.reply.listener.name
     transport = source.reply.name.rpartition("/")[2]
     return takes(trunk, listener, source.host.decode(), source.port, transport, source.identities)
 

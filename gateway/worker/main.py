@@ -56,6 +56,7 @@ from gateway.worker.probing import probed_hops, probing_of
 from gateway.worker.siblings import last_decided, leave_to_siblings
 from gateway.worker.stats import refresh_stats
 from gateway.worker.streams import listen_streams
+from gateway.worker.turn import TurnEnd
 
 HOUSEKEEPING_S = 1.0
 
@@ -118,13 +119,14 @@ class Worker:
         sent_bys = tuple(f"{entry.host}:{entry.public_port}".encode() for entry in settings.listener)
         pseudonymizer = Pseudonymizer(keys.pseudonym)
         check = key_check(pseudonymizer.hash)
-        self.link, self.lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, loop, check)
+        self.edge = Edge(
+            loop, self.listeners, self._identify, self.faults.message, self.handover, self.streams
+        )
+        deadline_s = settings.gate.deadline_ms / 1000
+        self.link, self.lookup = connect(settings.redis.url, deadline_s, loop, check, self.edge, self.edge.wake)
         self.link.on_change.append(self._link_changed)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
-        self.edge = Edge(
-            loop, self.listeners, self._identify, self._before_send, self.faults.message, self.handover, self.streams
-        )
         self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -138,7 +140,6 @@ class Worker:
         self.keeper = Gatekeeper(
             self.gate, self.stats, sent_bys[0], settings.timers.max_call_hours * 3600, self._when_safe
         )
-        self.edge.before_send = self.keeper.before_send  # as it is: each turn asks
         timers = settings.timers
         values = TimerValues(
             timers.t1_ms / 1000, timers.t2_ms / 1000, timers.t4_ms / 1000, timers.timer_c_s, timers.first_response_s
@@ -155,7 +156,8 @@ class Worker:
             Logins(token_bytes(32)),
             Overload(overload_settings(settings), monotonic()),
         )
-        self._sheds = settings.overload.enabled
+        overload = self.core.overload if settings.overload.enabled else None
+        self.edge.before_send = TurnEnd(self.lookup.flush, self.gate, self.keeper, self.edge.lag, overload).run
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
             self.handover.in_setup = self.core.dialogs.decisions.in_setup
@@ -164,8 +166,9 @@ class Worker:
         """What the journal held, until the other workers have told what they did with it."""
         self._greeted = False
         self.book: PeerBook | None = None
-        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
-        self.locating = Locating(settings.dns, listeners, settings.located_file, self._relocated, self.faults.task)
+        self.locating = Locating(
+            settings.dns, self._every_listener, settings.located_file, self._relocated, self.faults.task
+        )
         self.probing = probing_of(settings, index, loop, self.core.layer, self.edge, self.faults.message)
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
@@ -222,6 +225,10 @@ class Worker:
             _log.error("evidence lost", records=evidence.kept + evidence.given_up, trouble=self.journal.trouble)
         self._server.close()
         self.journal.close()
+
+    @property
+    def _every_listener(self) -> list[AnyListener]:
+        return [*self.listeners, *self.streams.listeners]
 
     def _in_progress(self) -> bool:
         layer = self.core.layer
@@ -282,14 +289,14 @@ class Worker:
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
-        listeners: list[AnyListener] = [*self.listeners, *self.streams.listeners]
         logins = self._login_table(registry)
-        book = PeerBook(registry, listeners, self.book, logins, self.locating.located)
+        book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book
         self.gate.switch(registry, Engine(pack, self.faults.rule))
         self.keeper.switch(registry, book)
         self.edge.forget_sources()
         self.stats.registry_version = registry.version
+        self.stats.feeds = {feed.id: (feed.issued_at, feed.max_age_s) for feed in snapshot.feeds}
         if not self._listening:
             self._listening = True
             self.edge.start(self.core)
@@ -317,11 +324,6 @@ class Worker:
         return self.keeper.admits(listener, ip)
 
     # -- turns -----------------------------------------------------------------------------------------------------
-
-    def _before_send(self, now: float) -> None:
-        if self._sheds:
-            self.core.overload.observe(now, self.edge.lag.at(now), self.gate.parked)
-        self.keeper.before_send(now)
 
     def _when_safe(self, act: Callable[[OSError | None], None]) -> None:
         if not self.journal.waits_for_sync:

@@ -47,7 +47,7 @@ title = "Information consultation the callee agreed to"
 [[operator]]
 id = "bench"
 name = "Bench Call Centre"
-class = "call_centre"
+class = "own_customers"         # no papers: what is measured is the path of a call
 
 [[trunk]]
 id = "{ACCESS}"

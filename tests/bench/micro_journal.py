@@ -33,7 +33,7 @@ def sample() -> DecisionRecord:
         "a" * 32, 1_700_000_000_000_000, "node-1", "cc-alpha", "outbound", "allow", "allow", 0, "",
         "127.0.0.2:5060/udp", "1-2345@127.0.0.2", "8f3a", operator="alpha", number="+8657112340001", party="0" * 16,
         party_mask="+86138****8000", route="carrier", pack="example@1", registry=7, decide_us=120, lookup_us=90,
-        facts=facts, sealed="x" * 400,
+        facts=facts, sealed=b"x" * 300,
     )  # fmt: skip
 
 

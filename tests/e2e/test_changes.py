@@ -107,7 +107,7 @@ async def test_a_bad_import_names_everything_and_changes_nothing(tmp_path: Path)
             )
             imported = gateway.cli("import", "consents", str(file))
             assert imported.returncode == 1
-            for word in ("13900139xxx", "gamma", "3", "4"):
+            for word in ("********xxx", "gamma", "3", "4"):
                 assert word in imported.stdout + imported.stderr
             await asyncio.sleep(1.0)
             assert (await telephony.outbound("+8613900139000")).status == 470

@@ -7,10 +7,8 @@ import socket
 import time
 from collections.abc import Iterator
 
-import asyncpg
 import pytest
 
-from gateway.store.embedded.servers import read_endpoints
 from tests.support.gateway_process import GatewayProcess
 
 CALLER, CALLEE = "+8657112340001", "+8613900139000"
@@ -84,17 +82,18 @@ def test_the_table_holds_no_subscriber_number(gateway: GatewayProcess) -> None:
     assert "consent-missing" in done.stdout
 
 
-async def test_a_reveal_is_in_the_audit_trail(gateway: GatewayProcess) -> None:
+def test_a_reveal_is_in_the_audit_trail(gateway: GatewayProcess) -> None:
     (call,) = found(gateway, "--reveal", "--principal", "auditor@example")
     assert call["callee"] == CALLEE
-    endpoints = read_endpoints(gateway.state_dir)
-    assert endpoints is not None
-    connection = await asyncpg.connect(endpoints.database_url)
-    try:
-        rows = await connection.fetch("SELECT principal, object FROM audit WHERE action = 'call.reveal'")
-    finally:
-        await connection.close()
-    assert [tuple(row) for row in rows] == [("auditor@example", call["id"])]
+    why = ("--reason", "complaint 117", "--principal", "ann")
+    shown = gateway.cli("reveal", str(call["id"]), *why)
+    assert (shown.returncode, shown.stdout) == (0, f"{CALLEE}\n"), shown.stderr
+    assert gateway.cli("reveal", "f" * 32, *why).returncode == 1
+    rows = json.loads(gateway.cli("audit", "--action", "call.reveal", "--json").stdout)
+    assert [(row["principal"], row["object"], row["detail"]) for row in rows] == [
+        ("ann", call["id"], {"reason": "complaint 117"}),
+        ("auditor@example", call["id"], {}),
+    ]
 
 
 def test_a_number_that_is_none(gateway: GatewayProcess) -> None:

@@ -105,7 +105,9 @@ def test_commands_beside_the_running_gateway(gateway: GatewayProcess) -> None:
     assert gateway.cli("token", "create", "prometheus").stdout.startswith("cg_")
     taken = gateway.cli("token", "create", "prometheus")
     assert taken.returncode == 1
-    assert "Traceback" not in taken.stderr
+    assert "name: 'prometheus': is taken" in taken.stderr and "Traceback" not in taken.stderr
+    assert "viewer" in gateway.cli("token", "list").stdout
+    assert gateway.cli("approval", "approve", "1").stderr == "callgate: approval 1: there is none of this number\n"
 
 
 def test_a_killed_worker_is_back_within_two_seconds(gateway: GatewayProcess) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control.importer import consents, refusals
-from gateway.control.importer.csvfile import read_rows
+from gateway.control.importer import consent_rows, refusal_rows
+from gateway.control.importer.blocks import read_blocks, read_form, read_rows
 from gateway.control.importer.problems import MAX_PROBLEMS, Problems
 from gateway.control.importer.registry_file import read_registry_file
 from gateway.control.importer.subscriber import Subscribers
@@ -29,36 +29,45 @@ REGISTRY = (EXAMPLE / "registry.toml").read_text(encoding="utf-8")
 cells = st.one_of(
     st.text(max_size=40),
     st.sampled_from(
-        [ALICE, "95588", "alpha", "consultation", "2024-01-01T00:00:00Z", "all", "category", "revoke", "withdraw", ""]
+        [
+            ALICE, "95588", "alpha", "consultation", "2024-01-01T00:00:00Z", "all", "category", "revoke", "withdraw",
+            "mon-fri 21:00-09:00", "call", "0" * 64, "",
+        ]
     ),
     st.datetimes().map(lambda at: at.isoformat() + "Z"),
 )
 
 
-@given(st.binary(max_size=400), st.booleans())
+jsonl = st.text(max_size=200).map(lambda text: ('{"callee": "x", "scope": "all"}\n{' + text).encode())
+
+
+@given(st.one_of(st.binary(max_size=400), jsonl), st.booleans())
 def test_any_bytes_are_rows_or_problems(content: bytes, headed: bool) -> None:
     header = b"callee,scope,value,event,source,registered_at\n" if headed else b""
     problems = Problems("x.csv")
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(header + content)
-        for line, row in read_rows(Path(file.name), refusals.REQUIRED, refusals.OPTIONAL, problems):
-            assert line >= 2
-            assert len(row) == 6
+        path = Path(file.name)
+        form = read_form(path, refusal_rows.REQUIRED, refusal_rows.OPTIONAL, problems)
+        for block in read_blocks(path, form, problems) if form else ():
+            for line, row in read_rows(block, form, problems) if form else ():
+                assert line >= 2 or form.kind == "jsonl"
+                assert len(row) == 8
     assert len(problems.found) <= MAX_PROBLEMS
-    assert headed or problems
+    assert headed or problems or (form and form.kind == "jsonl")
 
 
-@given(st.lists(cells, min_size=7, max_size=7))
+@given(st.lists(cells, min_size=10, max_size=10))
 def test_any_consent_row_is_an_event_or_a_problem(row: list[str]) -> None:
     problems = Problems("x.csv")
-    event = consents._Reader(SNAPSHOT, SUBSCRIBERS, problems, NOW).event(2, *row)
+    event = consent_rows.ConsentReader(SNAPSHOT, SUBSCRIBERS, problems, NOW).event(2, *row)
     assert (event is None) == bool(problems)
 
 
-@given(st.lists(cells, min_size=6, max_size=6))
+@given(st.lists(cells, min_size=8, max_size=8))
 def test_any_refusal_row_is_an_event_or_a_problem(row: list[str]) -> None:
     problems = Problems("x.csv")
-    event = refusals._Reader(SNAPSHOT, SUBSCRIBERS, problems, NOW).event(2, *row)
+    event = refusal_rows.RefusalReader(SNAPSHOT, SUBSCRIBERS, problems, NOW).event(2, *row)
     assert (event is None) == bool(problems)
 
 

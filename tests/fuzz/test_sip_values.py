@@ -95,7 +95,8 @@ def test_via(raw: bytes) -> None:
     except RemoteProtocolError:
         return
     assert parse_via(via.to_bytes()) == via
-    stamped = parse_via(via.stamped(b"192.0.2.9", 5099))
+    stamped = via.stamped(b"192.0.2.9", 5099)
+    assert parse_via(stamped.to_bytes()) == stamped
     assert stamped.branch == via.branch
     if via.rport is not None:
         assert (stamped.received, stamped.rport) == (b"192.0.2.9", b"5099")

@@ -40,6 +40,16 @@ async def test_no_token_a_wrong_one_a_revoked_one_an_expired_one(migrated_url: s
         told(await status(f"Bearer {good}"), 401, "unauthorised")
 
 
+async def test_requests_are_counted_by_answer(migrated_url: str, tmp_path: Path) -> None:
+    async with api_on(migrated_url, tmp_path) as api:
+        await api.ask("viewer", "GET", "/status")
+        await api.ask("viewer", "GET", "/audit")
+        await api.client.request("BREW", "/api/v1/status")
+        lines = (await api.client.get("/metrics")).text.splitlines()
+        for labels in ('method="GET",status="200"', 'method="GET",status="403"', 'method="other",status="401"'):
+            assert f"callgate_api_requests_total{{{labels}}} 1.0" in lines
+
+
 async def test_a_path_that_is_none_tells_strangers_nothing(migrated_url: str, tmp_path: Path) -> None:
     async with api_on(migrated_url, tmp_path) as api:
         told(await api.client.get("/api/v1/nothing"), 401, "unauthorised")

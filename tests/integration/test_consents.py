@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -13,6 +15,7 @@ from gateway.control.importer import (
     ImportRefused,
     ImportReport,
     add_refusal,
+    blocks,
     bulk,
     grant_consent,
     import_consents,
@@ -20,11 +23,13 @@ from gateway.control.importer import (
     revoke_consent,
     withdraw_refusal,
 )
+from gateway.control.importer.bulk import Step
+from gateway.control.list_exporter import export_consents, export_refusals
 from gateway.keys import Key, Keys
 from gateway.store.ports import Conflict
 from gateway.store.sql.consents import is_live
 from gateway.store.sql.refusals import is_in_force
-from tests.support.database import ALICE, BOB, CAROL, KEYS, count, engine_on, hash_of
+from tests.support.database import ALICE, BOB, CAROL, KEYS, count, engine_on, hash_of, staging_tables
 
 HEADER = "callee,operator,purpose,granted_at,expires_at,evidence_uri,event\n"
 REFUSALS = "callee,scope,value,event,source,registered_at\n"
@@ -70,7 +75,7 @@ async def test_grant_and_revoke_by_hand(migrated_url: str) -> None:
         assert await live(engine)
         assert await count(engine, "audit WHERE action = 'consent.revoke' AND principal = 'ben'") == 1
         assert await count(engine, "outbox WHERE kind = 'consents'") == 3
-        assert await count(engine, "staged_consents") == 0
+        assert await staging_tables(engine) == 0
 
 
 async def test_events_give_the_same_in_any_order(migrated_url: str, tmp_path: Path) -> None:
@@ -182,10 +187,10 @@ async def test_bad_rows_are_named_and_nothing_is_left(migrated_url: str, tmp_pat
             (9, "row"), (10, "evidence_uri"), (11, "callee"),
         ]  # fmt: skip
         said = str(refused.value)
-        assert "line 3: callee: 13800138000: write it in canonical form: +8613800138000" in said
+        assert "line 3: callee: 138****8000: write it in canonical form: +86138****8000" in said
         assert "line 4: operator: omega: name one of the operators (alpha, beta)" in said
         assert await count(engine, "consents") == 0
-        assert await count(engine, "staged_consents") == 0
+        assert await staging_tables(engine) == 0
         assert await count(engine, "outbox WHERE kind = 'consents'") == 0
         # Mended, the same rows pass.
         assert (await load(engine, tmp_path, good)).changed == 1
@@ -225,12 +230,13 @@ async def test_an_import_that_died_leaves_nothing_and_is_resumed(
     numbers = [f"+86138{number:08d}" for number in range(95)]
     rows = [consent(T0, callee=number) for number in numbers]
     monkeypatch.setattr(bulk, "CHUNK", 10)
+    monkeypatch.setattr(blocks, "BLOCK_LINES", 10)
     path = tmp_path / "consents.csv"
     path.write_text(HEADER + "".join(rows))
-    reached: list[int] = []
+    reached: list[Step] = []
 
-    def die_at_the_fourth(line: int) -> None:
-        reached.append(line)
+    def die_at_the_fourth(step: Step) -> None:
+        reached.append(step)
         if len(reached) == 4:
             raise KeyboardInterrupt
 
@@ -239,12 +245,14 @@ async def test_an_import_that_died_leaves_nothing_and_is_resumed(
             await import_consents(engine, path, KEYS, "test", die_at_the_fourth)
         assert await count(engine, "consents") == 0
         assert await count(engine, "outbox WHERE kind = 'consents'") == 0
-        assert await count(engine, "staged_consents") == 40
-        resumed: list[int] = []
+        assert await count(engine, "staged_consents_1") == 40
+        resumed: list[Step] = []
         report = await import_consents(engine, path, KEYS, "test", resumed.append)
-        assert resumed == [51, 61, 71, 81, 91, 96]
+        assert [step.rows for step in resumed] == [50, 60, 70, 80, 90, 95, 95]
+        assert [step.phase for step in resumed][-2:] == ["reading", "merging"]
+        assert resumed[-2].done == resumed[-2].total == path.stat().st_size
         assert (report.rows, report.changed) == (95, 95)
-        assert await count(engine, "staged_consents") == 0
+        assert await staging_tables(engine) == 0
         assert await count(engine, "outbox WHERE kind = 'consents'") == 1
         assert await count(engine, "imports WHERE state = 'done'") == 1
 
@@ -309,3 +317,71 @@ async def test_bad_refusal_rows_are_named(migrated_url: str, tmp_path: Path) -> 
         found = [(problem.line, problem.field) for problem in refused.value.problems]
         assert found == [(2, "scope"), (3, "registered_at"), (4, "value"), (5, "registered_at")]
         assert await count(engine, "refusals") == 0
+
+
+PROOF = "callee,operator,purpose,granted_at,evidence_uri,evidence_sha256,evidence_method,evidence_at,event\n"
+
+
+async def test_the_proof_of_a_grant_comes_and_goes_with_it_whole(migrated_url: str, tmp_path: Path) -> None:
+    """In any order of arrival, from CSV and from JSON Lines."""
+    old = f"{ALICE},alpha,consultation,{T0.isoformat()},u:old,{'ab' * 32},call,{T0.isoformat()},grant"
+    new = f"{ALICE},alpha,consultation,{(T0 + timedelta(hours=1)).isoformat()},u:new,,web,,grant"
+    revoked = f"{ALICE},alpha,consultation,{(T0 + timedelta(hours=2)).isoformat()},,,,,revoke"
+    names = PROOF.strip().split(",")
+    for number, order in enumerate(permutations((old, new, revoked))):
+        async with engine_on(migrated_url) as engine:
+            async with engine.begin() as connection:
+                await connection.exec_driver_sql("TRUNCATE consents, consent_events, undo_consents, list_versions")
+            for row in order:
+                path = tmp_path / "one.file"
+                if number % 2:
+                    path.write_text(PROOF + row + "\n")
+                else:
+                    path.write_text(json.dumps(dict(zip(names, row.split(","), strict=True))) + "\n")
+                await import_consents(engine, path, KEYS, "test")
+            async with engine.connect() as connection:
+                found = await connection.exec_driver_sql(
+                    "SELECT evidence_uri, evidence_sha256, evidence_method, evidence_at FROM consents"
+                )
+                assert tuple(found.one()) == ("u:new", None, "web", None)
+            assert not await live(engine)
+
+
+async def test_a_late_proof_is_added_and_a_bad_one_refused(migrated_url: str, tmp_path: Path) -> None:
+    async with engine_on(migrated_url) as engine:
+        await grant_consent(engine, KEYS, ALICE, "alpha", "consultation", at=T0, principal="test")
+        assert await grant_consent(engine, KEYS, ALICE, "alpha", "consultation", at=T0, evidence_uri="u:1",
+                                   evidence_sha256="cd" * 32, evidence_method="app", principal="test")  # fmt: skip
+        assert await count(engine, "consents WHERE evidence_method = 'app' AND length(evidence_sha256) = 32") == 1
+        path = tmp_path / "proof.csv"
+        soon = (datetime.now(UTC) + timedelta(minutes=6)).isoformat()
+        rows = (f"{T0.isoformat()},,xy,,", f"{T0.isoformat()},,,dream,", f"{T0.isoformat()},,,,{soon}", f"{soon},,,,")
+        path.write_text(PROOF + "".join(f"{ALICE},alpha,consultation,{row},\n" for row in rows))
+        with pytest.raises(ImportRefused) as refused:
+            await import_consents(engine, path, KEYS, "test")
+        assert [(one.line, one.field) for one in refused.value.problems] == [
+            (2, "evidence_sha256"), (3, "evidence_method"), (4, "evidence_at"), (5, "granted_at"),
+        ]  # fmt: skip
+
+
+async def test_exports_are_imports_and_are_recorded(migrated_url: str, tmp_path: Path) -> None:
+    async with engine_on(migrated_url) as engine:
+        await grant_consent(engine, KEYS, ALICE, "alpha", "consultation", at=T0, evidence_uri="u, 1", principal="test",
+                            evidence_sha256="cd" * 32)  # fmt: skip
+        await revoke_consent(engine, KEYS, ALICE, "alpha", "consultation", at=T0 + timedelta(hours=1), principal="test")
+        await add_refusal(engine, KEYS, BOB, "all", band="21:00-09:00", agreement="sms", at=T0, principal="test")
+        for form in ("csv", "jsonl"):
+            consents, refusals = tmp_path / f"c.{form}", tmp_path / f"r.{form}"
+            out = io.StringIO()
+            assert await export_consents(engine, KEYS, out, form, "ann", "alpha") == 2
+            consents.write_text(out.getvalue())
+            out = io.StringIO()
+            assert await export_refusals(engine, KEYS, out, form, "ann") == 1
+            refusals.write_text(out.getvalue())
+            assert ALICE in consents.read_text() and BOB in refusals.read_text()
+            report = await import_consents(engine, consents, KEYS, "test", dry_run=True)
+            assert (report.rows, report.changed, report.unchanged) == (2, 0, 1)
+            report = await import_refusals(engine, refusals, KEYS, "test", dry_run=True)
+            assert (report.rows, report.changed, report.unchanged) == (1, 0, 1)
+        assert await count(engine, "audit WHERE action LIKE 'export.%%' AND principal = 'ann'") == 4
+

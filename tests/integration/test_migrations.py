@@ -31,6 +31,24 @@ async def test_migrate_again_and_at_once_from_two_nodes(database_url: str) -> No
     assert await migrate(database_url) == head
 
 
+async def test_tokens_of_before_the_api_keep_their_names_and_read(database_url: str) -> None:
+    await migrate(database_url, "0004")
+    connection = await asyncpg.connect(database_url)
+    for role in ("viewer", "compliance", "engineer", "admin"):
+        await connection.execute(
+            "INSERT INTO tokens (name, sha256, role, principal) VALUES ($1, $2, $1, 'ann')", role, role.encode()
+        )
+    await migrate(database_url)
+    rows = await connection.fetch("SELECT name, role, scopes, operator, expires_at FROM tokens ORDER BY id")
+    await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("viewer", "viewer", ["read"], None, None),
+        ("compliance", "compliance", ["read"], None, None),
+        ("engineer", "admin", ["read"], None, None),
+        ("admin", "admin", ["read"], None, None),
+    ]
+
+
 async def test_audit_and_evidence_are_append_only(migrated_url: str) -> None:
     connection = await asyncpg.connect(migrated_url)
     await connection.execute("INSERT INTO audit (principal, action, object) VALUES ('a', 'b', 'c')")

@@ -6,8 +6,9 @@ import pytest
 
 from gateway.proxy.cookie import COOKIE_LENGTH
 from gateway.proxy.validate import ALLOW
+from gateway.sip.screened import Screened
 from tests.support.dialogs import call_up, refused
-from tests.support.playbook import Passed, Playbook
+from tests.support.playbook import Playbook
 from tests.support.sip_text import CALLEE, CALLER, Party, answer, callee_party, caller_party, invite
 
 
@@ -215,12 +216,12 @@ def test_a_changed_address_from_the_callee(play: Playbook) -> None:
 
 
 def test_addresses_that_the_screen_rewrote_are_bound_as_the_callee_sees_them(play: Playbook) -> None:
-    def plain(request: object) -> Passed:
+    def plain(request: object) -> Screened:
         headers = [
             (name, value.replace(b"%2B", b"+").replace(b"sip:agent-7@", b"sip:" + CALLER + b"@"))
             for name, value in request.headers  # type: ignore[attr-defined]
         ]
-        return Passed(headers, b"")
+        return Screened(headers, b"")
 
     play.gate.screen = plain
     text = invite(from_=b"<sip:agent-7@127.0.0.1>;tag=ft", to=b"<sip:%2B8613800138000@127.0.0.1>")
@@ -242,7 +243,7 @@ def test_addresses_that_the_screen_rewrote_are_bound_as_the_callee_sees_them(pla
 
 @pytest.mark.parametrize("method", [b"INFO", b"INVITE", b"UPDATE"])
 def test_what_the_screen_refuses(play: Playbook, caller: Party, method: bytes) -> None:
-    play.gate.screen = lambda request: Passed([], b"", "transfer", "Replaces")
+    play.gate.screen = lambda request: Screened([], b"", "transfer", "Replaces")
     play.caller(caller.request(method, b"z9hG4bK-r"))
     play.response("403 >caller")
     assert play.gate.refusals == [("transfer", "Replaces")]

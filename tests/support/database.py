@@ -56,3 +56,8 @@ async def stored(engine: AsyncEngine) -> list[tuple[str, int]]:
     async with engine.connect() as connection:
         rows = await connection.execute(text("SELECT journal, seq FROM evidence ORDER BY journal, seq"))
         return [(row[0], row[1]) for row in rows]
+
+
+async def staging_tables(engine: AsyncEngine) -> int:
+    """Staging tables of imports that are there."""
+    return await count(engine, "pg_class WHERE relname LIKE 'staged%' AND relkind = 'r'")

@@ -53,8 +53,9 @@ class Net:
         self.peer = Peer("cc-alpha", b"code", True, (), lambda host, port: None, None)
         self.identified = 0
         self.edge = Edge(
-            asyncio.get_running_loop(), [self.listener], self._identify, self._before_send, self.errors.append, handover
+            asyncio.get_running_loop(), [self.listener], self._identify, self.errors.append, handover
         )
+        self.edge.before_send = self._before_send
         self.core = Core(self.edge)
         self._phones: list[socket.socket] = []
 
@@ -115,6 +116,15 @@ class User:
         self.errors += 1
 
 
+class ToUnix(socket.socket):
+    """A unix socket that is given a host and a port."""
+
+    path = ""
+
+    def sendto(self, data: bytes, address: object) -> int:  # type: ignore[override]
+        return super().sendto(data, self.path)
+
+
 class Blocked:
     """The listener's socket exchanged for a unix one: the kernel holds a unix datagram until its receiver reads it, so
     it says EAGAIN after a few, which UDP on the loopback never does."""
@@ -125,9 +135,10 @@ class Blocked:
         self.far.bind(path)
         self.far.setblocking(False)
         listener.socket.close()
-        listener.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        listener.socket.setblocking(False)
-        self.address: tuple[str, int] = path  # type: ignore[assignment]
+        listener.socket = near = ToUnix(socket.AF_UNIX, socket.SOCK_DGRAM)
+        near.path = path
+        near.setblocking(False)
+        self.address = (KNOWN, 5060)
 
     def read(self) -> list[bytes]:
         found: list[bytes] = []

@@ -20,11 +20,11 @@ from gateway.proxy.logins import Logins, Unproven
 from gateway.proxy.peer import Destination, Hop, Peer, Source
 from gateway.proxy.ports import Refused
 from gateway.sip.errors import RemoteProtocolError
-from gateway.sip.message import Headers, Request, Response
+from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse
+from gateway.sip.screened import Screened
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
-from gateway.transaction.transactions import Destination as Any
 
 EPOCH = 1_800_000_000.0
 """Epoch seconds at the playbook's time 0."""
@@ -33,16 +33,6 @@ UNREADABLE = (b"SIP/2.0 400 ", b"SIP/2.0 416 ", b"SIP/2.0 501 ", b"SIP/2.0 505 "
 
 NAMES = {"caller": "127.0.0.2", "beta": "127.0.0.3", "carrier": "127.0.0.9", "carrier2": "127.0.0.10"}
 STATUS = {"method": 405, "route-forced": 403, "dialog-identity": 403, "transfer": 403, "overload": 503, "draining": 503}
-
-
-class Passed:
-    """`ports.Screened`."""
-
-    def __init__(self, headers: Headers, body: bytes, refusal: str = "", detail: str = "") -> None:
-        self.headers = headers
-        self.body = body
-        self.refusal = refusal
-        self.detail = detail
 
 
 class ScriptedGate:
@@ -62,7 +52,7 @@ class ScriptedGate:
         self.notes: list[str] = []
         """Of the ends."""
         self.emergency = False
-        self.screen: Callable[[Request], Passed] = lambda request: Passed(list(request.headers), request.body)
+        self.screen: Callable[[Request], Screened] = lambda request: Screened(list(request.headers), request.body)
         self.decisions: list[bytes] = []
 
     def admit(self, call: Call, now: float) -> None:
@@ -92,11 +82,11 @@ class ScriptedGate:
         self.refusals.append((rule, detail))
         return Refused(STATUS.get(rule, 481), rule.encode(), [(b"Warning", b'399 gate "' + rule.encode() + b'"')])
 
-    def screen_request(self, request: Request, from_peer: Peer, to_peer: Peer) -> Passed:
+    def screen_request(self, request: Request, from_peer: Peer, to_peer: Peer) -> Screened:
         return self.screen(request)
 
-    def screen_response(self, response: Response, request: Request, from_peer: Peer, to_peer: Peer) -> Passed:
-        return Passed(list(response.headers), response.body)
+    def screen_response(self, response: Response, request: Request, from_peer: Peer, to_peer: Peer) -> Screened:
+        return Screened(list(response.headers), response.body)
 
     def peer_by_code(self, code: bytes) -> Peer | None:
         return next((peer for peer in self._play.peers if peer.code == code), None)
@@ -176,7 +166,7 @@ class Playbook:
             self._destinations[key] = Destination(None, key, transport, sent_by, self._reliable)
         return self._destinations[key]
 
-    def _send(self, destination: Any, data: bytes) -> None:
+    def _send(self, destination: Destination, data: bytes) -> None:
         host, port = destination.address
         name = next((name for name, address in NAMES.items() if address == host and port == 5060), f"{host}:{port}")
         try:

@@ -8,7 +8,6 @@ from gateway.sip.parser import parse
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
 from gateway.transaction.transactions import ClientTransaction, ServerTransaction
-from gateway.transaction.transactions import Destination as AnyDestination
 from tests.support.sip_text import answer, invite, request
 
 UDP = Destination(None, ("127.0.0.9", 5060), b"UDP", b"127.0.0.1:5060", False)
@@ -49,7 +48,7 @@ class Bench:
         self.heard = Heard()
         self.layer = TransactionLayer(self._send, values or TimerValues())
 
-    def _send(self, destination: AnyDestination, data: bytes) -> None:
+    def _send(self, destination: Destination, data: bytes) -> None:
         self.sent.append((self.now, data))
 
     def advance(self, seconds: float) -> None:

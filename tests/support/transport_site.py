@@ -30,9 +30,9 @@ def caller_for(core: str) -> str:
 
 
 def operators() -> str:
-    """The example's registry without trunks and ranges."""
+    """The example's registry without trunks and ranges, papers included."""
     text = (CONFIG.parent / "registry.toml").read_text(encoding="utf-8")
-    return text[: text.index("[[trunk]]")]
+    return text[: text.index("[[trunk]]")] + text[text.index("# Papers.") :]
 
 
 def registry() -> str:

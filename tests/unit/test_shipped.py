@@ -60,7 +60,8 @@ def test_a_wheel_carries_them_and_finds_them(tmp_path: Path) -> None:
     (wheel,) = (source / "out").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     data = "callgate-0.1.0.data/data/share/callgate/"
-    assert {data + "plans/cn.csv", data + "packs/example.toml", "policies/__init__.py"} <= names
+    carried = ("plans/cn.csv", "packs/example.toml", "calendars/cn.toml")
+    assert {*(data + name for name in carried), "policies/__init__.py"} <= names
     assert "gateway/store/sql/migrations/versions/0001_first.py" in names
     assert not [name for name in names if name.startswith(("tests/", "config/"))]
 

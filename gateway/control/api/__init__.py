@@ -16,7 +16,8 @@ To add a router:
    without one.
 3. Where `EVERYONE` (or `Role.OPERATOR`) comes in: filter by `caller.operator` (empty: all), ask `caller.must_own(id)`
    for an operator named in the request (403), `caller.must_see(row.operator, "range", id)` for a thing found by its id
-   (404). A test asks every route for beta's data with alpha's token.
+   (404). Facts and reasons of a call go through `discreet`: it may present another's number. A test asks every route
+   for beta's data with alpha's token.
 4. Subscriber numbers: in request bodies only, never in a path or query; answers hold `mask(number)`. To look up by
    number is a POST (`/consents/lookup`).
 5. Lists take `paging: Paged` and return `paging.page(rows, show, key)`; ask the store for `paging.limit + 1` rows after

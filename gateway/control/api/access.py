@@ -20,6 +20,8 @@ from gateway.control.api.problems import ApiError, problem_of, too_many
 from gateway.control.api.rates import Rates
 from gateway.store.sql.tokens import PREFIX, TOKEN_CHARACTERS, Principal, digest, find_token
 
+METHODS: Final = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE"))
+"""What is counted by name; others are a client's invention."""
 PREFIX_PATH: Final = "/api/v1/"
 UPLOADS: Final = "/api/v1/imports/"
 """POSTs below it stream their bodies: idempotent by content, bounded by `http.max_upload_mb`."""
@@ -51,11 +53,14 @@ class Access:
         if scope["type"] != "http" or not scope["path"].startswith(PREFIX_PATH):
             await self._app(scope, receive, send)
             return
+        method = scope["method"] if scope["method"] in METHODS else "other"
         started = False
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = True
+            if message["type"] == "http.response.start":
+                started = True
+                self._context.answered[method, str(message["status"])] += 1
             await send(message)
 
         try:
@@ -68,7 +73,7 @@ class Access:
         except Exception as error:
             if started:  # the connection is all that can be ended
                 raise
-            await problem_of(error).response()(scope, receive, send)
+            await problem_of(error).response()(scope, receive, watched)
 
     async def _principal(self, scope: Scope) -> Principal:
         now = self._context.ticks()

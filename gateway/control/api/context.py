@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,6 +32,8 @@ class Context:
     """Epoch seconds."""
     ticks: Callable[[], float] = time.monotonic
     """Seconds that only grow."""
+    answered: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """API requests by method and status, for /metrics."""
     closers: list[Callable[[], None]] = field(default_factory=list)
     """What routers opened, to be closed with the process."""
     _keys: Keys | None = field(default=None, repr=False)

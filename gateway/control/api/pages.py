@@ -45,7 +45,9 @@ def router(context: Context, extra: Extra) -> APIRouter:
         """Prometheus text format, all workers merged."""
         report = await health.check()
         up: Samples = [((), float(part.ok)) for name, part in report.parts.items() if name == "database"]
-        samples = {**extra(), "callgate_database_up": up, "callgate_build_info": BUILD}
+        answered: Samples = [(labels, float(count)) for labels, count in context.answered.items()]
+        own = {"callgate_database_up": up, "callgate_build_info": BUILD, "callgate_api_requests_total": answered}
+        samples = {**extra(), **own}
         return Response(exposition(hub, samples), media_type=CONTENT_TYPE_LATEST)
 
     @pages.get("/")

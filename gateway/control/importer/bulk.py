@@ -1,103 +1,212 @@
-"""The course of a bulk import, the same for consents and refusals: stage in chunks, validate whole, merge
+"""The course of a bulk import, the same for consents, refusals and feeds: stage in chunks, validate whole, merge
 at once.
 
 Chunks are committed as they are read, so an import that dies is resumed at its last chunk when the same
 file is given again. Until the one transaction that merges, nothing of it has any effect; a file with a bad
-row is dropped whole."""
+row is dropped whole. A dry run goes the same way, and rolls that transaction back."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.control.importer.csvfile import digest
+from gateway.control.importer.blocks import Form, digest, read_blocks, read_form
+from gateway.control.importer.differences import differences
+from gateway.control.importer.prepare import COLUMNS, Prepared, Task
+from gateway.control.importer.preparing import prepared
 from gateway.control.importer.problems import ImportReport, Problems
 from gateway.control.importer.subscriber import Subscribers
+from gateway.keys import Keys
 from gateway.registry.model import Snapshot
 from gateway.store.ports import Conflict
-from gateway.store.sql import audit, dataset, imports, outbox
+from gateway.store.sql import audit, dataset, imports, outbox, versions
+from gateway.store.sql.copy_rows import HEADER, TRAILER
 from gateway.store.sql.engine import mapped_errors
+from gateway.store.sql.imports import Import
+from gateway.store.sql.merged import Merged
 from gateway.store.sql.registry import load_plan
 
 CHUNK = 20_000
-"""Rows staged per transaction."""
-
-E = TypeVar("E")
-Progress = Callable[[int], None]
-"""Told the line reached, after each chunk."""
+"""Rows staged per transaction, at least."""
 
 
 @dataclass(frozen=True, slots=True)
-class BulkKind(Generic[E]):
-    """What differs between kinds. `read` yields events of the lines after the given one and notes
-    problems."""
+class Step:
+    """How far an import is. `done`, `total`: octets of the file."""
+
+    phase: str
+    """`reading` or `merging`."""
+    done: int
+    total: int
+    rows: int
+
+
+Progress = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a kind's `merge` may need to know besides the staged rows."""
+
+    connection: AsyncConnection
+    job: Import
+    change: int
+    """Id of the outbox row of this import."""
+    plan: Snapshot
+    file: str
+    principal: str
+
+
+Merge = Callable[[Context], Awaitable[Merged]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """What differs between kinds. `merge` brings the staged rows into effect and records the versions it makes."""
 
     kind: str
-    table: str
-    read: Callable[[Path, Snapshot, imports.Import, Problems], Iterable[tuple[int, E]]]
-    stage: Callable[[AsyncConnection, int, Iterable[E]], Awaitable[None]]
-    merge: Callable[[AsyncConnection, int, int], Awaitable[int]]
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    merge: Merge
+    action: str
+    """For the audit trail."""
+    into: str = ""
+    """List of refusals it is for."""
+    detail: dict[str, object] = field(default_factory=dict)
+    """More for the audit trail."""
 
 
 async def run_bulk(
     engine: AsyncEngine,
-    bulk: BulkKind[E],
+    bulk: Bulk,
     path: Path,
-    subscribers: Subscribers,
+    keys: Keys,
     principal: str,
-    progress: Progress | None,
+    progress: Progress | None = None,
+    *,
+    dry_run: bool = False,
+    name: str = "",
 ) -> ImportReport:
-    """Import a file whole or not at all. Raises ImportRefused, Conflict, Unavailable, OSError."""
-    name, sha256 = str(path), digest(path)
-    problems = Problems(name)
+    """Import a file whole or not at all. `name`: what it is called in messages and records, if not by its path.
+    Raises ImportRefused, Conflict, Unavailable, OSError."""
+    problems = Problems(name or str(path), private=True)
+    form = read_form(path, bulk.required, bulk.optional, problems)
+    problems.check()
+    assert form is not None
     with mapped_errors():
-        async with engine.begin() as connection:
-            await dataset.claim_key(connection, subscribers.check)
-            snapshot = await load_plan(connection)
-            if not snapshot.plan:
-                problems.add(0, "registry", "no numbering plan", "import a registry with a [plan] first")
-                problems.check()
-            job = await imports.begin(connection, bulk.kind, name, sha256, principal)
-        reached = job.staged_lines
-        events = iter(bulk.read(path, snapshot, job, problems))
-        while chunk := list(islice(events, CHUNK)):
-            if problems:
+        run = _Run(engine, bulk, path, keys, principal, progress, problems, form, name or path.name)
+        return await run.run(dry_run)
+
+
+class _Run:
+    """One import under way."""
+
+    def __init__(
+        self, engine: AsyncEngine, bulk: Bulk, path: Path, keys: Keys, principal: str, progress: Progress | None,
+        problems: Problems, form: Form, label: str,
+    ) -> None:  # fmt: skip
+        self._engine, self._bulk, self._path, self._principal = engine, bulk, path, principal
+        self._keys = replace(keys, cookies=())
+        self._tell = progress or (lambda _step: None)
+        self._problems, self._form, self._name, self._label = problems, form, problems.name, label
+        self._size = path.stat().st_size
+        self._sha256 = digest(path)
+        self._lines = self._rows = 0
+
+    async def run(self, dry_run: bool) -> ImportReport:
+        bulk = self._bulk
+        async with self._engine.begin() as connection:
+            await dataset.claim_key(connection, Subscribers(self._keys).check)
+            plan = await load_plan(connection)
+            if not plan.plan:
+                self._problems.add(0, "registry", "no numbering plan", "import a registry with a [plan] first")
+                self._problems.check()
+            job = await imports.begin(connection, bulk.kind, self._name, self._sha256, self._principal, bulk.into)
+        self._lines, self._rows = job.staged_lines, job.staged_rows
+        await self._stage(job, Task(bulk.kind, self._name, self._form, self._keys, plan, job.started_at, bulk.into))
+        if self._problems:
+            await self._drop(job)
+            self._problems.check()
+        self._tell(Step("merging", self._size, self._size, self._rows))
+        return await (self._try_out(job, plan) if dry_run else self._merge(job, plan))
+
+    async def _stage(self, job: Import, task: Task) -> None:
+        """Read the rest of the file into the staging table, a transaction per chunk."""
+        blocks = read_blocks(self._path, self._form, self._problems, job.staged_lines)
+        chunk: list[Prepared] = []
+        async for found in prepared(task, blocks, self._size):
+            for problem in found.problems:
+                self._problems.add(problem.line, problem.field, problem.value, problem.fix)
+            if self._problems.full:
+                return
+            if self._problems:
                 continue  # read on for the other problems only
-            async with engine.begin() as connection:
-                await _lock(connection, job.id, reached, name)
-                await bulk.stage(connection, job.id, (event for _, event in chunk))
-                reached = chunk[-1][0]
-                await imports.staged_to(connection, job.id, reached)
-            if progress:
-                progress(reached)
-        if problems:
-            async with engine.begin() as connection:
-                await imports.drop_staged(connection, bulk.table, job.id)
-                await imports.finish(connection, job.id, imports.REFUSED, 0)
-            problems.check()
-        async with engine.begin() as connection:
-            await imports.analyze(connection, bulk.table)
-        async with engine.begin() as connection:
-            await _lock(connection, job.id, reached, name)
-            staged = await imports.staged_count(connection, bulk.table, job.id)
-            change = await outbox.announce(connection, bulk.kind)
-            changed = await bulk.merge(connection, job.id, change)
-            await imports.finish(connection, job.id, imports.DONE, changed)
-            await audit.record(
-                connection,
-                principal,
-                f"import.{bulk.kind}",
-                path.name,
-                {"sha256": sha256.hex(), "rows": staged, "changed": changed},
+            chunk.append(found)
+            if sum(one.rows for one in chunk) >= CHUNK:
+                await self._stage_chunk(job, chunk)
+                chunk = []
+            self._tell(Step("reading", found.end, self._size, self._rows + sum(one.rows for one in chunk)))
+        if chunk and not self._problems:
+            await self._stage_chunk(job, chunk)
+
+    async def _stage_chunk(self, job: Import, chunk: list[Prepared]) -> None:
+        async def copied() -> AsyncIterator[bytes]:
+            yield HEADER
+            for one in chunk:
+                yield one.copy
+            yield TRAILER
+
+        async with self._engine.begin() as connection:
+            await self._lock(connection, job)
+            await imports.stage(connection, job, COLUMNS[self._bulk.kind], copied())
+            lines, rows = chunk[-1].last_line, self._rows + sum(one.rows for one in chunk)
+            await imports.staged_to(connection, job, lines, rows)
+        self._lines, self._rows = lines, rows
+
+    async def _merge(self, job: Import, plan: Snapshot) -> ImportReport:
+        bulk = self._bulk
+        async with self._engine.begin() as connection:
+            merged, _ = await self._take_effect(connection, job, plan)
+            await imports.finish(connection, job.id, imports.DONE, merged.touched)
+            detail = {"sha256": self._sha256.hex(), "rows": merged.rows, "changed": merged.touched, **bulk.detail}
+            await audit.record(connection, self._principal, bulk.action, self._label, detail)
+            await versions.trim(connection)
+        return self._report(merged)
+
+    async def _try_out(self, job: Import, plan: Snapshot) -> ImportReport:
+        """Merge, look, and take it back."""
+        async with self._engine.connect() as connection:
+            merged, change = await self._take_effect(connection, job, plan)
+            found = await differences(connection, self._bulk.kind, change, self._keys, plan)
+            await connection.rollback()
+        await self._drop(job)
+        return replace(self._report(merged), dry_run=True, differences=tuple(found))
+
+    async def _take_effect(self, connection: AsyncConnection, job: Import, plan: Snapshot) -> tuple[Merged, int]:
+        bulk = self._bulk
+        await self._lock(connection, job)
+        if not await imports.is_whole(connection, job, self._rows):
+            raise Conflict(f"{self._name}: PostgreSQL restarted and lost what was staged: import the file again")
+        await versions.lock(connection, bulk.kind)
+        change = await outbox.announce(connection, bulk.kind)
+        return await bulk.merge(Context(connection, job, change, plan, self._label, self._principal)), change
+
+    def _report(self, merged: Merged) -> ImportReport:
+        return ImportReport(
+            self._bulk.kind, self._name, merged.rows, merged.touched,
+            added=merged.added, unchanged=merged.unchanged,
+        )  # fmt: skip
+
+    async def _drop(self, job: Import) -> None:
+        async with self._engine.begin() as connection:
+            await imports.finish(connection, job.id, imports.REFUSED, 0)
+
+    async def _lock(self, connection: AsyncConnection, job: Import) -> None:
+        if not await imports.lock_staged(connection, job, self._lines):
+            raise Conflict(
+                f"{self._name}: the same file is being imported by somebody else (wait for that), or PostgreSQL was "
+                "restarted (import it again)"
             )
-    return ImportReport(bulk.kind, name, staged, changed)
-
-
-async def _lock(connection: AsyncConnection, import_id: int, reached: int, name: str) -> None:
-    if not await imports.lock_staged(connection, import_id, reached):
-        raise Conflict(f"{name}: the same file is being imported by somebody else: wait for that")

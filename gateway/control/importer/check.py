@@ -18,6 +18,7 @@ from gateway.gate.pack import PackError, load_pack
 from gateway.keys import KEY_BYTES, Key, Keys
 from gateway.registry.model import Snapshot
 from gateway.registry.validate import validate
+from gateway.registry.validate_document import check_documents
 
 _NO_SECRET = (Key(1, bytes(KEY_BYTES)),)
 """Rows are hashed and sealed as for an import, and thrown away."""
@@ -65,7 +66,7 @@ def _check_registry(path: Path, good: list[str], problems: list[str]) -> Snapsho
     readable = not found
     snapshot = merged(Snapshot(version=0), file)
     if readable:
-        note_invalid(validate(snapshot), file, found)
+        note_invalid(validate(snapshot) + check_documents((), file.documents, snapshot), file, found)
     problems.extend(found.lines())
     if not found:
         good.append(f"{path}: good ({len(snapshot.trunks)} trunks, {len(snapshot.ranges)} ranges)")
@@ -73,7 +74,7 @@ def _check_registry(path: Path, good: list[str], problems: list[str]) -> Snapsho
 
 
 def _check_rows(path: Path, read: _ReadRows, snapshot: Snapshot, good: list[str], problems: list[str]) -> None:
-    found = Problems(str(path))
+    found = Problems(str(path), private=True)
     subscribers = Subscribers(Keys(_NO_SECRET, _NO_SECRET, _NO_SECRET))
     try:
         rows = sum(1 for _ in read(path, snapshot, subscribers, datetime.now(UTC), found))

@@ -1,32 +1,28 @@
-"""Consents: bulk import from CSV, grant and revoke of one."""
+"""Consents: bulk import, grant and revoke of one."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer.bulk import BulkKind, Progress, run_bulk
-from gateway.control.importer.csvfile import read_rows, text_problem
+from gateway.control.importer.blocks import read_blocks, read_form, read_rows
+from gateway.control.importer.bulk import Bulk, Context, Progress, run_bulk
+from gateway.control.importer.consent_rows import GRANT, OPTIONAL, REQUIRED, REVOKE, ConsentReader
 from gateway.control.importer.problems import ImportReport, Problems
 from gateway.control.importer.subscriber import Subscribers
-from gateway.control.importer.values import AHEAD_S, TIME_FIX, UNKNOWN_TIME, canonical_number, parse_time, time_text
+from gateway.control.importer.values import time_text
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
-from gateway.registry.numbering import NumberingPlan, mask
-from gateway.store.sql import audit, consents, dataset, outbox
+from gateway.registry.numbering import mask
+from gateway.store.sql import audit, consents, dataset, outbox, versions
 from gateway.store.sql.consents import ConsentEvent
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.imports import Import
+from gateway.store.sql.merged import Merged
 from gateway.store.sql.registry import load_plan
-
-REQUIRED = ("callee", "operator", "purpose", "granted_at")
-OPTIONAL = ("expires_at", "evidence_uri", "event")
-GRANT, REVOKE = "grant", "revoke"
 
 
 async def import_consents(
@@ -35,29 +31,41 @@ async def import_consents(
     keys: Keys,
     principal: str,
     progress: Progress | None = None,
+    *,
+    dry_run: bool = False,
+    name: str = "",
 ) -> ImportReport:
-    """Import `callee,operator,purpose,granted_at,expires_at,evidence_uri[,event]`; `event` is grant
-    (default) or revoke, `granted_at` its time. A grant without a time counts as older than any revoke; a
-    revoke without one happens now. Raises ImportRefused, Conflict, Unavailable, OSError."""
-    subscribers = Subscribers(keys)
+    """Import CSV or JSON Lines with the columns of `consent_rows`; `event` is grant (default) or revoke, `granted_at`
+    its time. A grant without a time counts as older than any revoke; a revoke without one happens now. `dry_run`: say
+    what would change, and change nothing. `name`: as in `run_bulk`. Raises ImportRefused, Conflict, Unavailable,
+    OSError."""
+    bulk = Bulk(outbox.CONSENTS, REQUIRED, OPTIONAL, _merge, "import.consents")
+    return await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run, name=name)
 
-    def read(file: Path, snapshot: Snapshot, job: Import, problems: Problems) -> Iterator[tuple[int, ConsentEvent]]:
-        return read_consents(file, snapshot, subscribers, job.started_at, problems, job.staged_lines)
 
-    bulk = BulkKind(outbox.CONSENTS, "staged_consents", read, consents.stage, consents.merge)
-    return await run_bulk(engine, bulk, Path(path), subscribers, principal, progress)
+async def _merge(context: Context) -> Merged:
+    """Every operator in the file has a list of its own, and so a version."""
+    connection, job, change = context.connection, context.job, context.change
+    merged = await consents.merge(connection, job.table, change, bulk=True)
+    names = {str(operator.number): operator.id for operator in context.plan.operators}
+    for number, counted in sorted(merged.parts.items()):
+        name = versions.OF_CONSENTS + names[number]
+        await versions.record(connection, name, job.id, change, context.file, context.principal, counted)
+    return merged
 
 
 def read_consents(
-    file: Path, snapshot: Snapshot, subscribers: Subscribers, now: datetime, problems: Problems, skip_lines: int = 0
+    file: Path, snapshot: Snapshot, subscribers: Subscribers, now: datetime, problems: Problems
 ) -> Iterator[tuple[int, ConsentEvent]]:
-    """(line, event) of each good row after `skip_lines`; the others are noted in `problems`. `now`: what an
-    unknown time means. Raises OSError."""
-    reader = _Reader(snapshot, subscribers, problems, now)
-    for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, skip_lines):
-        event = reader.event(line, *cells)
-        if event is not None:
-            yield line, event
+    """(line, event) of each good row; the others are noted in `problems`. `now`: what an unknown time means. Raises
+    OSError."""
+    reader = ConsentReader(snapshot, subscribers, problems, now)
+    form = read_form(file, REQUIRED, OPTIONAL, problems)
+    for block in read_blocks(file, form, problems) if form else ():
+        for line, cells in read_rows(block, form, problems) if form else ():
+            event = reader.event(line, *cells)
+            if event is not None:
+                yield line, event
 
 
 async def grant_consent(
@@ -71,12 +79,17 @@ async def grant_consent(
     at: datetime | None = None,
     *,
     principal: str,
+    evidence_sha256: str = "",
+    evidence_method: str = "",
+    evidence_at: datetime | None = None,
 ) -> bool:
-    """Record that `callee` allows `operator` to call for `purpose`. `at`: when (default now).
+    """Record that `callee` allows `operator` to call for `purpose`. `at`: when (default now). `evidence_…`: where the
+    proof is, its SHA-256 in hex, how consent was given (`consent_rows.METHODS`), and when.
 
     True if that changed something; False where a newer event overrules it. Raises ImportRefused, Conflict,
     Unavailable."""
-    cells = (callee, operator, purpose, time_text(at), time_text(expires_at), evidence_uri or "", GRANT)
+    proof = (evidence_sha256, evidence_method, time_text(evidence_at))
+    cells = (callee, operator, purpose, time_text(at), time_text(expires_at), evidence_uri or "", GRANT, *proof)
     return await _single(engine, keys, cells, principal)
 
 
@@ -96,85 +109,23 @@ async def revoke_consent(
 
 async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], principal: str) -> bool:
     subscribers = Subscribers(keys)
-    problems = Problems("consent")
-    callee, operator, purpose, granted_at, expires_at, evidence_uri, event_name = cells
+    problems = Problems("consent", private=True)
+    callee, operator, purpose, granted_at, expires_at, evidence_uri, event_name, *proof = cells
     with mapped_errors():
         async with engine.begin() as connection:
             await dataset.claim_key(connection, subscribers.check)
-            snapshot = await load_plan(connection)
             now = datetime.now(UTC)
-            event = _Reader(snapshot, subscribers, problems, now).event(
-                0, callee, operator, purpose, granted_at or now.isoformat(), expires_at, evidence_uri, event_name
-            )
+            event = ConsentReader(await load_plan(connection), subscribers, problems, now).event(
+                0, callee, operator, purpose, granted_at or now.isoformat(), expires_at, evidence_uri, event_name,
+                *proof,
+            )  # fmt: skip
             problems.check()
+            assert event is not None
             change = await outbox.announce(connection, outbox.CONSENTS)
-            await consents.stage(connection, -change, [event] if event else [])
-            changed = await consents.merge(connection, -change, change)
+            merged = await consents.merge(connection, await consents.add_event(connection, event), change)
             detail = {
                 "callee": mask(callee), "operator": operator, "purpose": purpose, "at": granted_at,
-                "expires_at": expires_at, "changed": changed,
+                "expires_at": expires_at, "changed": merged.touched,
             }  # fmt: skip
             await audit.record(connection, principal, f"consent.{event_name}", operator, detail)
-    return changed > 0
-
-
-class _Reader:
-    """Turns cells into events, noting what is wrong."""
-
-    def __init__(self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime) -> None:
-        self._plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
-        self._operators = {operator.id: operator.number for operator in snapshot.operators}
-        self._purposes = snapshot.purposes
-        self._subscribers = subscribers
-        self._problems = problems
-        self._now = now
-        self._latest = datetime.fromtimestamp(time.time(), UTC) + timedelta(seconds=AHEAD_S)
-
-    def event(
-        self,
-        line: int,
-        callee: str,
-        operator: str,
-        purpose: str,
-        granted_at: str,
-        expires_at: str,
-        evidence_uri: str,
-        event: str,
-    ) -> ConsentEvent | None:
-        add = self._problems.add
-        before = len(self._problems.found)
-        number, fix = canonical_number(self._plan, callee)
-        if fix:
-            add(line, "callee", callee, fix)
-        operator_number = self._operators.get(operator, 0)
-        if not operator_number:
-            add(line, "operator", operator, f"name one of the operators ({known(self._operators)})")
-        purpose_number = self._purposes.get(purpose, 0)
-        if not purpose_number:
-            add(line, "purpose", purpose, f"name one of the purposes ({known(self._purposes)})")
-        revoke = event.lower() == REVOKE
-        if not revoke and event.lower() not in ("", GRANT):
-            add(line, "event", event, f"write {GRANT} or {REVOKE}")
-        at = parse_time(granted_at) if granted_at else (self._now if revoke else UNKNOWN_TIME)
-        if at is None:
-            add(line, "granted_at", granted_at, TIME_FIX)
-        elif at > self._latest:
-            add(line, "granted_at", granted_at, "write a time that is not ahead of now by more than 5 minutes")
-        expires = parse_time(expires_at) if expires_at else None
-        if expires_at and expires is None:
-            add(line, "expires_at", expires_at, TIME_FIX)
-        elif expires and at and expires <= at:
-            add(line, "expires_at", expires_at, "write a time after granted_at, or leave it empty")
-        if evidence_uri and (fix := text_problem(evidence_uri)):
-            add(line, "evidence_uri", evidence_uri, fix)
-        if at is None or len(self._problems.found) > before:
-            return None
-        return ConsentEvent(
-            line, self._subscribers.hash(number), self._subscribers.seal(number), operator_number,
-            purpose_number, revoke, at, expires, evidence_uri or None,
-        )  # fmt: skip
-
-
-def known(names: dict[str, int]) -> str:
-    """The first few names there are, for a message."""
-    return ", ".join(sorted(names)[:8]) or "there are none yet"
+    return merged.touched > 0

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.control.importer.commit import Change, put_in_force
 from gateway.registry.model import Trunk
-from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.records import next_hop, next_hop_text
@@ -35,12 +35,9 @@ async def drain_peer(engine: AsyncEngine, name: str, trunk: str, drained: bool, 
                 if hops != row.next_hops:
                     changed.append(replace(row, next_hops=hops))
             if changed:
-                version = stored.version + 1
-                await sql.upsert_trunks(connection, changed)
-                await sql.save_state(connection, replace(stored, version=version))
-                await outbox.announce(connection, outbox.REGISTRY)
-                detail = {"version": version, "trunks": [row.id for row in changed]}
-                await audit.record(connection, principal, "peer.drain" if drained else "peer.undrain", name, detail)
+                rows = {row.id: row for row in (*stored.trunks, *changed)}
+                change = Change(principal, "peer.drain" if drained else "peer.undrain", name)
+                await put_in_force(connection, stored, replace(stored, trunks=tuple(rows.values())), change)
     return [row.id for row in changed]
 
 

@@ -14,6 +14,7 @@ from gateway.gate.pack import load_pack
 from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
 from gateway.store.sql.engine import mapped_errors
+from gateway.store.sql.registry_versions import keep_untouched
 
 
 async def import_pack(engine: AsyncEngine, text: str, name: str, principal: str) -> ImportReport:
@@ -49,6 +50,7 @@ async def import_pack(engine: AsyncEngine, text: str, name: str, principal: str)
                 )
             version = state.version + 1
             await sql.save_state(connection, replace(state, version=version, pack=text))
+            await keep_untouched(connection, version, principal, "import.pack", Path(name).name)
             await outbox.announce(connection, outbox.REGISTRY)
             detail = {"pack": f"{pack.id}@{pack.version}", "sha256": sha256.hex(), "version": version}
             await audit.record(connection, principal, "import.pack", Path(name).name, detail)

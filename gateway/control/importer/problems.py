@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.control.importer.masking import mask_digits
+
 MAX_PROBLEMS = 50
 """Enough to mend a file by; reading stops there."""
 MAX_VALUE = 80
@@ -46,14 +48,20 @@ class ImportRefused(ValueError):
 class Problems:
     """A collector with a bound."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, private: bool = False) -> None:
+        """`private`: rows hold subscriber numbers, which are masked wherever they stand, also in a wrong column."""
         self.name = name
         self.found: list[Problem] = []
+        self._private = private
 
     def add(self, line: int, field: str, value: object, fix: str) -> None:
         """Note one; beyond MAX_PROBLEMS they are dropped."""
-        if not self.full:
-            self.found.append(Problem(line, field, value if isinstance(value, str) else repr(value), fix))
+        if self.full:
+            return
+        shown = value if isinstance(value, str) else repr(value)
+        if self._private:
+            shown, fix = mask_digits(shown, apart=not field.endswith("_at")), mask_digits(fix)
+        self.found.append(Problem(line, field, shown, fix))
 
     @property
     def full(self) -> bool:
@@ -88,3 +96,18 @@ class ImportReport:
     """Registry version after it (registry and packs)."""
     hint: str = ""
     """What has yet to be imported before a call can be decided; empty when nothing is missing."""
+    added: int = 0
+    """Of `changed`: rows that were not there before (consents, refusals, feeds)."""
+    unchanged: int = 0
+    """Consents or refusals the file speaks of that stay as they are."""
+    dry_run: bool = False
+    """Nothing was changed: this is what would be."""
+    differences: tuple[str, ...] = ()
+    """The first of them, in a dry run; numbers masked."""
+
+    @property
+    def summary(self) -> str:
+        """What a dry run found, in a sentence and a line for each difference."""
+        changed = self.changed - self.added
+        would = f"it would add {self.added}, change {changed} and leave {self.unchanged} as they are"
+        return "\n".join((would, *(f"  {line}" for line in self.differences)))

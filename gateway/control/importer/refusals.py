@@ -1,35 +1,29 @@
-"""Refusals: bulk import from CSV, declaration and withdrawal of one."""
+"""Refusals: bulk import, declaration and withdrawal of one."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer.bulk import BulkKind, Progress, run_bulk
-from gateway.control.importer.consents import known
-from gateway.control.importer.csvfile import read_rows, text_problem
+from gateway.control.importer.blocks import read_blocks, read_form, read_rows
+from gateway.control.importer.bulk import Bulk, Context, Progress, run_bulk
+from gateway.control.importer.lists import home_list
 from gateway.control.importer.problems import ImportReport, Problems
+from gateway.control.importer.refusal_rows import DECLARE, OPTIONAL, REQUIRED, WITHDRAW, RefusalReader
 from gateway.control.importer.subscriber import Subscribers
-from gateway.control.importer.values import AHEAD_S, TIME_FIX, canonical_number, parse_time, time_text
+from gateway.control.importer.values import time_text
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
-from gateway.registry.numbering import NumberingPlan, mask
-from gateway.store.sql import audit, dataset, outbox, refusals
+from gateway.registry.numbering import mask
+from gateway.store.sql import audit, dataset, outbox, refusals, versions
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.imports import Import
-from gateway.store.sql.refusals import SCOPES, RefusalEvent
+from gateway.store.sql.merged import Merged
+from gateway.store.sql.refusals import RefusalEvent
 from gateway.store.sql.registry import load_plan
-
-REQUIRED = ("callee", "scope")
-OPTIONAL = ("value", "event", "source", "registered_at")
-DECLARE, WITHDRAW = "declare", "withdraw"
-MAX_PREFIX = 15
-"""Digits of a caller prefix: E.164's longest number."""
 
 
 async def import_refusals(
@@ -38,29 +32,40 @@ async def import_refusals(
     keys: Keys,
     principal: str,
     progress: Progress | None = None,
+    *,
+    home: str = "",
+    dry_run: bool = False,
+    name: str = "",
 ) -> ImportReport:
-    """Import `callee,scope,value,event,source,registered_at`; `event` is declare (default) or withdraw. A
-    declaration without a time happens now; a withdrawal needs one. Raises ImportRefused, Conflict,
-    Unavailable, OSError."""
-    subscribers = Subscribers(keys)
+    """Import CSV or JSON Lines with the columns of `refusal_rows`; `event` is declare (default) or withdraw. A
+    declaration without a time happens now; a withdrawal needs one. `home`: the resale operator whose users they are of;
+    its list is kept apart. `dry_run`: say what would change, and change nothing. `name`: as in `run_bulk`. Raises
+    ImportRefused, Conflict, Unavailable, OSError."""
+    bulk = Bulk(outbox.REFUSALS, REQUIRED, OPTIONAL, _merge, "import.refusals", home_list(home))
+    return await run_bulk(engine, bulk, Path(path), keys, principal, progress, dry_run=dry_run, name=name)
 
-    def read(file: Path, snapshot: Snapshot, job: Import, problems: Problems) -> Iterator[tuple[int, RefusalEvent]]:
-        return read_refusals(file, snapshot, subscribers, job.started_at, problems, job.staged_lines)
 
-    bulk = BulkKind(outbox.REFUSALS, "staged_refusals", read, refusals.stage, refusals.merge)
-    return await run_bulk(engine, bulk, Path(path), subscribers, principal, progress)
+async def _merge(context: Context) -> Merged:
+    connection, job, change = context.connection, context.job, context.change
+    merged = await refusals.merge(connection, job.table, change, bulk=True)
+    for name, counted in merged.parts.items():
+        name = name or versions.OWN_REFUSALS
+        await versions.record(connection, name, job.id, change, context.file, context.principal, counted)
+    return merged
 
 
 def read_refusals(
-    file: Path, snapshot: Snapshot, subscribers: Subscribers, now: datetime, problems: Problems, skip_lines: int = 0
+    file: Path, snapshot: Snapshot, subscribers: Subscribers, now: datetime, problems: Problems
 ) -> Iterator[tuple[int, RefusalEvent]]:
-    """(line, event) of each good row after `skip_lines`; the others are noted in `problems`. `now`: what an
-    unknown time means. Raises OSError."""
-    reader = _Reader(snapshot, subscribers, problems, now)
-    for line, cells in read_rows(file, REQUIRED, OPTIONAL, problems, skip_lines):
-        event = reader.event(line, *cells)
-        if event is not None:
-            yield line, event
+    """(line, event) of each good row; the others are noted in `problems`. `now`: what an unknown time means. Raises
+    OSError."""
+    reader = RefusalReader(snapshot, subscribers, problems, now)
+    form = read_form(file, REQUIRED, OPTIONAL, problems)
+    for block in read_blocks(file, form, problems) if form else ():
+        for line, cells in read_rows(block, form, problems) if form else ():
+            event = reader.event(line, *cells)
+            if event is not None:
+                yield line, event
 
 
 async def add_refusal(
@@ -73,11 +78,16 @@ async def add_refusal(
     at: datetime | None = None,
     *,
     principal: str,
+    band: str = "",
+    home: str = "",
+    agreement: str = "",
 ) -> bool:
     """Record that `callee` declines. `scope`: all, category (`value`: purpose), caller_prefix, caller,
-    operator. `at`: when (default now). True if that changed something. Raises ImportRefused, Conflict,
+    operator. `at`: when (default now). `band`: hours in which it counts (`policies.band`). `home`: the resale operator
+    whose user it is. `agreement`: how the user agreed. True if that changed something. Raises ImportRefused, Conflict,
     Unavailable."""
-    return await _single(engine, keys, (callee, scope, value, DECLARE, source, time_text(at)), principal)
+    cells = (callee, scope, value, DECLARE, source, time_text(at), band, agreement)
+    return await _single(engine, keys, cells, home, principal)
 
 
 async def withdraw_refusal(
@@ -90,88 +100,34 @@ async def withdraw_refusal(
     at: datetime | None = None,
     *,
     principal: str,
+    band: str = "",
+    home: str = "",
+    agreement: str = "",
 ) -> bool:
     """Record that a refusal was taken back. Parameters, answer and errors as in `add_refusal`."""
-    return await _single(engine, keys, (callee, scope, value, WITHDRAW, source, time_text(at)), principal)
+    cells = (callee, scope, value, WITHDRAW, source, time_text(at), band, agreement)
+    return await _single(engine, keys, cells, home, principal)
 
 
-async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], principal: str) -> bool:
+async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], home: str, principal: str) -> bool:
     subscribers = Subscribers(keys)
-    problems = Problems("refusal")
-    callee, scope, value, event_name, source, registered_at = cells
+    problems = Problems("refusal", private=True)
+    callee, scope, value, event_name, source, registered_at, band, agreement = cells
+    into = home_list(home)
     with mapped_errors():
         async with engine.begin() as connection:
             await dataset.claim_key(connection, subscribers.check)
-            snapshot = await load_plan(connection)
             now = datetime.now(UTC)
-            event = _Reader(snapshot, subscribers, problems, now).event(
-                0, callee, scope, value, event_name, source, registered_at or now.isoformat()
+            event = RefusalReader(await load_plan(connection), subscribers, problems, now, into).event(
+                0, callee, scope, value, event_name, source, registered_at or now.isoformat(), band, agreement
             )
             problems.check()
+            assert event is not None
             change = await outbox.announce(connection, outbox.REFUSALS)
-            await refusals.stage(connection, -change, [event] if event else [])
-            changed = await refusals.merge(connection, -change, change)
+            merged = await refusals.merge(connection, await refusals.add_event(connection, event), change)
             detail = {
-                "callee": mask(callee), "value": value, "source": source, "at": registered_at,
-                "changed": changed,
+                "callee": mask(callee), "value": value, "band": event.band, "list": into, "source": source,
+                "agreement": agreement, "at": registered_at, "changed": merged.touched,
             }  # fmt: skip
             await audit.record(connection, principal, f"refusal.{event_name}", scope, detail)
-    return changed > 0
-
-
-class _Reader:
-    """Turns cells into events, noting what is wrong."""
-
-    def __init__(self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime) -> None:
-        self._plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
-        self._operators = {operator.id: operator.number for operator in snapshot.operators}
-        self._purposes = snapshot.purposes
-        self._subscribers = subscribers
-        self._problems = problems
-        self._now = now
-        self._latest = datetime.fromtimestamp(time.time(), UTC) + timedelta(seconds=AHEAD_S)
-
-    def event(
-        self, line: int, callee: str, scope: str, value: str, event: str, source: str, registered_at: str
-    ) -> RefusalEvent | None:
-        add = self._problems.add
-        before = len(self._problems.found)
-        number, fix = canonical_number(self._plan, callee)
-        if fix:
-            add(line, "callee", callee, fix)
-        if scope not in SCOPES:
-            add(line, "scope", scope, f"write one of {', '.join(SCOPES)}")
-        elif fix := self._value_problem(scope, value):
-            add(line, "value", value or "(empty)", fix)
-        withdraw = event.lower() == WITHDRAW
-        if not withdraw and event.lower() not in ("", DECLARE):
-            add(line, "event", event, f"write {DECLARE} or {WITHDRAW}")
-        if fix := text_problem(source):
-            add(line, "source", source, fix)
-        at = parse_time(registered_at) if registered_at else self._now
-        if at is None:
-            add(line, "registered_at", registered_at, TIME_FIX)
-        elif withdraw and not registered_at:
-            add(line, "registered_at", "(empty)", f"a withdrawal needs its time: {TIME_FIX}")
-        elif at > self._latest:
-            add(line, "registered_at", registered_at, "write a time that is not ahead of now by more than 5 minutes")
-        if at is None or len(self._problems.found) > before:
-            return None
-        return RefusalEvent(
-            line, self._subscribers.hash(number), self._subscribers.seal(number), scope, value, withdraw, at,
-            source,
-        )  # fmt: skip
-
-    def _value_problem(self, scope: str, value: str) -> str:
-        if scope == "all":
-            return "leave it empty: the scope is all" if value else ""
-        if scope == "category":
-            return "" if value in self._purposes else f"name one of the purposes ({known(self._purposes)})"
-        if scope == "operator":
-            return "" if value in self._operators else f"name one of the operators ({known(self._operators)})"
-        if scope == "caller":
-            return canonical_number(self._plan, value)[1]
-        digits = value.removeprefix("+")
-        if digits.isascii() and digits.isdigit() and len(digits) <= MAX_PREFIX:
-            return ""
-        return "write the first digits of canonical numbers, e.g. +86571 or 950"
+    return merged.touched > 0

@@ -8,16 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from asyncpg import ExclusionViolationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.control.importer.problems import MAX_PROBLEMS, NO_PACK, ImportReport, Problems
+from gateway.control.importer.commit import Change, clock, put_in_force, refuse_barred, refuse_shrinking
+from gateway.control.importer.problems import NO_PACK, ImportReport, Problems
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
-from gateway.registry.model import Snapshot, Trunk
+from gateway.control.record import record_of
+from gateway.registry.model import NumberRange, Snapshot, Trunk
+from gateway.registry.shrink import DEFAULT_SHARE
+from gateway.registry.standing import Tenant
 from gateway.registry.validate import validate
-from gateway.store.ports import Conflict
-from gateway.store.sql import audit, outbox
+from gateway.registry.validate_document import check_documents, fresh_documents
 from gateway.store.sql import registry as sql
+from gateway.store.sql.documents import add_documents, load_documents
 from gateway.store.sql.engine import mapped_errors
 
 
@@ -27,11 +30,24 @@ class _HasId(Protocol):
 
 
 R = TypeVar("R", bound=_HasId)
+S = TypeVar("S", Tenant, Trunk, NumberRange)
+KEPT = ("state", "steps")
+"""What is set by command, and kept where a file leaves it out."""
 
 
-async def import_registry(engine: AsyncEngine, text: str, name: str, principal: str) -> ImportReport:
+async def import_registry(
+    engine: AsyncEngine,
+    text: str,
+    name: str,
+    principal: str,
+    *,
+    whole: bool = False,
+    allow_shrink: bool = False,
+    max_shrink: float = DEFAULT_SHARE,
+) -> ImportReport:
     """Put the rows of a registry file over the stored ones, by id. `name`: the file's path (plan files are
-    found from it).
+    found from it). `whole`: trunks, ranges and tenants the file does not name go; more than the share `max_shrink` of
+    them only with `allow_shrink`.
 
     The registry that would result is validated whole; one problem refuses everything. A file that says what
     is stored makes no new version. Raises ImportRefused, Conflict, Unavailable."""
@@ -42,41 +58,25 @@ async def import_registry(engine: AsyncEngine, text: str, name: str, principal: 
         async with engine.begin() as connection:
             await sql.lock_registry(connection)
             stored = await sql.load_snapshot(connection)
-            wanted = merged(stored, file)
-            note_invalid(validate(wanted), file, problems)
+            documents = await load_documents(connection)
+            wanted = merged(stored, file, whole)
+            fresh = fresh_documents(documents, file.documents)
+            note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
             problems.check()
             hint = "" if stored.pack else NO_PACK
             titles = await _new_titles(connection, file)
-            if wanted == stored and not titles:
+            if wanted == stored and not titles and not fresh:
                 return ImportReport("registry", name, file.rows, 0, stored.version, hint)
-            wanted = replace(wanted, version=stored.version + 1)
-            changed = _changed(stored.operators, wanted.operators), _changed(stored.trunks, wanted.trunks)
-            ranges = _changed(stored.ranges, wanted.ranges)
-            await sql.upsert_operators(connection, changed[0])
-            await sql.upsert_purposes(connection, [(key, wanted.purposes[key], titles[key]) for key in titles])
-            await sql.upsert_trunks(connection, changed[1])
-            await sql.save_state(connection, wanted)
-            try:
-                await sql.replace_ranges(connection, ranges)
-            except ExclusionViolationError as error:
-                raise Conflict(f"range: {error.detail}: two ranges overlap") from error
-            await outbox.announce(connection, outbox.REGISTRY)
-            count = len(changed[0]) + len(changed[1]) + len(ranges) + len(titles) + _plan_differs(stored, wanted)
-            await audit.record(
-                connection,
-                principal,
-                "import.registry",
-                Path(name).name,
-                {
-                    "version": wanted.version,
-                    "operators": [row.id for row in changed[0]],
-                    "trunks": [row.id for row in changed[1]],
-                    "ranges": [row.id for row in ranges[:MAX_PROBLEMS]],
-                    "purposes": list(titles),
-                    "changed": count,
-                },
+            refuse_shrinking(stored, wanted, allow_shrink, max_shrink)
+            now = await clock(connection)
+            fresh = [replace(one, recorded_by=one.recorded_by or principal) for one in fresh]
+            refuse_barred(record_of(stored, documents), wanted, now)
+            change = Change(
+                principal, "import.registry", Path(name).name, detail={"documents": [one.id for one in fresh]}
             )
-    return ImportReport("registry", name, file.rows, count, wanted.version, hint)
+            version, count = await put_in_force(connection, stored, wanted, change, titles, len(fresh))
+            await add_documents(connection, fresh)
+    return ImportReport("registry", name, file.rows, count, version, hint)
 
 
 async def _new_titles(connection: AsyncConnection, file: RegistryFile) -> dict[str, str]:
@@ -86,30 +86,28 @@ async def _new_titles(connection: AsyncConnection, file: RegistryFile) -> dict[s
     return {name: title for name, title in wanted.items() if stored.get(name) != title}
 
 
-def _plan_differs(stored: Snapshot, wanted: Snapshot) -> bool:
-    before = (stored.plan, stored.emergency, stored.country, stored.zone)
-    return before != (wanted.plan, wanted.emergency, wanted.country, wanted.zone)
-
-
-def merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
-    """The registry that would result. New operators and purposes get the next free numbers, in file order."""
+def merged(stored: Snapshot, file: RegistryFile, whole: bool = False) -> Snapshot:
+    """The registry that would result. New operators and purposes get the next free numbers, in file order; they are
+    never taken away, since consents name them."""
     purposes = dict(stored.purposes)
     for name in file.purposes:
         if name not in purposes:
-            purposes[name] = _next_number(purposes.values())
+            purposes[name] = next_number(purposes.values())
     operators = {row.id: row for row in stored.operators}
     for row in file.operators:
         known = operators.get(row.id)
-        number = known.number if known else _next_number([other.number for other in operators.values()])
-        operators[row.id] = replace(row, number=number)
+        number = known.number if known else next_number([other.number for other in operators.values()])
+        state = known.state if known and ("operator", row.id, "state") in file.unstated else row.state
+        operators[row.id] = replace(row, number=number, state=state)
     snapshot = replace(
         stored,
         operators=tuple(sorted(operators.values(), key=_by_id)),
+        tenants=_over(() if whole else stored.tenants, _as_set("tenant", stored.tenants, file.tenants, file)),
         trunks=_over(
-            stored.trunks,
-            [_as_drained(row, stored.trunks) for row in _with_secrets(stored.trunks, file.trunks)],
+            () if whole else stored.trunks,
+            as_at_hand(stored.trunks, _as_set("trunk", stored.trunks, file.trunks, file)),
         ),
-        ranges=_over(stored.ranges, file.ranges),
+        ranges=_over(() if whole else stored.ranges, _as_set("range", stored.ranges, file.ranges, file)),
         purposes=purposes,
     )
     if file.plan is None:
@@ -118,8 +116,27 @@ def merged(stored: Snapshot, file: RegistryFile) -> Snapshot:
     return replace(snapshot, plan=plan.entries, emergency=plan.emergency, country=plan.country, zone=plan.zone)
 
 
-def _next_number(used: Iterable[int]) -> int:
+def _as_set(kind: str, stored: Sequence[S], rows: Sequence[S], file: RegistryFile) -> list[S]:
+    """Rows with the states that were set by command, where the file states none: a file that is imported again neither
+    activates what was suspended nor brings back a number that was recalled."""
+    known = {row.id: row for row in stored}
+    found = []
+    for row in rows:
+        before = known.get(row.id)
+        kept = {} if before is None else {key: getattr(before, key) for key in KEPT if hasattr(row, key)}
+        left = {key: value for key, value in kept.items() if (kind, row.id, key) in file.unstated}
+        found.append(replace(row, **left) if left else row)
+    return found
+
+
+def next_number(used: Iterable[int]) -> int:
+    """A number nobody has or had: operators and purposes are never deleted."""
     return max(used, default=0) + 1
+
+
+def as_at_hand(stored: Sequence[Trunk], rows: Sequence[Trunk]) -> list[Trunk]:
+    """Trunks with what is set by command only: passwords, and next hops drained by hand."""
+    return [_as_drained(row, stored) for row in _with_secrets(stored, rows)]
 
 
 def _with_secrets(stored: Sequence[Trunk], rows: Sequence[Trunk]) -> list[Trunk]:
@@ -152,11 +169,6 @@ def _as_drained(row: Trunk, stored: Sequence[Trunk]) -> Trunk:
 
 def _by_id(row: _HasId) -> str:
     return row.id
-
-
-def _changed(stored: Sequence[R], wanted: Sequence[R]) -> list[R]:
-    before = {row.id: row for row in stored}
-    return [row for row in wanted if before.get(row.id) != row]
 
 
 def note_invalid(found: list[str], file: RegistryFile, problems: Problems) -> None:

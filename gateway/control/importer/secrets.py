@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.control.importer.commit import Change, put_in_force
 from gateway.control.importer.problems import ImportRefused, Problem
 from gateway.gate.seal import Sealer
 from gateway.keys import Keys
 from gateway.registry.model import Trunk
 from gateway.sip.digest import secret_of
-from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
 from gateway.store.sql.engine import mapped_errors
 
@@ -39,12 +39,10 @@ async def set_secret(
             if changed is None:
                 fix = f'import it first: digest = [{{user = "{user}"}}] at trunk {trunk_id} in a registry file'
                 raise _refused("user", user, fix)
-            version = stored.version + 1
-            await sql.upsert_trunks(connection, [changed])
-            await sql.save_state(connection, replace(stored, version=version))
-            await outbox.announce(connection, outbox.REGISTRY)
-            said = {"version": version, "user": user, "algorithms": list(algorithms)}
-            await audit.record(connection, principal, "trunk.secret", trunk_id, said)
+            trunks = tuple(changed if one.id == trunk_id else one for one in stored.trunks)
+            said = {"user": user, "algorithms": list(algorithms)}
+            change = Change(principal, "trunk.secret", trunk_id, detail=said)
+            version, _ = await put_in_force(connection, stored, replace(stored, trunks=trunks), change)
     return version, algorithms
 
 

@@ -6,30 +6,35 @@ which needs a second principal, and, by an operator's token, may hold that opera
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import text as sql_text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer.consents import import_consents, read_consents
-from gateway.control.importer.csvfile import read_rows
+from gateway.control.importer import consent_rows
+from gateway.control.importer.blocks import read_blocks, read_form, read_rows
+from gateway.control.importer.consents import import_consents
 from gateway.control.importer.packs import import_pack
 from gateway.control.importer.problems import ImportRefused, ImportReport, Problem, Problems
-from gateway.control.importer.refusals import import_refusals, read_refusals
+from gateway.control.importer.refusals import import_refusals
 from gateway.control.importer.registry import import_registry, merged, note_invalid
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
-from gateway.control.importer.subscriber import Subscribers
+from gateway.control.registry_admin.opens import openings
 from gateway.gate.pack import load_pack
 from gateway.keys import Keys
+from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
+from gateway.registry.standing import Tenant
 from gateway.registry.validate import validate
+from gateway.registry.validate_document import check_documents, fresh_documents
+from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.registry import load_plan, load_snapshot
+from gateway.store.sql.registry import load_snapshot
 
 KINDS: Final = ("consents", "refusals", "registry", "pack")
-READERS: Final = {"consents": read_consents, "refusals": read_refusals}
+LISTS: Final = ("consents", "refusals")
 
 
 async def import_uploaded(
@@ -37,14 +42,12 @@ async def import_uploaded(
 ) -> ImportReport:
     """Import a file of one of KINDS, or (`dry_run`) say what would be refused. `operator`: the one whose rows alone may
     be in it. Raises ImportRefused, PackError, Conflict, Unavailable, OSError."""
-    if kind in READERS:
+    if kind in LISTS:
         if operator:
             _check_operator(path, operator)
-        if dry_run:
-            return await _try_rows(engine, kind, path, keys)
         load = import_consents if kind == "consents" else import_refusals
-        report = await load(engine, path, keys, principal)
-        return replace(report, name=path.name)
+        report = await load(engine, path, keys, principal, dry_run=dry_run, name=path.name)
+        return replace(report, changed=0, hint=report.summary) if dry_run else report
     text = _text(path)
     if kind == "pack":
         if dry_run:
@@ -55,6 +58,7 @@ async def import_uploaded(
     file = read_registry_file(text, path.parent, problems)
     problems.check()
     await _check_opened(engine, file, problems)
+    await _check_activated(engine, file, problems)
     if dry_run:
         return await _try_registry(engine, file, problems)
     return replace(await import_registry(engine, text, str(path), principal), name=path.name)
@@ -72,11 +76,15 @@ def _refused(name: str, field: str, value: str, fix: str) -> ImportRefused:
 
 
 def _check_operator(path: Path, operator: str) -> None:
-    problems = Problems(path.name)
-    others = ("callee", "purpose", "granted_at", "expires_at", "evidence_uri", "event")
-    for line, cells in read_rows(path, ("operator",), others, problems):
-        if cells[0] != operator:
-            problems.add(line, "operator", cells[0], f"write {operator}: this token is bound to it")
+    problems = Problems(path.name, private=True)
+    form = read_form(path, consent_rows.REQUIRED, consent_rows.OPTIONAL, problems)
+    place = consent_rows.REQUIRED.index("operator")
+    for block in read_blocks(path, form, problems) if form else ():
+        for line, cells in read_rows(block, form, problems) if form else ():
+            if cells[place] != operator:
+                problems.add(line, "operator", cells[place], f"write {operator}: this token is bound to it")
+        if problems.full:
+            break
     problems.check()
 
 
@@ -105,20 +113,34 @@ async def _check_opened(engine: AsyncEngine, file: RegistryFile, problems: Probl
     problems.check()
 
 
-async def _try_rows(engine: AsyncEngine, kind: str, path: Path, keys: Keys) -> ImportReport:
-    problems = Problems(path.name)
+async def _check_activated(engine: AsyncEngine, file: RegistryFile, problems: Problems) -> None:
+    """What is suspended, closed or not enabled stays so: the file may say so of new rows only."""
     with mapped_errors():
         async with engine.connect() as connection:
-            stored = await load_plan(connection)
-    rows = sum(1 for _ in READERS[kind](path, stored, Subscribers(keys), datetime.now(UTC), problems))
+            stored = await load_snapshot(connection)
+    there = {(kind, row.id) for kind, rows in _kinds(stored) for row in rows}
+    for one in openings(stored, merged(stored, file)):
+        index = file.places.get((one.kind, one.subject))
+        if (one.kind, one.subject) in there and index is not None and not one.words.endswith("for outbound calls"):
+            fix = f"leave it out, then ask for approval: {one.words}"
+            problems.add(file.lines.line(one.kind, index, "state"), f"{one.kind} {one.subject}.state", "opened", fix)
     problems.check()
-    return ImportReport(kind, path.name, rows, 0)
+
+
+def _kinds(snapshot: Snapshot) -> tuple[tuple[str, Sequence[Operator | Tenant | Trunk | NumberRange]], ...]:
+    return (
+        ("operator", snapshot.operators), ("tenant", snapshot.tenants), ("trunk", snapshot.trunks),
+        ("range", snapshot.ranges),
+    )  # fmt: skip
 
 
 async def _try_registry(engine: AsyncEngine, file: RegistryFile, problems: Problems) -> ImportReport:
     with mapped_errors():
         async with engine.connect() as connection:
             stored = await load_snapshot(connection)
-    note_invalid(validate(merged(stored, file)), file, problems)
+            documents = await load_documents(connection)
+    wanted = merged(stored, file)
+    fresh = fresh_documents(documents, file.documents)
+    note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
     problems.check()
     return ImportReport("registry", problems.name, file.rows, 0, stored.version)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from gateway.registry.numbering import NumberingPlan
@@ -11,6 +13,9 @@ AHEAD_S = 300.0
 """Events further ahead than this are refused: a clock that is wrong would win every order."""
 TIME_FIX = "write an RFC 3339 time with its zone, e.g. 2024-01-31T09:00:00+08:00"
 NUMBER_FIX = "write a number of the plan, as +<country><number> or as a short code"
+MAX_TEXT = 2_048
+"""Characters of a free text cell (a URI, a source)."""
+AHEAD_FIX = "write a time that is not ahead of now by more than 5 minutes"
 UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for a grant whose time nobody knows: older than any revoke."""
 
@@ -44,3 +49,20 @@ def canonical_number(plan: NumberingPlan, text: str) -> tuple[str, str]:
     if number.canonical != text:
         return "", f"write it in canonical form: {number.canonical}"
     return text, ""
+
+
+def text_problem(text: str) -> str:
+    """What is wrong with a free text cell, or empty."""
+    if len(text) > MAX_TEXT:
+        return f"write at most {MAX_TEXT} characters"
+    return "" if text.isprintable() else "write printable UTF-8 text"
+
+
+def known(names: Iterable[str]) -> str:
+    """The first few names there are, for a message."""
+    return ", ".join(sorted(names)[:8]) or "there are none yet"
+
+
+def latest_time() -> datetime:
+    """Events after this are ahead of their time."""
+    return datetime.fromtimestamp(time.time(), UTC) + timedelta(seconds=AHEAD_S)

@@ -13,7 +13,7 @@ import hiredis
 
 from gateway.store.ports import StoreError
 from gateway.store.redis.address import RedisAddress, handshake, read_address
-from gateway.store.redis.connection import Connection, OnReplies, Replies
+from gateway.store.redis.connection import Connection, OnReplies, Replies, Turns
 from gateway.store.redis.names import SINGLE, ShardKeys
 
 CONNECT_TIMEOUT_S: Final = 1.0
@@ -50,17 +50,24 @@ class RedisLink:
     """Up or down. Each time it comes up the server is checked: a failover may have brought another."""
 
     __slots__ = (
-        "_connection", "_down_reason", "_loop", "_told", "address", "connections", "keys", "on_change", "on_up",
+        "_connection", "_down_reason", "_loop", "_told", "_turns", "address", "connections", "keys", "on_change",
+        "on_up",
     )  # fmt: skip
 
     def __init__(
-        self, url: str | RedisAddress, loop: asyncio.AbstractEventLoop | None = None, keys: ShardKeys = SINGLE
+        self,
+        url: str | RedisAddress,
+        loop: asyncio.AbstractEventLoop | None = None,
+        turns: Turns | None = None,
+        keys: ShardKeys = SINGLE,
     ) -> None:
-        """`url`: see `address.read_address`, which raises BadAddress. `keys`: of the shard this server is."""
+        """`url`: see `address.read_address`, which raises BadAddress. `turns`: told where what was read begins and
+        ends. `keys`: of the shard this server is."""
         self.address = read_address(url) if isinstance(url, str) else url
         """Where the server is looked for, each time anew."""
         self.keys = keys
         self._loop = loop or asyncio.get_running_loop()
+        self._turns = turns
         self._connection: Connection | None = None
         self.connections = 0
         """Times the link came up."""
@@ -137,15 +144,15 @@ class RedisLink:
                 self._loop.call_exception_handler({"message": "redis on_change callback failed", "exception": error})
 
     async def _open(self) -> Connection:
-        return await open_connection(self.address, self._loop)
+        return await open_connection(self.address, self._loop, self._turns)
 
 
 async def open_connection(
-    address: RedisAddress, loop: asyncio.AbstractEventLoop, *, sentinel: bool = False
+    address: RedisAddress, loop: asyncio.AbstractEventLoop, turns: Turns | None = None, *, sentinel: bool = False
 ) -> Connection:
     """A connection to a server that may be used. Raises StoreError, saying what is wrong. `sentinel`: what listens is a
     Sentinel, which keeps nothing."""
-    connection = Connection(loop)
+    connection = Connection(loop, turns)
     opened = False
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):

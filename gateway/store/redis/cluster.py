@@ -20,7 +20,7 @@ from gateway.store.redis.client import (
     open_connection,
     question,
 )
-from gateway.store.redis.connection import OnReplies
+from gateway.store.redis.connection import OnReplies, Turns
 from gateway.store.redis.names import PLACES, SINGLE, ShardKeys
 from gateway.store.redis.slots import ASK_MAP, Master, SlotMap, read_map
 
@@ -47,12 +47,18 @@ class ClusterLink:
     """As `RedisLink` where that is one server: up while any master is. Each master has its own link."""
 
     __slots__ = (
-        "_address", "_hint", "_links", "_loop", "_map", "_reason", "_seeds", "_settled", "_told", "by_place",
+        "_address", "_hint", "_links", "_loop", "_map", "_reason", "_seeds", "_settled", "_told", "_turns", "by_place",
         "on_change", "on_links", "on_up",
     )  # fmt: skip
 
-    def __init__(self, seeds: tuple[RedisAddress, ...], loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """`seeds`: some nodes of the cluster."""
+    def __init__(
+        self,
+        seeds: tuple[RedisAddress, ...],
+        loop: asyncio.AbstractEventLoop | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        """`seeds`: some nodes of the cluster. `turns`: as `RedisLink`."""
+        self._turns = turns
         self._seeds = seeds
         self._address = seeds[0]
         self._loop = loop or asyncio.get_running_loop()
@@ -192,7 +198,7 @@ class ClusterLink:
             callback(self.links)
 
     def _open(self, key: tuple[str, int, ShardKeys], master: Master) -> MasterLink:
-        link = RedisLink(self._address.at(master.host, master.port), self._loop, master.keys)
+        link = RedisLink(self._address.at(master.host, master.port), self._loop, self._turns, master.keys)
         entry = self._links[key] = MasterLink(link, asyncio.ensure_future(link.run(), loop=self._loop))
         link.on_change.append(lambda up, reason: self._changed(entry, str(master), up, reason))
         return entry

@@ -27,8 +27,10 @@ class ClusterLookup:
         deadline_s: float,
         loop: asyncio.AbstractEventLoop | None = None,
         key_check: bytes = b"",
+        wake: Callable[[], None] | None = None,
     ) -> None:
         """As `RedisLookup`."""
+        self._wake = wake
         self._cluster = cluster
         self._deadline = deadline_s
         self._loop = loop or asyncio.get_running_loop()
@@ -58,6 +60,11 @@ class ClusterLookup:
             self._dataset = (epoch, buckets)
             for lookup in self._lookups.values():
                 lookup.set_epoch(epoch, buckets)
+
+    def flush(self) -> None:
+        """As `RedisLookup.flush`, to each master."""
+        for lookup in self._lookups.values():
+            lookup.flush()
 
     def close(self) -> None:
         """As `RedisLookup.close`."""
@@ -94,7 +101,9 @@ class ClusterLookup:
             self._gone.add(lookup)
         for link in links:
             if link not in self._lookups:
-                lookup = self._lookups[link] = RedisLookup(link, self._deadline, self._loop, self._key_check)
+                lookup = self._lookups[link] = RedisLookup(
+                    link, self._deadline, self._loop, self._key_check, self._wake
+                )
                 lookup.on_breaker.append(self._breaker_changed)
                 if self._dataset is not None:
                     lookup.set_epoch(*self._dataset)

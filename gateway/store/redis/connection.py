@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from time import monotonic
+from typing import Any, Protocol, cast
 
 import hiredis
 
@@ -24,14 +25,27 @@ OnReplies = Callable[[Replies | None], None]
 """Called once: with the replies (hiredis.ReplyError objects among them), or None: the connection is lost."""
 
 
+class Turns(Protocol):
+    """Whoever acts on replies together: once on all that one read brought (`net.edge.Edge`)."""
+
+    def begin_turn(self) -> None:
+        """Replies follow."""
+        ...
+
+    def end_turn(self, now: float) -> None:
+        """These were all. `now`: monotonic seconds."""
+        ...
+
+
 class Connection:
     """What stands between `connection_made` and `connection_lost`: an `asyncio.Protocol` in all but its base, which a
     compiled class cannot have."""
 
-    __slots__ = ("_loop", "_pending", "_progress", "_reader", "_transport", "_watchdog", "lost", "reason")
+    __slots__ = ("_loop", "_pending", "_progress", "_reader", "_transport", "_turns", "_watchdog", "lost", "reason")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns | None = None) -> None:
         self._loop = loop
+        self._turns = turns
         self._reader = hiredis.Reader()
         self._pending: deque[_Request] = deque()
         self._progress = 0.0
@@ -51,7 +65,7 @@ class Connection:
         if transport is None or len(pending) >= MAX_PENDING:
             return False
         if not pending:
-            self._progress = self._loop.time()
+            self._progress = monotonic()
         pending.append(_Request(n_replies, callback))
         transport.write(commands)
         return True
@@ -80,9 +94,18 @@ class Connection:
         self._watchdog = self._loop.call_later(STUCK_AFTER_S / 4, self._watch)
 
     def data_received(self, data: bytes) -> None:
+        self._progress = now = monotonic()
+        turns = self._turns
+        if turns is None:
+            self._pass_on(data)
+        else:
+            turns.begin_turn()
+            self._pass_on(data)
+            turns.end_turn(now)
+
+    def _pass_on(self, data: bytes) -> None:
         reader = self._reader
         pending = self._pending
-        self._progress = self._loop.time()
         try:
             reader.feed(data)
             gets = reader.gets
@@ -113,7 +136,7 @@ class Connection:
         """See `pause_writing`."""
 
     def _watch(self) -> None:
-        if self._pending and self._loop.time() - self._progress > STUCK_AFTER_S:
+        if self._pending and monotonic() - self._progress > STUCK_AFTER_S:
             self.cut(f"no answer for {STUCK_AFTER_S:g} s")
             return
         self._watchdog = self._loop.call_later(STUCK_AFTER_S / 4, self._watch)

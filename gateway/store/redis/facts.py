@@ -18,7 +18,7 @@ from policies.facts import CONSENT_LIVE
 
 REPLIES_PER_CALLEE: Final = 2
 
-_ALL_BITS: Final = 64
+_TOP_BITS: Final = 32
 
 OTHER_KEY_TEXT: Final = "pseudonym key differs from the data set's"
 
@@ -54,16 +54,16 @@ class Dataset:
         """Reply to `head_command` while this is the dataset in force."""
         self._marker = layout.marker_value(epoch)
         self._templates = _templates(epoch, clustered)
-        self._place_shift = PLACE_SHIFT if clustered else _ALL_BITS
+        self._place_shift = PLACE_SHIFT - _TOP_BITS if clustered else _TOP_BITS
 
     def commands(self, callee_hash: bytes, operator: int, purpose: int) -> bytes:
         """The two commands. `callee_hash`: 8 bytes; `operator` 0..65535, `purpose` 0..255 (0: none)."""
         # layout.bucket_of, refusal_number and consent_field, written out: this is paid by every call
-        number = int.from_bytes(callee_hash, "big")
-        bucket = ((number >> 32) * self.buckets) >> 32
-        refuses_all = layout.MEMBER_BASE + ((number & layout.LOW48) << 8)
+        top = int.from_bytes(callee_hash[:4], "big")
+        bucket = (top * self.buckets) >> 32
         field = callee_hash[2:]
-        return self._templates[number >> self._place_shift] % (
+        refuses_all = layout.MEMBER_BASE + (int.from_bytes(field, "big") << 8)
+        return self._templates[top >> self._place_shift] % (
             bucket, field + (operator << 8 | purpose).to_bytes(3, "big"), field, bucket, refuses_all,
             refuses_all + purpose,
         )  # fmt: skip

@@ -10,7 +10,7 @@ Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits; `names` has 
 | `cg:registry:V` | string | registry snapshot, version V: JSON of `registry.model.Snapshot`               |
 | `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; refusals of   |
 |                 |        | the other scopes: `scoped_field` -> `encode_scoped`; marker                   |
-| `cg:E:r:{B}`    | set    | refusals of scope all and category: `refusal_member`; marker                  |
+| `cg:E:r:{B}`    | set    | refusals of scope all and category, no time band: `refusal_member`; marker    |
 | `cg:E:w:S`      | string | projector's watermark of shard S, kept in that shard: `encode_watermark`      |
 
 Both keys of a bucket carry the marker of its epoch, also when they hold nothing else: the hash the field
@@ -77,7 +77,7 @@ MEMBER_BASE: Final = 10**17
 
 LOW48: Final = (1 << 48) - 1
 
-_SCOPE_LETTERS: Final = {"caller_prefix": "p", "caller": "c", "operator": "o"}
+_SCOPE_LETTERS: Final = {"all": "a", "category": "k", "caller_prefix": "p", "caller": "c", "operator": "o"}
 _SCOPES: Final = {letter: scope for scope, letter in _SCOPE_LETTERS.items()}
 
 _snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
@@ -174,9 +174,12 @@ def scoped_field(callee_hash: bytes) -> bytes:
 
 
 def encode_scoped(refusals: Iterable[ScopedRefusal]) -> bytes:
-    """All scoped refusals of one callee: the scope's letter and the value of each, with commas between. As short as it
-    can be: one value above 64 bytes takes the compact encoding from its whole bucket. No refusals: delete the field."""
-    return ",".join([_SCOPE_LETTERS[refusal.scope] + refusal.value for refusal in refusals]).encode()
+    """All scoped refusals of one callee, a line of each: the scope's letter, the value and, behind a tab, the time band
+    if it has one. As short as it can be: one value above 64 bytes takes the compact encoding from its whole bucket. No
+    refusals: delete the field."""
+    return "\n".join(
+        [_SCOPE_LETTERS[one.scope] + one.value + ("\t" + one.band if one.band else "") for one in refusals]
+    ).encode()
 
 
 def decode_scoped(value: bytes | None) -> tuple[ScopedRefusal, ...]:
@@ -184,7 +187,8 @@ def decode_scoped(value: bytes | None) -> tuple[ScopedRefusal, ...]:
     if value is None:
         return ()
     try:
-        return tuple([ScopedRefusal(_SCOPES[word[:1]], word[1:]) for word in value.decode().split(",")])
+        lines = [line.partition("\t") for line in value.decode().split("\n")]
+        return tuple([ScopedRefusal(_SCOPES[place[:1]], place[1:], band) for place, _, band in lines])
     except KeyError:
         raise ValueError(f"scoped refusals {value!r}") from None
 

@@ -50,7 +50,7 @@ class RedisLookup:
 
     __slots__ = (
         "_asks", "_breaker", "_clustered", "_dataset", "_deadline", "_head_command", "_key_check", "_link", "_loop",
-        "_probe", "_timer", "_turns", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups",
+        "_probe", "_timer", "_turns", "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups",
         "on_breaker", "timeouts", "unreachable",
     )  # fmt: skip
 
@@ -60,14 +60,17 @@ class RedisLookup:
         deadline_s: float,
         loop: asyncio.AbstractEventLoop | None = None,
         key_check: bytes = b"",
+        wake: Callable[[], None] | None = None,
     ) -> None:
         """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms). `key_check`: `layout.key_check` of
-        our pseudonym key; a dataset made with another is unavailable. b"": not checked."""
+        our pseudonym key; a dataset made with another is unavailable. b"": not checked. `wake`: told that there is
+        something to `flush`; None: it is flushed at the end of the loop's turn."""
         self._key_check = key_check
         self._link = link
         self._head_command = head_command(link.keys)
         self._clustered = bool(link.keys.tag)
         self._loop = loop or asyncio.get_running_loop()
+        self._wake = wake or self._flush_soon
         self._deadline = deadline_s
         self._dataset: Dataset | None = None
         self._asks: list[Ask] = []
@@ -115,7 +118,7 @@ class RedisLookup:
         if len(callee_hash) != layout.HASH_BYTES or operator >> 16 or purpose >> 8:
             raise ValueError(f"lookup of {len(callee_hash)} bytes, operator {operator}, purpose {purpose}")
         if not self._asks:
-            self._loop.call_soon(self._flush)
+            self._wake()
         self._asks.append((callee_hash, operator, purpose, now, reply))
 
     def ask_again(self, ask: Ask, asked_at: float) -> None:
@@ -140,9 +143,16 @@ class RedisLookup:
         self._timer = self._probe = None
         while self._turns:
             self._refuse(self._turns.popleft(), "lookup closed", LINK_DOWN)
+        asks, self._asks = self._asks, []
+        self._refuse(Turn(asks, 0.0), "lookup closed", LINK_DOWN)
 
-    def _flush(self) -> None:
+    def _flush_soon(self) -> None:
+        self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
         """End of the turn: everything asked in it leaves in one write."""
+        if not self._asks:
+            return
         asks, self._asks = self._asks, []
         self.lookups += len(asks)
         turn = Turn(asks, self._loop.time())
@@ -197,10 +207,7 @@ class RedisLookup:
                 reason = MOVED if isinstance(error, Elsewhere) else NO_DATA_SET
                 answer = Unavailable(f"redis holds no valid data: {error}", reason)
             at += REPLIES_PER_CALLEE
-            try:
-                reply(answer)
-            except Exception as error:  # as in `_tell`
-                self._failed(error)
+            self._tell(reply, answer)
 
     def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
@@ -270,10 +277,7 @@ class RedisLookup:
         try:
             reply(answer)
         except Exception as error:  # a caller's fault must not leave the other asks of the turn unanswered
-            self._failed(error)
-
-    def _failed(self, error: Exception) -> None:
-        self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
+            self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
 
     def _count_latency(self, elapsed: float, asks: int) -> None:
         self.latency_sum += elapsed * asks

@@ -14,7 +14,7 @@ from typing import Final
 from gateway.store.ports import StoreError
 from gateway.store.redis.address import Deployment, RedisAddress, command
 from gateway.store.redis.client import CONNECT_TIMEOUT_S, RedisLink, open_connection, question
-from gateway.store.redis.connection import Connection, OnReplies
+from gateway.store.redis.connection import Connection, OnReplies, Turns
 from gateway.store.redis.names import ShardKeys
 
 POLL_S: Final = 0.5
@@ -84,10 +84,12 @@ class SentinelWatch:
 class SentinelLink:
     """As `RedisLink`, to the server that the Sentinels name."""
 
-    def __init__(self, deployment: Deployment, loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def __init__(
+        self, deployment: Deployment, loop: asyncio.AbstractEventLoop | None = None, turns: Turns | None = None
+    ) -> None:
         self._loop = loop or asyncio.get_running_loop()
         self._watch = SentinelWatch(deployment, self._loop)
-        self.link = RedisLink(deployment.master, self._loop)
+        self.link = RedisLink(deployment.master, self._loop, turns)
         """To the master, once one is known: its address has no host before."""
         self._reason = "no Sentinel answered yet"
         self.on_master: list[Callable[[RedisAddress], None]] = []

@@ -109,11 +109,14 @@ async def decide(connection: AsyncConnection, approval_id: int, state: str, by: 
 
 
 async def share_a_hand(connection: AsyncConnection, one: str, other: str) -> bool:
-    """Whether one of two principals made the other's token, and so has seen it: they may be one person."""
+    """Whether one of two principals made the other's token, or that of whoever did: he has seen it, so the two may be
+    one person."""
     row = await connection.execute(
         text(
-            "SELECT EXISTS (SELECT FROM tokens WHERE name = :one AND principal = :other "
-            "OR name = :other AND principal = :one)"
+            "WITH RECURSIVE makers (name, maker) AS ("
+            "SELECT name, principal FROM tokens WHERE name IN (:one, :other) "
+            "UNION SELECT makers.name, tokens.principal FROM makers JOIN tokens ON tokens.name = makers.maker) "
+            "SELECT EXISTS (SELECT FROM makers WHERE (name, maker) IN ((:one, :other), (:other, :one)))"
         ),
         {"one": one, "other": other},
     )

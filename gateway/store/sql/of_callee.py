@@ -8,6 +8,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.sql.refusals import OWN
+
 
 @dataclass(frozen=True, slots=True)
 class ConsentRow:
@@ -19,6 +21,10 @@ class ConsentRow:
     expires_at: datetime | None
     revoked_at: datetime | None
     evidence_uri: str
+    evidence_sha256: str
+    """Hex."""
+    evidence_method: str
+    evidence_at: datetime | None
 
     def state(self, at: datetime) -> str:
         """`live`, `expired` or `revoked`; at equal times the revoke wins."""
@@ -33,9 +39,13 @@ class RefusalRow:
 
     scope: str
     value: str
+    band: str
+    list: str
+    """Whose it is: empty (ours), `feed:ID`, `home:ID`."""
     declared_at: datetime | None
     withdrawn_at: datetime | None
     source: str
+    agreement: str
 
     @property
     def in_force(self) -> bool:
@@ -49,22 +59,26 @@ async def consents_of(connection: AsyncConnection, callee_hash: bytes, operator:
     """By operator and purpose; `operator`: only that one's."""
     rows = await connection.execute(
         text(
-            "SELECT o.id, p.name, c.granted_at, c.expires_at, c.revoked_at, coalesce(c.evidence_uri, '') "
+            "SELECT o.id, p.name, c.granted_at, c.expires_at, c.revoked_at, coalesce(c.evidence_uri, ''), "
+            "coalesce(encode(c.evidence_sha256, 'hex'), ''), coalesce(c.evidence_method, ''), c.evidence_at "
             "FROM consents c JOIN operators o ON o.number = c.operator JOIN purposes p ON p.number = c.purpose "
-            "WHERE c.callee_hash = :hash AND (:operator = '' OR o.id = :operator) ORDER BY o.id, p.name"
+            "WHERE c.callee_hash = :hash AND (:operator = '' OR o.id = :operator) "
+            "AND (c.granted_at IS NOT NULL OR c.revoked_at IS NOT NULL) ORDER BY o.id, p.name"
         ),
         {"hash": callee_hash, "operator": operator},
     )
     return [ConsentRow(*row) for row in rows]
 
 
-async def refusals_of(connection: AsyncConnection, callee_hash: bytes) -> list[RefusalRow]:
-    """By scope and value."""
+async def refusals_of(connection: AsyncConnection, callee_hash: bytes, home: str = OWN) -> list[RefusalRow]:
+    """By scope, value and band: those in our own list and in feeds, or (`home`: its list) those of a resale operator's
+    users alone, which are nobody else's business."""
     rows = await connection.execute(
         text(
-            "SELECT scope, value, declared_at, withdrawn_at, source FROM refusals WHERE callee_hash = :hash "
-            "ORDER BY scope, value"
+            "SELECT scope, value, band, list, declared_at, withdrawn_at, source, agreement FROM refusals "
+            "WHERE callee_hash = :hash AND (list = :home OR (:home = '' AND list LIKE 'feed:%')) "
+            "AND (declared_at IS NOT NULL OR withdrawn_at IS NOT NULL) ORDER BY scope, value, band, list"
         ),
-        {"hash": callee_hash},
+        {"hash": callee_hash, "home": home},
     )
     return [RefusalRow(*row) for row in rows]

@@ -22,14 +22,20 @@ class ConsentRow(NamedTuple):
     expires_at: float | None
     revoked_at: float | None
 
+    @property
+    def void(self) -> bool:
+        """Neither granted nor revoked: an import that made the row was rolled back."""
+        return not self.live and self.revoked_at is None
+
 
 class RefusalRow(NamedTuple):
-    """A refusal as it stands."""
+    """A refusal as it stands, over all lists that hold it."""
 
     callee_hash: bytes
     scope: str
     value: str
     in_force: bool
+    band: str = ""
 
 
 _CONSENT = (
@@ -37,11 +43,20 @@ _CONSENT = (
     "extract(epoch FROM expires_at)::float8, extract(epoch FROM revoked_at)::float8 FROM consents "
 )
 _REFUSAL = (
-    "SELECT callee_hash, scope, value, coalesce(declared_at >= coalesce(withdrawn_at, '-infinity'), false) "
-    "FROM refusals "
+    "SELECT callee_hash, scope, value, "
+    "coalesce(bool_or(declared_at >= coalesce(withdrawn_at, '-infinity')), false), band FROM refusals "
 )
-_RANGE = "WHERE callee_hash >= $1 AND ($2::bytea IS NULL OR callee_hash < $2) ORDER BY callee_hash"
-_SCOPED = "AND scope NOT IN ('all', 'category')"
+_TOGETHER = " GROUP BY callee_hash, scope, value, band ORDER BY callee_hash, scope, value, band"
+"""Two lists may hold the same refusal: it is in force while it is in one of them."""
+_CHANGED_REFUSALS = (
+    "SELECT DISTINCT callee_hash, scope, value, EXISTS (SELECT FROM refusals AS o WHERE "
+    "(o.callee_hash, o.scope, o.value, o.band) = (r.callee_hash, r.scope, r.value, r.band) "
+    "AND o.declared_at >= coalesce(o.withdrawn_at, '-infinity')), band FROM refusals AS r "
+    "WHERE change = ANY($1::bigint[])"
+)
+_RANGE = "WHERE callee_hash >= $1 AND ($2::bytea IS NULL OR callee_hash < $2)"
+_NOT_VOID = "AND (granted_at IS NOT NULL OR revoked_at IS NOT NULL)"
+_SCOPED = "AND (scope NOT IN ('all', 'category') OR band <> '')"
 
 
 async def changed_consents(raw: Any, changes: Sequence[int]) -> AsyncIterator[ConsentRow]:
@@ -52,27 +67,27 @@ async def changed_consents(raw: Any, changes: Sequence[int]) -> AsyncIterator[Co
 
 async def changed_refusals(raw: Any, changes: Sequence[int]) -> AsyncIterator[RefusalRow]:
     """Refusals last changed by these outbox rows."""
-    async for row in raw.cursor(_REFUSAL + "WHERE change = ANY($1::bigint[])", changes, prefetch=BATCH):
+    async for row in raw.cursor(_CHANGED_REFUSALS, changes, prefetch=BATCH):
         yield RefusalRow(*row)
 
 
 async def scoped_refusals(raw: Any, hashes: Sequence[bytes]) -> list[RefusalRow]:
-    """Refusals in force of these callees that are neither `all` nor `category`, in a fixed order."""
-    rows = await raw.fetch(
-        _REFUSAL + f"WHERE callee_hash = ANY($1::bytea[]) {_SCOPED} ORDER BY callee_hash, scope, value", hashes
-    )
+    """Refusals in force of these callees that are neither `all` nor `category`, or have a time band, in a fixed
+    order."""
+    rows = await raw.fetch(_REFUSAL + f"WHERE callee_hash = ANY($1::bytea[]) {_SCOPED}" + _TOGETHER, hashes)
     return [row for row in map(RefusalRow._make, rows) if row.in_force]
 
 
 async def consents_between(raw: Any, low: bytes, high: bytes | None) -> AsyncIterator[ConsentRow]:
     """Consents with low <= hash < high (None: no upper bound), in hash order."""
-    async for row in raw.cursor(_CONSENT + _RANGE, low, high, prefetch=BATCH):
+    query = f"{_CONSENT}{_RANGE} {_NOT_VOID} ORDER BY callee_hash"
+    async for row in raw.cursor(query, low, high, prefetch=BATCH):
         yield ConsentRow(*row)
 
 
 async def refusals_between(raw: Any, low: bytes, high: bytes | None) -> AsyncIterator[RefusalRow]:
     """Refusals with low <= hash < high (None: no upper bound), in hash order."""
-    async for row in raw.cursor(_REFUSAL + _RANGE + ", scope, value", low, high, prefetch=BATCH):
+    async for row in raw.cursor(_REFUSAL + _RANGE + _TOGETHER, low, high, prefetch=BATCH):
         yield RefusalRow(*row)
 
 
@@ -87,7 +102,8 @@ async def entries(raw: Any) -> int:
     return int(
         await raw.fetchval(
             "SELECT greatest((SELECT count(*) FROM consents) + count(*) FILTER (WHERE NOT plain), "
-            "count(*) FILTER (WHERE plain)) FROM (SELECT scope IN ('all', 'category') AS plain FROM refusals) AS found"
+            "count(*) FILTER (WHERE plain)) "
+            "FROM (SELECT scope IN ('all', 'category') AND band = '' AS plain FROM refusals) AS found"
         )
     )
 

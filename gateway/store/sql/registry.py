@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from asyncpg import Range
@@ -12,9 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.registry.model import DigestAccount, NextHop, NumberRange, Operator, PlanEntry, Snapshot, Trunk
-from gateway.store.sql import schema
+from gateway.registry.model import DigestAccount, NextHop, NumberRange, Operator, PlanEntry, Snapshot, Step, Trunk
+from gateway.registry.standing import Restriction, Tenant
+from gateway.store.sql import schema, schema_papers
 from gateway.store.sql.engine import driver
+from gateway.store.sql.feeds import snapshot_feeds
 from gateway.store.sql.records import next_hop, next_hop_text
 
 _DIGIT_BITS = 54
@@ -22,10 +24,26 @@ _DIGIT_BITS = 54
 _BARE = 1 << 61
 """Short codes apart from E.164 numbers of the same digits."""
 _plan_decoder = msgspec.json.Decoder(list[PlanEntry])
+_step_decoder = msgspec.json.Decoder(list[Step])
+_NO_STEPS: tuple[Step, ...] = ()
+RANGES = (
+    "SELECT id, first, last, operator, trunks, egress, outbound, inbound, purposes, certificate, filing, "
+    "coalesce(extract(epoch FROM valid_from), 0)::float8, coalesce(extract(epoch FROM valid_to), 0)::float8, "
+    "state, steps::text, length, regions, carriers, tenant FROM number_ranges"
+)
+"""In the order of `NumberRange`'s fields."""
+_OPERATORS = "SELECT id, name, number, operator_class, state, credit_code FROM operators ORDER BY id"
+_RESTRICTIONS = (
+    "SELECT id, subject_kind, subject, reason, extract(epoch FROM from_at)::float8, "
+    "coalesce(extract(epoch FROM to_at), 0)::float8 FROM restrictions WHERE to_at IS NULL OR to_at > now() ORDER BY id"
+)
+
+Deletable = Literal["trunks", "number_ranges", "tenants"]
 
 _RANGE_COLUMNS = (
     "id", "first", "last", "operator", "trunks", "egress", "outbound", "inbound", "purposes", "certificate",
-    "filing", "valid_from", "valid_to", "state", "numbers", "validity",
+    "filing", "valid_from", "valid_to", "state", "numbers", "validity", "steps", "length", "regions", "carriers",
+    "tenant",
 )  # fmt: skip
 
 
@@ -50,27 +68,26 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
     state = (
         await connection.execute(text("SELECT version, plan::text, emergency, country, zone, pack FROM registry_state"))
     ).one()
-    operators = await connection.execute(
-        text("SELECT id, name, number, operator_class, state FROM operators ORDER BY id")
-    )
+    operators = await connection.execute(text(_OPERATORS))
+    tenants = await connection.execute(text("SELECT id, operator, name, credit_code, state FROM tenants ORDER BY id"))
+    restrictions = await connection.execute(text(_RESTRICTIONS))
     trunks = await connection.execute(schema.trunks.select().order_by(schema.trunks.c.id))
     purposes = await connection.execute(text("SELECT name, number FROM purposes ORDER BY number"))
-    ranges = await (await driver(connection)).fetch(
-        "SELECT id, first, last, operator, trunks, egress, outbound, inbound, purposes, certificate, filing, "
-        "coalesce(extract(epoch FROM valid_from), 0)::float8, coalesce(extract(epoch FROM valid_to), 0)::float8, "
-        "state FROM number_ranges ORDER BY id"
-    )
+    ranges = await (await driver(connection)).fetch(f"{RANGES} ORDER BY id")
     return Snapshot(
         version=int(state[0]),
-        operators=tuple(Operator(row[0], row[1], row[2], row[3], row[4]) for row in operators),
-        trunks=tuple(_trunk(row._mapping) for row in trunks),
-        ranges=tuple(_range(row) for row in ranges),
+        operators=tuple(Operator(*row) for row in operators),
+        trunks=tuple(trunk_of(row._mapping) for row in trunks),
+        ranges=tuple(range_of(row) for row in ranges),
         plan=tuple(_plan_decoder.decode(state[1])),
         emergency=tuple(state[2]),
         purposes={row[0]: int(row[1]) for row in purposes},
         country=state[3],
         zone=state[4],
         pack=state[5],
+        tenants=tuple(Tenant(*row) for row in tenants),
+        restrictions=tuple(Restriction(*row) for row in restrictions),
+        feeds=await snapshot_feeds(connection),
     )
 
 
@@ -79,13 +96,11 @@ async def load_plan(connection: AsyncConnection) -> Snapshot:
     state = (
         await connection.execute(text("SELECT version, plan::text, emergency, country, zone, pack FROM registry_state"))
     ).one()
-    operators = await connection.execute(
-        text("SELECT id, name, number, operator_class, state FROM operators ORDER BY id")
-    )
+    operators = await connection.execute(text(_OPERATORS))
     purposes = await connection.execute(text("SELECT name, number FROM purposes ORDER BY number"))
     return Snapshot(
         version=int(state[0]),
-        operators=tuple(Operator(row[0], row[1], row[2], row[3], row[4]) for row in operators),
+        operators=tuple(Operator(*row) for row in operators),
         plan=tuple(_plan_decoder.decode(state[1])),
         emergency=tuple(state[2]),
         purposes={row[0]: int(row[1]) for row in purposes},
@@ -122,10 +137,25 @@ async def upsert_operators(connection: AsyncConnection, rows: Iterable[Operator]
     """Insert or overwrite by id. An operator's number never changes."""
     values: list[dict[str, object]] = [
         {"id": row.id, "number": row.number, "name": row.name, "operator_class": row.operator_class,
-         "state": row.state}
+         "state": row.state, "credit_code": row.credit_code}
         for row in rows
     ]  # fmt: skip
     await _upsert(connection, schema.operators, values)
+
+
+async def upsert_tenants(connection: AsyncConnection, rows: Iterable[Tenant]) -> None:
+    """Insert or overwrite by id."""
+    values: list[dict[str, object]] = [
+        {"id": row.id, "operator": row.operator, "name": row.name, "credit_code": row.credit_code, "state": row.state}
+        for row in rows
+    ]
+    await _upsert(connection, schema_papers.tenants, values)
+
+
+async def delete_rows(connection: AsyncConnection, table: Deletable, ids: Sequence[str]) -> None:
+    """Delete rows by id. Operators and purposes are never deleted: consents name their numbers."""
+    if ids:
+        await connection.execute(text(f"DELETE FROM {table} WHERE id = ANY(:ids)"), {"ids": list(ids)})
 
 
 async def upsert_purposes(connection: AsyncConnection, rows: Iterable[tuple[str, int, str]]) -> None:
@@ -144,6 +174,9 @@ async def upsert_trunks(connection: AsyncConnection, rows: Iterable[Trunk]) -> N
             "emergency_cli": row.emergency_cli, "answers": [list(answer) for answer in row.answers],
             "needs_asserted": row.needs_asserted, "ports": list(row.ports), "transports": list(row.transports),
             "tls_names": list(row.tls_names), "algorithms": list(row.algorithms),
+            "outbound": row.outbound, "inbound": row.inbound, "carrier": row.carrier, "circuit": row.circuit,
+            "contract": row.contract, "contract_from": moment(row.contract_from),
+            "contract_to": moment(row.contract_to), "agreement": row.agreement, "region": row.region,
             "digest": [[one.user, one.realm, [list(secret) for secret in one.secrets]] for one in row.digest],
         }
         for row in rows
@@ -171,7 +204,8 @@ async def _upsert(connection: AsyncConnection, table: Any, values: list[dict[str
     await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=kept), values)
 
 
-def _trunk(row: Any) -> Trunk:
+def trunk_of(row: Any) -> Trunk:
+    """A row of `trunks`."""
     return Trunk(
         id=row["id"],
         side=row["side"],
@@ -194,6 +228,15 @@ def _trunk(row: Any) -> Trunk:
             for user, realm, secrets in row["digest"]
         ),
         algorithms=tuple(row["algorithms"]),
+        outbound=row["outbound"],
+        inbound=row["inbound"],
+        carrier=row["carrier"],
+        circuit=row["circuit"],
+        contract=row["contract"],
+        contract_from=seconds(row["contract_from"]),
+        contract_to=seconds(row["contract_to"]),
+        agreement=row["agreement"],
+        region=row["region"],
     )
 
 
@@ -204,19 +247,34 @@ def _known_hop(stored: str) -> NextHop:
     return hop
 
 
-def _range(row: Any) -> NumberRange:
+def range_of(row: Any) -> NumberRange:
+    """A row of `RANGES`."""
     return NumberRange(
         row[0], row[1], row[2], row[3], tuple(row[4]), tuple(row[5]), row[6], row[7], tuple(row[8]), row[9],
-        row[10], row[11], row[12], row[13],
+        row[10], row[11], row[12], row[13], _steps(row[14]), row[15], tuple(row[16]), tuple(row[17]), row[18],
     )  # fmt: skip
 
 
+def _steps(stored: str) -> tuple[Step, ...]:
+    return _NO_STEPS if stored == "[]" else tuple(_step_decoder.decode(stored))
+
+
+def moment(at: float) -> datetime | None:
+    """Epoch seconds as PostgreSQL takes them; None for 0, which is open."""
+    return datetime.fromtimestamp(at, UTC) if at else None
+
+
+def seconds(at: datetime | None) -> float:
+    """A stored time as epoch seconds; 0 for none."""
+    return at.timestamp() if at is not None else 0.0
+
+
 def _range_record(row: NumberRange) -> tuple[object, ...]:
-    valid_from = datetime.fromtimestamp(row.valid_from, UTC) if row.valid_from else None
-    valid_to = datetime.fromtimestamp(row.valid_to, UTC) if row.valid_to else None
+    valid_from, valid_to = moment(row.valid_from), moment(row.valid_to)
     return (
         row.id, row.first, row.last, row.operator, list(row.trunks), list(row.egress), row.outbound,
         row.inbound, list(row.purposes), row.certificate, row.filing, valid_from, valid_to, row.state,
         Range(range_key(row.first), range_key(row.last), lower_inc=True, upper_inc=True),
         Range(valid_from, valid_to, lower_inc=True, upper_inc=False),
+        msgspec.json.encode(row.steps).decode(), row.length, list(row.regions), list(row.carriers), row.tenant,
     )  # fmt: skip

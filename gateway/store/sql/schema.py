@@ -1,6 +1,7 @@
 """The tables. `migrations/` makes them; a test holds both against each other.
 
-Words as in DESIGN §4. Times are timestamptz (UTC). `change` is the outbox row that changed a row last.
+`schema_lists` has those of consents and refusals, `schema_papers` those of papers. Words as in DESIGN §4.
+Times are timestamptz (UTC). `change` is the outbox row that changed a row last.
 """
 
 from __future__ import annotations
@@ -10,13 +11,11 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -25,19 +24,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, INT8RANGE, JSONB, TSTZRANGE, ExcludeConstraint
 
-metadata = MetaData()
+from gateway.store.sql import schema_lists, schema_papers
+from gateway.store.sql.schema_base import metadata
+from gateway.store.sql.schema_base import text_column as _text
+from gateway.store.sql.schema_base import texts_column as _texts
+from gateway.store.sql.schema_base import time_column as _time
 
-_NOW = text("now()")
-
-
-def _time(name: str, *, required: bool = False, now: bool = False) -> Column[object]:
-    return Column(
-        name,
-        DateTime(timezone=True),
-        nullable=not (required or now),
-        server_default=_NOW if now else None,
-    )
-
+__all__ = ["metadata", "schema_lists", "schema_papers"]
 
 # --- registry
 # -------------------------------------------------------------------------------------------------
@@ -66,6 +59,7 @@ operators = Table(
     Column("name", Text, nullable=False),
     Column("operator_class", Text, nullable=False),
     Column("state", Text, nullable=False),
+    _text("credit_code"),
     CheckConstraint("number BETWEEN 1 AND 65535", name="operators_number"),
 )
 
@@ -100,6 +94,15 @@ trunks = Table(
     # [user, realm, [[algorithm, sealed H(A1)], …]], …
     Column("digest", JSONB, nullable=False),
     Column("algorithms", ARRAY(Text), nullable=False),
+    Column("outbound", Boolean, nullable=False, server_default=text("true")),
+    Column("inbound", Boolean, nullable=False, server_default=text("true")),
+    _text("carrier"),
+    _text("circuit"),
+    _text("contract"),
+    _time("contract_from"),
+    _time("contract_to"),
+    _text("agreement"),
+    _text("region"),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
 )
 
@@ -124,6 +127,12 @@ number_ranges = Table(
     # of unequal length never overlap; range types alone need no extension for the exclusion.
     Column("numbers", INT8RANGE, nullable=False),
     Column("validity", TSTZRANGE, nullable=False),
+    # [from (epoch seconds), state], …
+    Column("steps", JSONB, nullable=False, server_default=text("'[]'::jsonb")),
+    Column("length", SmallInteger, nullable=False, server_default=text("0")),
+    _texts("regions"),
+    _texts("carriers"),
+    _text("tenant"),
     ExcludeConstraint(("numbers", "&&"), ("validity", "&&"), name="number_ranges_overlap", using="gist"),
 )
 
@@ -137,125 +146,6 @@ packs = Table(
     Column("principal", Text, nullable=False),
     _time("imported_at", now=True),
     PrimaryKeyConstraint("id", "version"),
-)
-
-documents = Table(
-    "documents",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("operator", Text, ForeignKey("operators.id"), nullable=False),
-    # licence, promise, certificate, filing, agreement, …
-    Column("kind", Text, nullable=False),
-    Column("reference", Text, nullable=False),
-    _time("valid_from"),
-    _time("valid_to"),
-    Column("sha256", LargeBinary, nullable=True),
-    Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    _time("recorded_at", now=True),
-)
-
-restrictions = Table(
-    "restrictions",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    # operator, trunk or number
-    Column("subject_kind", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    _time("from_at", required=True),
-    _time("to_at"),
-    Column("principal", Text, nullable=False),
-    _time("recorded_at", now=True),
-)
-
-# --- subscribers
-# ----------------------------------------------------------------------------------------------
-
-consents = Table(
-    "consents",
-    metadata,
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("operator", Integer, ForeignKey("operators.number"), nullable=False),
-    Column("purpose", SmallInteger, ForeignKey("purposes.number"), nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    # The newest grant and the newest revoke; live while granted_at > revoked_at. Merging events into such a
-    # row gives the same whatever their order, so no late import resurrects a revoked consent.
-    _time("granted_at"),
-    _time("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    _time("revoked_at"),
-    Column("change", BigInteger, nullable=False),
-    PrimaryKeyConstraint("callee_hash", "operator", "purpose"),
-    CheckConstraint("octet_length(callee_hash) = 8", name="consents_hash"),
-    Index("consents_change", "change"),
-)
-
-refusals = Table(
-    "refusals",
-    metadata,
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("scope", Text, nullable=False),
-    # category: purpose name; caller_prefix, caller: canonical number; operator: operator id; all: empty.
-    Column("value", Text, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    # In force while declared_at >= withdrawn_at: at equal times the refusal wins.
-    _time("declared_at"),
-    _time("withdrawn_at"),
-    Column("source", Text, nullable=False),
-    Column("change", BigInteger, nullable=False),
-    PrimaryKeyConstraint("callee_hash", "scope", "value"),
-    CheckConstraint("octet_length(callee_hash) = 8", name="refusals_hash"),
-    CheckConstraint("scope IN ('all', 'category', 'caller_prefix', 'caller', 'operator')", name="refusals_scope"),
-    Index("refusals_change", "change"),
-)
-
-imports = Table(
-    "imports",
-    metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("sha256", LargeBinary, nullable=False),
-    Column("principal", Text, nullable=False),
-    # staging, done or refused
-    Column("state", Text, nullable=False),
-    Column("staged_lines", BigInteger, nullable=False, server_default=text("0")),
-    Column("changed", BigInteger, nullable=False, server_default=text("0")),
-    _time("started_at", now=True),
-    _time("finished_at"),
-    Index("imports_sha256", "sha256"),
-)
-
-staged_consents = Table(
-    "staged_consents",
-    metadata,
-    # imports.id; a single event passes through under minus its outbox id.
-    Column("import_id", BigInteger, nullable=False),
-    Column("line", BigInteger, nullable=False),
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    Column("operator", Integer, nullable=False),
-    Column("purpose", SmallInteger, nullable=False),
-    Column("revoke", Boolean, nullable=False),
-    _time("at", required=True),
-    _time("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    Index("staged_consents_import", "import_id"),
-)
-
-staged_refusals = Table(
-    "staged_refusals",
-    metadata,
-    Column("import_id", BigInteger, nullable=False),
-    Column("line", BigInteger, nullable=False),
-    Column("callee_hash", LargeBinary, nullable=False),
-    Column("callee_sealed", Text, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("withdraw", Boolean, nullable=False),
-    _time("at", required=True),
-    Column("source", Text, nullable=False),
-    Index("staged_refusals_import", "import_id"),
 )
 
 # --- changes

@@ -21,11 +21,19 @@ EXPECTED = {
     "refusal withdraw", "token create", "token list", "token revoke", "approval list", "approval approve",
     "approval reject", "audit", "reveal", "explain", "replay", "calls", "evidence verify",
     "evidence set-aside", "demo", "trunk secret", "peer drain", "peer undrain", "peer list",
+    *(f"{kind} {verb}" for kind in ("operator", "tenant", "trunk") for verb in
+      ("list", "show", "set", "activate", "suspend")),
+    *(f"range {verb}" for verb in ("list", "show", "set", "state")),
+    "document add", "document list", "restriction add", "restriction lift", "restriction list",
+    "registry check", "registry versions", "registry diff", "registry rollback",
+    "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
+    "wish set", "wish show", "wish withdraw",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
-    "reveal",
+    "reveal", "feed", "list", "wish",
+    "operator", "tenant", "range", "document", "restriction", "registry",
 )  # fmt: skip
 
 
@@ -83,7 +91,7 @@ def test_check_config(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check-config"])
     assert done.exit_code == 0
     assert "config/example/callgate.toml: good" in done.output
-    assert "packs/example.toml: good (example@1, 19 rules)" in done.output
+    assert "packs/example.toml: good (example@1, 21 rules)" in done.output
     for words in ("registry.toml: good (3 trunks, 3 ranges)", "consents.csv: good (2", "refusals.csv: good (1"):
         assert words in done.output
     shown = CliRunner().invoke(app, ["check-config", "--show"])

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from gateway.gate.attempt import CallAttempt, read_attempt
-from gateway.registry.model import NextHop, NumberRange, Operator, Snapshot, Trunk
+from gateway.registry.model import Feed, NextHop, NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.plan_csv import emergency_codes, load_plan_csv
 from gateway.registry.registry import Registry
 from gateway.sip import Request, Response, parse
@@ -49,7 +49,7 @@ RANGES = (
 
 
 @cache
-def registry(core: Trunk = CARRIER) -> Registry:
+def registry(core: Trunk = CARRIER, feeds: tuple[Feed, ...] = ()) -> Registry:
     """The example's registry, with this core trunk."""
     plan = load_plan_csv(Path("config/plans/cn.csv").read_text(encoding="utf-8"))
     return Registry(
@@ -61,6 +61,7 @@ def registry(core: Trunk = CARRIER) -> Registry:
             plan=plan,
             emergency=emergency_codes(plan),
             purposes={"consultation": 1},
+            feeds=feeds,
         )
     )
 
@@ -74,6 +75,7 @@ def invite(
     contact: bytes = b"<sip:alpha@127.0.0.2:5060>",
     body: bytes = SDP,
     content_type: bytes = b"application/sdp",
+    call_id: bytes = b"c1@127.0.0.2",
 ) -> Request:
     """A request as it would come from a call centre; `lines` are further header lines."""
     head = [
@@ -82,7 +84,7 @@ def invite(
         b"Max-Forwards: 70",
         b"From: " + from_,
         b"To: " + to,
-        b"Call-ID: c1@127.0.0.2",
+        b"Call-ID: " + call_id,
         b"CSeq: 1 " + method,
         b"Contact: " + contact,
         *lines,

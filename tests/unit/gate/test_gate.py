@@ -9,8 +9,9 @@ import pytest
 
 from gateway.gate import gate as gate_module
 from gateway.gate.gate import MAX_PARKED, NoRegistry, applying_refusals
+from gateway.gate.localtime import minute_of_week
 from gateway.gate.pack import BoundRule, Pack
-from gateway.registry.model import Snapshot, Trunk
+from gateway.registry.model import Feed, Snapshot, Trunk
 from gateway.registry.plan_csv import load_plan_csv
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
@@ -352,6 +353,12 @@ def test_more_parked_than_the_store_can_answer_is_overload(monkeypatch: pytest.M
         (SubscriberFacts("live", scoped=(ScopedRefusal("caller_prefix", "+86571"),)), ("caller_prefix:+86571",)),
         (SubscriberFacts("live", scoped=(ScopedRefusal("caller_prefix", "+86572"),)), ()),
         (SubscriberFacts("live", scoped=(ScopedRefusal("moon", "+86571"),)), ()),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("all", "", "21:00-09:00"),)), ("all @21:00-09:00",)),
+        (
+            SubscriberFacts("live", scoped=(ScopedRefusal("category", "consultation", "21:00-09:00"),)),
+            ("category:consultation @21:00-09:00",),
+        ),
+        (SubscriberFacts("live", scoped=(ScopedRefusal("category", "marketing", "21:00-09:00"),)), ()),
         (
             SubscriberFacts("live", True, True, (ScopedRefusal("operator", "alpha"), ScopedRefusal("caller", "x"))),
             ("all", "category:consultation", "operator:alpha"),
@@ -360,3 +367,45 @@ def test_more_parked_than_the_store_can_answer_is_overload(monkeypatch: pytest.M
 )
 def test_applying_refusals(answer: SubscriberFacts, found: tuple[str, ...]) -> None:
     assert applying_refusals(answer, "+8657112340001", "alpha", "consultation") == found
+
+
+# AT is a Friday, 16:00 in Shanghai and 08:00 in Greenwich.
+@pytest.mark.parametrize(
+    ("band", "rule"), [("fri 15:00-16:01", "callee-refused"), ("fri 16:01-17:00", "allow"), ("08:00-09:00", "allow")]
+)
+def test_a_time_band_counts_in_the_callees_zone(band: str, rule: str) -> None:
+    house = House()
+    house.place(invite())
+    house.lookup.answer(SubscriberFacts("live", scoped=(ScopedRefusal("all", "", band),)))
+    house.turn()
+    assert house.verdict.rule == rule
+    assert house.record.facts is not None
+    assert house.record.facts.subscriber_minute == 4 * 1440 + 16 * 60
+
+
+def test_a_callee_whose_time_nobody_knows_is_not_called_in_any_band() -> None:
+    assert minute_of_week(AT, "") == minute_of_week(AT, "Asia/Atlantis") == minute_of_week(AT, "../etc") == -1
+    assert minute_of_week(AT, "Asia/Shanghai") == 4 * 1440 + 16 * 60
+
+
+# -- decline feeds -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "age", "pack", "rule"),
+    [
+        (CONSENT, 3_600, example(), "allow"),
+        (CONSENT, 3_601, example(), "store-unavailable"),
+        (CONSENT, 3_601, lenient(callee_refused="pass"), "allow"),
+        (NO_CONSENT, 3_601, example(), "consent-missing"),
+        (SubscriberFacts("live", refuses_all=True), 3_601, example(), "callee-refused"),
+    ],
+)
+def test_a_feed_that_is_too_old(answer: SubscriberFacts, age: int, pack: Pack, rule: str) -> None:
+    house = House(pack, registry(feeds=(Feed("local", 1, AT, 60), Feed("national", 7, AT - age, 3_600))))
+    house.place(invite())
+    house.lookup.answer(answer)
+    house.turn()
+    assert house.verdict.rule == rule
+    if rule == "store-unavailable":
+        assert house.verdict.reason == "no facts for callee-refused: decline feed national is too old"

@@ -74,17 +74,17 @@ def test_trunk_answers_go_over_the_packs() -> None:
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ('[[rule]]\nid = "purpse"\n', ("p.toml:42", "rule.id: 'purpse'", "purpose")),
-        ("[[rule]]\n", ("p.toml:41", "rule.id: None")),
+        ('[[rule]]\nid = "purpse"\n', ("p.toml:46", "rule.id: 'purpse'", "purpose")),
+        ("[[rule]]\n", ("p.toml:45", "rule.id: None")),
         ('[[rule]]\nid = "transfer"\n', ("listed twice",)),
-        ('[[rule]]\nid = "purpose"\nmod = "off"\n', ("p.toml:43", "rule purpose.mod: unknown key", "mode")),
-        ('[[rule]]\nid = "purpose"\nmode = "on"\n', ("p.toml:43", "rule purpose.mode: 'on'", "enforce, shadow, off")),
-        ('[[rule]]\nid = "purpose"\non_unavailable = "pass"\n', ("p.toml:43", "needs no store")),
+        ('[[rule]]\nid = "purpose"\nmod = "off"\n', ("p.toml:47", "rule purpose.mod: unknown key", "mode")),
+        ('[[rule]]\nid = "purpose"\nmode = "on"\n', ("p.toml:47", "rule purpose.mode: 'on'", "enforce, shadow, off")),
+        ('[[rule]]\nid = "purpose"\non_unavailable = "pass"\n', ("p.toml:47", "needs no store")),
         ('[[rule]]\nid = "purpose"\nparams = 3\n', ("rule purpose.params: 3",)),
         ('[[rule]]\nid = "purpose"\nanswer = 3\n', ("rule purpose.answer: 3",)),
         (
             '[[rule]]\nid = "purpose"\n[rule.params]\nforbidden = "x"\n',
-            ("p.toml:44", "rule purpose.params.forbidden: 'x'"),
+            ("p.toml:48", "rule purpose.params.forbidden: 'x'"),
         ),
         (
             '[[rule]]\nid = "purpose"\n[rule.params]\nbanned = []\n',
@@ -92,13 +92,13 @@ def test_trunk_answers_go_over_the_packs() -> None:
         ),
         (
             '[[rule]]\nid = "purpose"\n[rule.answer]\nstatus = 200\n',
-            ("p.toml:44", "rule purpose.status: 200", "400-699"),
+            ("p.toml:48", "rule purpose.status: 200", "400-699"),
         ),
         ('[[rule]]\nid = "purpose"\n[rule.answer]\nstatus = 503\n', ("rule purpose.status: 503", "own state")),
-        ('[[rule]]\nid = "purpose"\n[rule.answer]\nstate = 1\n', ("p.toml:44", "rule purpose.state: unknown key")),
+        ('[[rule]]\nid = "purpose"\n[rule.answer]\nstate = 1\n', ("p.toml:48", "rule purpose.state: unknown key")),
         ('[[answer]]\nid = "purpose"\n', ("answer.id: 'purpose'", "under its [[rule]]")),
         ('[[answer]]\nid = "x"\n', ("answer.id: 'x'", "draining")),
-        ('[[answer]]\nid = "method"\n[[answer]]\nid = "method"\n', ("p.toml:43", "listed twice")),
+        ('[[answer]]\nid = "method"\n[[answer]]\nid = "method"\n', ("p.toml:47", "listed twice")),
     ],
 )
 def test_errors(extra: str, words: tuple[str, ...]) -> None:

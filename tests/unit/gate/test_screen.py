@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.gate.screen import DIALOG_IDENTITY, TRANSFER, Screened, screen_request, screen_response
+from gateway.gate.screen import DIALOG_IDENTITY, TRANSFER, screen_request, screen_response
 from gateway.sip import Headers, Request, parse, write_request
+from gateway.sip.screened import Screened
 from tests.unit.gate.calls import (
     ALPHA,
     CARRIER,

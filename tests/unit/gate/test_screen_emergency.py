@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.gate.screen import Screened, emergency_uri, screen_request, screen_response
+from gateway.gate.screen import emergency_uri, screen_request, screen_response
+from gateway.sip.screened import Screened
 from tests.unit.gate.calls import ALPHA, CARRIER, SDP, answer, attempt, invite, registry
 from tests.unit.gate.test_screen import ASSERTED, HOST, ISUP, OTHER, OWN, leaving, values
 

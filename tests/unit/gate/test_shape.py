@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +15,7 @@ from gateway.gate.shape import (
     IS_TRANSFER,
     MAX_SHAPE_HEADERS,
     MAX_SHAPE_NAMES,
-    MAX_SHAPES,
+    MAX_STEPS,
     says_sdp,
     shape_of,
 )
@@ -74,13 +73,20 @@ def test_the_last_content_type_counts_and_a_coding_makes_it_another() -> None:
         assert says_sdp(headers, shape_of(headers)) is expected
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept: dict[tuple[bytes, ...], module.Shape] = {}
-    monkeypatch.setattr(module, "_shapes", kept)
+def test_what_is_remembered_is_bounded() -> None:
+    walks = module._walks
+    walks.forget()
     shape_of(headers_of(*[b"X"] * (MAX_SHAPE_HEADERS + 1)))
     shape_of(headers_of(b"X" * (MAX_SHAPE_NAMES + 1)))
-    assert not kept
-    for number in range(MAX_SHAPES + 10):
+    assert not walks.steps
+    for number in range(MAX_STEPS + 10):
         shape_of(headers_of(b"X-%d" % number))
-        assert len(kept) <= MAX_SHAPES
+        assert walks.steps <= MAX_STEPS
     assert shape_of(headers_of(b"X-0")) is shape_of(headers_of(b"X-0"))
+
+
+def test_a_list_of_names_that_begins_like_another_is_another() -> None:
+    one, two, three = headers_of(FROM, TO), headers_of(FROM, TO, ROUTE), headers_of(FROM, FROM, TO)
+    for _ in range(2):
+        assert [shape_of(headers).routed for headers in (one, two, three)] == [False, True, False]
+        assert [shape_of(headers).to_at for headers in (one, two, three)] == [1, 1, 2]

@@ -111,15 +111,16 @@ def test_a_caller_is_read_as_any_uri_and_anew_under_another_plan() -> None:
 
 def test_what_is_remembered_of_uris_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(userpart, "MAX_MEMO", 10)
-    monkeypatch.setattr(userpart, "_hosts", {})
-    monkeypatch.setattr(userpart, "_callers", {})
+    for memory in (userpart._hosts, userpart._callers, userpart._plain):
+        memory.clear()
     for number in range(30):
         read_caller(b"sip:+86571123400%02d@h%d" % (number, number), ALPHA, PLAN)
-        assert len(userpart._callers) <= 10
-        assert len(userpart._hosts) <= 10
-    kept = len(userpart._hosts), len(userpart._callers)
+        assert 0 < len(userpart._callers) <= 10
+        assert 0 < len(userpart._hosts) <= 10
+        assert 0 < len(userpart._plain) <= 10
+    kept = len(userpart._hosts), len(userpart._callers), len(userpart._plain)
     assert read_caller(b"sip:+8657112340001@" + b"h" * 400, ALPHA, PLAN).number is not None
-    assert (len(userpart._hosts), len(userpart._callers)) == kept
+    assert (len(userpart._hosts), len(userpart._callers), len(userpart._plain)) == kept
 
 
 def test_hidden_words_are_lower_case() -> None:

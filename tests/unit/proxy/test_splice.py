@@ -5,23 +5,15 @@ from __future__ import annotations
 import pytest
 
 from gateway.proxy import forward, splice
-from gateway.sip.message import Headers, Request, Response
+from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse
+from gateway.sip.screened import Screened
 from gateway.sip.writer import write_request, write_response
 
 VIA = b"SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-ours"
 TOP = b"SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bK-1;rport=5060;received=127.0.0.2"
 OURS = b"<sip:127.0.0.1:5060;lr;cg=x>"
 BASE = b"From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\nCall-ID: c\r\n"
-
-
-class Passed:
-    """`ports.Screened`."""
-
-    def __init__(self, headers: Headers, body: bytes) -> None:
-        self.headers = headers
-        self.body = body
-        self.refusal = self.detail = ""
 
 
 def _bye(*, via: bytes = b"Via: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bK-1\r\n", more: bytes = b"") -> Request:
@@ -58,7 +50,7 @@ def test_requests(message: Request, own: list[bytes], lines: bool) -> None:
     kept_lines = message.lines
     for headers in (list(message.headers), [header for header in message.headers if header[0] != b"X-A"]):
         message.lines = list(kept_lines)
-        written = splice.request(message, Passed(headers, b"x"), VIA, TOP, own)
+        written = splice.request(message, Screened(headers, b"x"), VIA, TOP, own)
         kept = forward.forwarded_headers(headers, VIA, TOP, message.max_forwards, [], len(own))
         assert written == write_request(b"BYE", b"sip:b@x", kept, b"x")
 
@@ -80,6 +72,6 @@ def test_responses(message: Response, routes: list[bytes] | None) -> None:
     kept_lines = message.lines
     for headers in (list(message.headers), [header for header in message.headers if header[0] != b"Contact"]):
         message.lines = list(kept_lines)
-        written = splice.response(message, Passed(headers, b"x"), routes, 500, b"Error")
+        written = splice.response(message, Screened(headers, b"x"), routes, 500, b"Error")
         kept = forward.returned_headers(headers, routes)
         assert written == write_response(500, b"Error", kept, b"x")

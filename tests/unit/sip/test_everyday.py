@@ -8,9 +8,10 @@ import pytest
 
 from gateway.sip import everyday, limits
 from gateway.sip.errors import RemoteProtocolError
-from gateway.sip.everyday import read_everyday
+from gateway.sip.everyday import foresee_via, read_everyday
 from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse_slowly
+from gateway.sip.via import parse_via
 from tests.fuzz.strategies import SEAMS, SEEDS
 from tests.support.sip_text import SDP, answer, caller_party, invite
 from tests.unit.sip.samples import parsed, parsed_response, request, response
@@ -142,6 +143,25 @@ def test_wounded_messages_read_alike() -> None:
                 data = b"\r\n".join(lines)
         taken += same(data)
     assert taken > 2_000
+
+
+def test_the_number_of_lines_is_bounded_and_the_head_must_end() -> None:
+    head = response(body=SDP).partition(b"\r\n\r\n")[0]
+    for more, taken in ((limits.MAX_HEADERS - head.count(b"\r\n"), True), (limits.MAX_HEADERS, False)):
+        padded = head + b"\r\nX: y" * more
+        for body in (b"", b"\r\n", SDP, b"\r\n" * 300):
+            assert same(padded + b"\r\n\r\n" + body) is taken
+        assert not same(padded) and not same(padded + b"\r\n")
+
+
+def test_a_via_that_was_foreseen_reads_as_any_other() -> None:
+    ours = b"SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-foreseen"
+    below = b"SIP/2.0/UDP [::1];branch=z9hG4bK-1;rport=5060;received=::1"
+    listed = b'SIP/2.0/UDP h.example;branch=z9hG4bK-2;x="a,b"'
+    for value in (ours, below, listed):
+        foresee_via(value, parse_via(value))
+    assert same(response(b"Via: " + below, via=ours))
+    assert not same(response(b"Via: " + listed, via=ours))  # a comma: the slow road splits it
 
 
 def test_the_memory_is_bounded() -> None:

@@ -102,12 +102,15 @@ def test_to_bytes() -> None:
     ],
 )
 def test_stamped(value: bytes, want: bytes) -> None:
-    assert parse_via(value).stamped(b"127.0.0.2", 9) == want
+    stamped = parse_via(value).stamped(b"127.0.0.2", 9)
+    assert stamped.to_bytes() == want
+    assert stamped == parse_via(want)
 
 
 def test_stamped_ipv6() -> None:
-    assert parse_via(b"SIP/2.0/UDP [::1];branch=b").stamped(b"::1", 9) == b"SIP/2.0/UDP [::1];branch=b"
-    assert parse_via(b"SIP/2.0/UDP [::2];branch=b").stamped(b"[::1]", 9) == b"SIP/2.0/UDP [::2];branch=b;received=::1"
+    assert parse_via(b"SIP/2.0/UDP [::1];branch=b").stamped(b"::1", 9).to_bytes() == b"SIP/2.0/UDP [::1];branch=b"
+    stamped = parse_via(b"SIP/2.0/UDP [::2];branch=b").stamped(b"[::1]", 9)
+    assert stamped.to_bytes() == b"SIP/2.0/UDP [::2];branch=b;received=::1"
 
 
 def test_memo_is_bounded_and_takes_no_long_text() -> None:

@@ -15,7 +15,6 @@ from gateway.sip.parser import parse
 from gateway.telemetry.metrics import WorkerStats
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
-from gateway.transaction.transactions import Destination as AnyDestination
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.peers import PeerBook
 from tests.support import sip_text
@@ -80,6 +79,6 @@ class Post:
             for to, message in sent
         ]
 
-    def _send(self, destination: AnyDestination, data: bytes) -> None:
+    def _send(self, destination: Destination, data: bytes) -> None:
         assert isinstance(destination, Destination)
         self.sent.append((destination.host_port.decode(), parse(data)))

@@ -10,10 +10,10 @@ import pytest
 
 from gateway.gate.attempt import CallAttempt
 from gateway.gate.records import DecisionRecord, EndRecord, OutcomeRecord
-from gateway.gate.screen import Screened
 from gateway.proxy.peer import Peer
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
+from gateway.sip.screened import Screened
 from gateway.worker import gatekeeper as gatekeeper_module
 from gateway.worker.gatekeeper import Gatekeeper, outgoing, release_cause, trunk_of
 from tests.support.sip_text import answer, caller_party, inbound

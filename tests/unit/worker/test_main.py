@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
+from gateway.proxy.overload import PERIOD_S
 from gateway.registry.model import Snapshot
 from gateway.settings import Listener, Settings
 from gateway.worker.faults import LOGGED_EACH, MAX_LOGGED
@@ -50,6 +52,16 @@ async def test_a_verdict_that_cannot_be_told_does_not_keep_the_turn_from_ending(
         async with asyncio.timeout(10):
             await ended.wait()
         assert worker.stats.errors == {"message": 1}
+
+
+async def test_each_turn_tells_admission_control_how_long_messages_wait(tmp_path: Path) -> None:
+    with built(tmp_path, asyncio.get_running_loop()) as worker:
+        began = monotonic()
+        for period in (1, 2, 3):
+            now = began + period * 1.1 * PERIOD_S
+            worker.edge.lag.timer(0.5, now)
+            worker.edge.end_turn(now)
+        assert worker.core.overload.shedding
 
 
 async def test_in_interval_mode_a_verdict_acts_at_once(tmp_path: Path) -> None:

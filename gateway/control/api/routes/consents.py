@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -28,6 +28,9 @@ class Grant(Body):
     at: Time | None = Field(default=None, description="When; default now")
     expires_at: Time | None = Field(default=None, description="Until when; default for ever")
     evidence_uri: Text = Field(default="", description="Where the proof is kept")
+    evidence_sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")] = Field(default="", description="Its SHA-256")
+    evidence_method: Literal["", "call", "web", "app", "sms", "paper", "in_person", "other"] = ""
+    evidence_at: Time | None = Field(default=None, description="When the proof was taken")
 
 
 class Revoke(Body):
@@ -62,6 +65,9 @@ class Consent(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     evidence_uri: str
+    evidence_sha256: str
+    evidence_method: str
+    evidence_at: datetime | None
 
 
 class Consents(BaseModel):
@@ -83,7 +89,8 @@ def router(context: Context) -> APIRouter:
         caller.must_own(body.operator)
         changed = await grant_consent(
             context.engine, context.keys, body.callee, body.operator, body.purpose, body.expires_at,
-            body.evidence_uri or None, body.at, principal=caller.name,
+            body.evidence_uri or None, body.at, principal=caller.name, evidence_sha256=body.evidence_sha256,
+            evidence_method=body.evidence_method, evidence_at=body.evidence_at,
         )  # fmt: skip
         return Changed(changed=changed, callee=mask(body.callee))
 
@@ -112,5 +119,7 @@ def _shown(row: ConsentRow, now: datetime) -> Consent:
         {
             "operator": row.operator, "purpose": row.purpose, "state": row.state(now), "granted_at": row.granted_at,
             "expires_at": row.expires_at, "revoked_at": row.revoked_at, "evidence_uri": row.evidence_uri,
+            "evidence_sha256": row.evidence_sha256, "evidence_method": row.evidence_method,
+            "evidence_at": row.evidence_at,
         }
     )  # fmt: skip

@@ -16,7 +16,7 @@ from gateway.control.api.types import Body, Id
 from gateway.control.explaining import Explainer
 from gateway.gate.explain import Explanation
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.registry_rows import operator_of_trunk
+from gateway.store.sql.plan_rows import operator_of_trunk
 from gateway.store.sql.tokens import Role
 
 UserPart = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-~]+$")]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from gateway.control.api.caller import CHANGERS, STAFF, Caller, needs
 from gateway.control.api.context import Context
@@ -14,6 +14,7 @@ from gateway.control.api.numbers import canonical
 from gateway.control.api.problems import forbidden
 from gateway.control.api.routes.consents import Changed, Lookup
 from gateway.control.api.types import Body, PhoneNumber, Text, Time
+from gateway.control.importer.lists import home_list
 from gateway.control.importer.refusals import add_refusal, withdraw_refusal
 from gateway.registry.numbering import mask
 from gateway.store.sql.engine import mapped_errors
@@ -21,6 +22,7 @@ from gateway.store.sql.of_callee import refusals_of
 from gateway.store.sql.tokens import Role, Scope
 
 OPERATOR = "operator"
+HomeId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9_.-]{0,63})?$")]
 
 
 class RefusalEvent(Body):
@@ -31,6 +33,17 @@ class RefusalEvent(Body):
     value: Text = Field(default="", description="Purpose, digits, number or operator id, as the scope says")
     source: Text = Field(default="", description="Where it was heard")
     at: Time | None = Field(default=None, description="When; default now")
+    band: Text = Field(
+        default="", description="Hours in which it counts, in the callee's time", examples=["mon-fri 12:00-14:00"]
+    )
+    agreement: Text = Field(default="", description="How the user agreed; required for a user's wish")
+    home: HomeId = Field(default="", description="Resale operator whose user it is; empty: a user of ours")
+
+
+class RefusalLookup(Lookup):
+    """Whose wishes are asked for: those of our own users and of feeds, or of a resale operator's users alone."""
+
+    home: HomeId = ""
 
 
 class Refusal(BaseModel):
@@ -42,6 +55,9 @@ class Refusal(BaseModel):
     declared_at: datetime | None
     withdrawn_at: datetime | None
     source: str
+    band: str
+    list: str = Field(description="Whose it is: empty (ours), feed:ID or home:ID")
+    agreement: str
 
 
 class Refusals(BaseModel):
@@ -61,7 +77,7 @@ def router(context: Context) -> APIRouter:
             raise forbidden(f"an operator's token declares refusals of scope operator, value {caller.operator}, alone")
         changed = await add_refusal(
             context.engine, context.keys, body.callee, body.scope, body.value, body.source, body.at,
-            principal=caller.name,
+            principal=caller.name, band=body.band, home=body.home, agreement=body.agreement,
         )  # fmt: skip
         return Changed(changed=changed, callee=mask(body.callee))
 
@@ -69,22 +85,23 @@ def router(context: Context) -> APIRouter:
     async def withdraw(body: RefusalEvent, caller: Caller = needs(*CHANGERS, scope=Scope.LISTS)) -> Changed:
         changed = await withdraw_refusal(
             context.engine, context.keys, body.callee, body.scope, body.value, body.source, body.at,
-            principal=caller.name,
+            principal=caller.name, band=body.band, home=body.home, agreement=body.agreement,
         )  # fmt: skip
         return Changed(changed=changed, callee=mask(body.callee))
 
     @routes.post("/refusals/lookup", summary="What one callee declined")
-    async def lookup(body: Lookup, _: Caller = needs(*STAFF)) -> Refusals:
+    async def lookup(body: RefusalLookup, _: Caller = needs(*STAFF)) -> Refusals:
         number = await canonical(context, body.callee)
         with mapped_errors():
             async with context.engine.connect() as connection:
-                rows = await refusals_of(connection, context.subscribers.hash(number))
+                rows = await refusals_of(connection, context.subscribers.hash(number), home_list(body.home))
         return Refusals(
             callee=mask(number),
             refusals=[
                 Refusal(
                     scope=row.scope, value=row.value, in_force=row.in_force, declared_at=row.declared_at,
-                    withdrawn_at=row.withdrawn_at, source=row.source,
+                    withdrawn_at=row.withdrawn_at, source=row.source, band=row.band, list=row.list,
+                    agreement=row.agreement,
                 )
                 for row in rows
             ],

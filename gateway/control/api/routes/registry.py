@@ -1,27 +1,23 @@
-"""The registry read: operators, trunks, number ranges, purposes, plan, packs; and what opens a range."""
+"""The registry read: operators, trunks, number ranges. `registry_changes` changes it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.control import approvals
-from gateway.control.api.caller import CHANGERS, EVERYONE, STAFF, Caller, needs
+from gateway.control.api.caller import EVERYONE, Caller, needs
 from gateway.control.api.context import Context
-from gateway.control.api.paging import BIGINT, Page, Paged, Paging
-from gateway.control.api.problems import conflict, not_found
-from gateway.control.api.routes.approvals import ApprovalShown
-from gateway.control.api.routes.approvals import shown as approval_shown
-from gateway.control.api.types import Body, PathId, Words
+from gateway.control.api.paging import Page, Paged, Paging
+from gateway.control.api.problems import not_found
+from gateway.control.api.types import PathId
 from gateway.store.sql import registry_rows as sql
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.tokens import Scope
 
 
 class _FromRow(BaseModel):
@@ -35,6 +31,7 @@ class Operator(_FromRow):
     name: str
     operator_class: str
     state: str
+    credit_code: str
 
 
 class Trunk(_FromRow):
@@ -57,6 +54,22 @@ class Trunk(_FromRow):
     tls_names: list[str]
     digest_users: list[str]
     algorithms: list[str]
+    outbound: bool
+    inbound: bool
+    carrier: str
+    circuit: str
+    contract: str
+    contract_from: datetime | None
+    contract_to: datetime | None
+    agreement: str
+    region: str
+
+
+class Step(BaseModel):
+    """From when a range is in which state; it may lie ahead."""
+
+    at: datetime
+    state: str
 
 
 class Range(_FromRow):
@@ -75,65 +88,28 @@ class Range(_FromRow):
     filing: str
     valid_from: datetime | None
     valid_to: datetime | None
-    state: str
+    state: str = Field(description="Before the first of `steps`")
+    steps: list[Step]
+    length: int = Field(description="Total digits as the certificate states them; 0: not stated")
+    regions: list[str]
+    carriers: list[str]
+    tenant: str
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _stored(cls, steps: list[tuple[float, str]]) -> list[dict[str, object]]:
+        return [{"at": datetime.fromtimestamp(at, UTC), "state": state} for at, state in steps]
 
 
-class Purpose(_FromRow):
-    """What calls are made for."""
-
-    name: str
-    title: str
-
-
-class Purposes(BaseModel):
-    """All of them; at most 255."""
-
-    purposes: list[Purpose]
-
-
-class PlanRow(BaseModel):
-    """Numbers that begin with `prefix`."""
-
-    prefix: str
-    kind: str
-    min_len: int
-    max_len: int
-    region: str
-
-
-class Plan(BaseModel):
-    """The numbering plan."""
-
-    country: str
-    zone: str
-    emergency: list[str]
-    entries: list[PlanRow]
-
-
-class Pack(_FromRow):
-    """A stored rule pack."""
-
-    id: str
-    version: int
-    sha256: str
-    principal: str = Field(description="Who imported it")
-    imported_at: datetime
-    in_force: bool
-
-
-class Opening(Body):
-    """Why a range is to be opened."""
-
-    reason: Words
 
 
 Find = Callable[..., Awaitable[Sequence[Row[Any]]]]
 
 
 def router(context: Context) -> APIRouter:
-    """`/operators`, `/trunks`, `/ranges`, `/purposes`, `/plan`, `/packs`."""
+    """`/operators`, `/trunks`, `/ranges`."""
     routes = APIRouter(tags=["registry"])
-    everyone, staff = needs(*EVERYONE), needs(*STAFF)
+    everyone = needs(*EVERYONE)
 
     @routes.get("/operators", summary="Operators by id")
     async def operators(paging: Paged, caller: Caller = everyone) -> Page[Operator]:
@@ -159,41 +135,6 @@ def router(context: Context) -> APIRouter:
     async def number_range(number_range: PathId, caller: Caller = everyone) -> Range:
         return Range.model_validate(await _one(context, sql.ranges, "range", number_range, caller))
 
-    @routes.post(
-        "/ranges/{number_range}/open-outbound", status_code=202,
-        summary="Ask to open a range for outbound calls; another principal has to approve",
-    )  # fmt: skip
-    async def open_outbound(
-        number_range: PathId, body: Opening, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
-    ) -> ApprovalShown:
-        row = await _one(context, sql.ranges, "range", number_range, caller)
-        if row.outbound:
-            raise conflict(f"range {number_range} is open for outbound calls already")
-        made = await approvals.request(
-            context.engine, "range.open-outbound", number_range, {}, body.reason, caller.name, operator=row.operator
-        )
-        return approval_shown(made)
-
-    @routes.get("/purposes", summary="Purposes of calls")
-    async def purposes(_: Caller = everyone) -> Purposes:
-        rows = await _read(context, sql.purposes)
-        return Purposes(purposes=[Purpose.model_validate(row) for row in rows])
-
-    @routes.get("/plan", summary="The numbering plan")
-    async def plan(_: Caller = everyone) -> Plan:
-        entries, emergency, country, zone = await _read(context, sql.plan)
-        rows = [
-            PlanRow(prefix=one.prefix, kind=one.kind, min_len=one.min_len, max_len=one.max_len, region=one.region)
-            for one in entries
-        ]
-        return Plan(country=country, zone=zone, emergency=list(emergency), entries=rows)
-
-    @routes.get("/packs", summary="Stored rule packs, and which is in force")
-    async def packs(paging: Paged, _: Caller = staff) -> Page[Pack]:
-        after = paging.after(str, int)
-        before = (str(after[0]), min(int(after[1]), BIGINT)) if after else None
-        rows = await _read(context, lambda connection: sql.packs(connection, before, paging.limit + 1))
-        return paging.page(rows, Pack.model_validate, lambda row: (row.id, row.version))
 
     return routes
 

@@ -77,10 +77,12 @@ def test_foreign_consents_are_no_consents(value: bytes) -> None:
 
 def test_scoped_refusals() -> None:
     refusals = (ScopedRefusal("caller_prefix", "+86571"), ScopedRefusal("operator", "alpha"))
-    assert layout.encode_scoped(refusals) == b"p+86571,oalpha"
+    assert layout.encode_scoped(refusals) == b"p+86571\noalpha"
     assert layout.decode_scoped(layout.encode_scoped(refusals)) == refusals
+    banded = (ScopedRefusal("all", "", "mon-fri 12:00-14:00"), ScopedRefusal("category", "marketing", "21:00-09:00"))
+    assert layout.decode_scoped(layout.encode_scoped((*banded, *refusals))) == (*banded, *refusals)
     assert layout.decode_scoped(None) == ()
-    for foreign in (b"", b"{}", b"[[1]]", b"p+86571,", b"\xff"):
+    for foreign in (b"", b"{}", b"[[1]]", b"p+86571\n", b"\xff"):
         with pytest.raises(ValueError):
             layout.decode_scoped(foreign)
 

@@ -1,0 +1,56 @@
+"""Which parts of a change let more calls out than before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.registry.model import NumberRange, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One thing that is opened. `at`: from when (epoch seconds, 0: at once)."""
+
+    kind: str
+    subject: str
+    words: str
+    at: float = 0.0
+
+
+def openings(before: Snapshot, after: Snapshot) -> list[Opening]:
+    """Activations, outbound flags of trunks and ranges, and numbers that become enabled."""
+    found: list[Opening] = []
+    for kind, old, new in (
+        ("operator", before.operators, after.operators),
+        ("tenant", before.tenants, after.tenants),
+        ("trunk", before.trunks, after.trunks),
+    ):
+        states = {row.id: row.state for row in old}
+        for row in new:
+            if row.state == "active" and states.get(row.id) != "active":
+                found.append(Opening(kind, row.id, f"{kind} {row.id} becomes active"))
+    closed = {row.id for row in before.trunks if not row.outbound}
+    found += [
+        Opening("trunk", one.id, f"trunk {one.id} is opened for outbound calls")
+        for one in after.trunks
+        if one.outbound and one.id in closed
+    ]
+    ranges = {row.id: row for row in before.ranges}
+    for item in after.ranges:
+        known = ranges.get(item.id)
+        if item.outbound and known != item:
+            found += _range(known, item)
+    return found
+
+
+def _range(before: NumberRange | None, after: NumberRange) -> Iterator[Opening]:
+    if before is None or not before.outbound:
+        yield Opening("range", after.id, f"range {after.id} is opened for outbound calls")
+        return
+    if not (before.first <= after.first and after.last <= before.last and len(before.first) == len(after.first)):
+        yield Opening("range", after.id, f"range {after.id} gets more numbers for outbound calls")
+    for since in (0.0, *(at for at, _ in (*before.steps, *after.steps))):  # the times at which either changes
+        if after.state_at(since) == "enabled" and before.state_at(since) != "enabled":
+            yield Opening("range", after.id, f"range {after.id} becomes enabled", since)
+            return

@@ -49,17 +49,19 @@ packages:
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(PACKAGES); } || \
 	{ echo "the tests need SIPp; fix: as root, apt-get install $(PACKAGES)" >&2; exit 1; }
 
-# For tests and benchmark: Kamailio with its Redis module, as a second reader and to compare with. Only the programs are
-# wanted: a policy-rc.d that says no (101) keeps the package from starting a service, and is taken away again.
-COMPARED = kamailio kamailio-redis-modules
+# For tests and benchmark: Kamailio with its Redis module, as a second reader and to compare with; PostgreSQL, to be an
+# external server. Only the programs are wanted: a policy-rc.d that says no (101) keeps the packages from starting a
+# service, and is taken away again.
+COMPARED = kamailio kamailio-redis-modules postgresql
 RC = /usr/sbin/policy-rc.d
 bench-packages:
 	@command -v kamailio >/dev/null && ls /usr/lib*/kamailio/modules/ndb_redis.so \
-	/usr/lib/*/kamailio/modules/ndb_redis.so 2>/dev/null | grep -q . || { test "$$(id -u)" = 0 && apt-get update -q && \
+	/usr/lib/*/kamailio/modules/ndb_redis.so 2>/dev/null | grep -q . && \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { test "$$(id -u)" = 0 && apt-get update -q && \
 	{ test -e $(RC) || { printf '#!/bin/sh\nexit 101\n' >$(RC) && chmod +x $(RC) && made=1; }; } && \
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(COMPARED); done=$$?; \
 	test -z "$$made" || rm -f $(RC); exit $$done; } || \
-	{ echo "tests and benchmark need Kamailio; fix: as root, apt-get install $(COMPARED)" >&2; exit 1; }
+	{ echo "tests and benchmark need Kamailio and PostgreSQL; fix: as root, apt-get install $(COMPARED)" >&2; exit 1; }
 
 $(WHEEL)/.stamp: $(SOURCES)
 	@echo "building Callgate: half a minute where it is compiled"

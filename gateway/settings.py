@@ -85,7 +85,11 @@ class Redis:
     """Where the projection is. Empty url: a private embedded server under the state directory."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-    url: Annotated[str, "redis://host:port/db or unix:///path; empty = embedded"] = ""
+    url: Annotated[
+        str,
+        "redis://host:port/db, unix:///path, redis+cluster://host:port,… or redis+sentinel://host:port,…/service; "
+        "empty = embedded",
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

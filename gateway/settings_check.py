@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from gateway.settings import Listener, Settings
+from gateway.store.redis.address import BadAddress, read_deployment
 
 NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A node's name is part of the names of its journals' directories."""
@@ -46,7 +47,7 @@ def contradictions(settings: Settings) -> list[str]:
                 "node for TCP and TLS"
             )
     found.extend(_bad_address("http.address", settings.http.address))
-    found.extend(_bad_url("redis.url", settings.redis.url, ("redis://", "rediss://", "unix://")))
+    found.extend(_bad_redis(settings.redis.url))
     found.extend(_bad_url("database.url", settings.database.url, ("postgresql://", "postgresql+asyncpg://")))
     timers = settings.timers
     if timers.t2_ms < timers.t1_ms:
@@ -74,6 +75,12 @@ def contradictions(settings: Settings) -> list[str]:
     if directory and not Path(directory).is_dir():
         found.append(f"example.directory = {directory!r}: no such directory; fix: correct it, or leave it empty")
     return found
+
+
+REDIS_SCHEMES = (
+    "redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://", "redis+sentinel://",
+    "rediss+sentinel://",
+)  # fmt: skip
 
 
 def _bad_address(key: str, value: str) -> list[str]:
@@ -108,3 +115,15 @@ def _bad_url(key: str, value: str, schemes: tuple[str, ...]) -> list[str]:
         return []
     shown = value.partition("://")[0] + "://…" if "://" in value else value  # a URL may hold a password
     return [f"{key} = {shown!r}: unknown scheme; fix: begin it with {' or '.join(schemes)}, or leave it empty"]
+
+
+def _bad_redis(url: str) -> list[str]:
+    if found := _bad_url("redis.url", url, REDIS_SCHEMES):
+        return found
+    try:
+        for address in read_deployment(url).addresses if url else ():
+            address.context()
+    except BadAddress as error:
+        what, _, fix = str(error).removeprefix("redis url: ").rpartition(": ")
+        return [f"redis.url: {what}; fix: {fix}"]
+    return []

@@ -1,8 +1,8 @@
-"""Applies outbox rows: brings Redis to what the tables say now about everything those rows changed."""
+"""Applies outbox rows: brings a shard to what the tables say now about everything of its own those rows changed."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,22 +10,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control.rebuild import consent_field, consent_value, refusal_category
 from gateway.control.record import load_published
-from gateway.control.redis_writer import Head, RedisWriter
+from gateway.control.redis_writer import Change, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
+from gateway.store.redis.names import PLACE_SHIFT
 from gateway.store.sql import outbox, projected
 from gateway.store.sql.outbox import OutboxRow
 from gateway.store.sql.projected import ConsentRow, RefusalRow
 
 CHUNK = 500
-"""Rows written in one Redis transaction: under a millisecond in which lookups wait."""
+"""Rows written in one step of Redis: under a millisecond in which lookups wait."""
 
-R = TypeVar("R")
+R = TypeVar("R", ConsentRow, RefusalRow)
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done. `entries`: consents written, an upper bound of what was added; `registry`: the version published,
+    """What was done. `entries`: rows written, an upper bound of what was added; `registry`: the version published,
     0 for none."""
 
     entries: int
@@ -37,6 +38,7 @@ class Applier:
 
     def __init__(self, writer: RedisWriter) -> None:
         self._writer = writer
+        self._places = frozenset(writer.shard.places)
 
     async def count(self, raw: Any, changes: Sequence[int], limit: int) -> int:
         """How many rows these outbox rows changed, counted up to `limit`."""
@@ -56,75 +58,68 @@ class Applier:
         entries = 0
         async with raw.transaction():
             if consents:
-                async for held in _chunks(projected.changed_consents(raw, consents)):
-                    await self._writer.guarded(head, _consents(head, held))
+                async for held in self._chunks(projected.changed_consents(raw, consents)):
+                    await self._writer.change(head, _consents(head, held))
                     entries += len(held)
             if refusals:
                 purposes = await projected.purpose_numbers(connection)
-                async for declined in _chunks(projected.changed_refusals(raw, refusals)):
+                async for declined in self._chunks(projected.changed_refusals(raw, refusals)):
                     hashes = {row.callee_hash for row in declined if refusal_category(row, purposes) is None}
                     scoped = await projected.scoped_refusals(raw, list(hashes)) if hashes else []
-                    await self._writer.guarded(head, _refusals(head, declined, purposes))
-                    await self._writer.guarded(head, _scoped(head, hashes, scoped))
+                    changes = [*_refusals(head, declined, purposes), *_scoped(head, hashes, scoped)]
+                    await self._writer.change(head, changes)
+                    entries += len(declined)
         return Applied(entries, registry)
 
+    async def _chunks(self, rows: AsyncIterator[R]) -> AsyncIterator[list[R]]:
+        """Those of this shard."""
+        chunk: list[R] = []
+        places = self._places
+        async for row in rows:
+            if not places or int.from_bytes(row.callee_hash, "big") >> PLACE_SHIFT in places:
+                chunk.append(row)
+            if len(chunk) >= CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
 
-def _consents(head: Head, rows: list[ConsentRow]) -> Callable[[Any], None]:
-    def fill(pipe: Any) -> None:
-        # A bulk import wrote its rows in hash order, and they come so: many share a bucket, and one command.
-        held: dict[bytes, dict[Any, Any]] = {}
-        for row in rows:
+
+def _consents(head: Head, rows: list[ConsentRow]) -> list[Change]:
+    # A bulk import wrote its rows in hash order, and they come so: many share a bucket, and one command.
+    held: dict[int, list[bytes]] = {}
+    void: dict[int, list[bytes]] = {}
+    for row in rows:
+        bucket = head.names.bucket_of(row.callee_hash)
+        if row.void:
+            void.setdefault(bucket, []).append(consent_field(row))
+        else:
             # Never the marker: a bucket that was lost must stay unbelievable until it is whole again.
-            key = layout.consents_key(head.epoch, layout.bucket_of(row.callee_hash, head.buckets))
-            if row.void:
-                pipe.hdel(key, consent_field(row))
-            else:
-                held.setdefault(key, {})[consent_field(row)] = consent_value(row)
-        for key, fields in held.items():
-            pipe.hset(key, mapping=fields)
-
-    return fill
+            held.setdefault(bucket, []).extend((consent_field(row), consent_value(row)))
+    changes: list[Change] = []
+    for name, found in ((b"HDEL", void), (b"HSET", held)):
+        changes += [(bucket, (name, head.names.consents(bucket), *words)) for bucket, words in found.items()]
+    return changes
 
 
-def _refusals(head: Head, rows: list[RefusalRow], purposes: dict[str, int]) -> Callable[[Any], None]:
-    def fill(pipe: Any) -> None:
-        for row in rows:
-            category = refusal_category(row, purposes)
-            if category is None:
-                continue
-            key = layout.refusals_key(head.epoch, layout.bucket_of(row.callee_hash, head.buckets))
-            member = layout.refusal_member(row.callee_hash, category)
-            if row.in_force:
-                pipe.sadd(key, member)
-            else:
-                pipe.srem(key, member)
-
-    return fill
+def _refusals(head: Head, rows: list[RefusalRow], purposes: dict[str, int]) -> list[Change]:
+    changes: list[Change] = []
+    for row in rows:
+        category = refusal_category(row, purposes)
+        if category is not None:
+            bucket = head.names.bucket_of(row.callee_hash)
+            name, member = b"SADD" if row.in_force else b"SREM", layout.refusal_member(row.callee_hash, category)
+            changes.append((bucket, (name, head.names.refusals(bucket), member)))
+    return changes
 
 
-def _scoped(head: Head, hashes: set[bytes], rows: list[RefusalRow]) -> Callable[[Any], None]:
+def _scoped(head: Head, hashes: set[bytes], rows: list[RefusalRow]) -> list[Change]:
     by_callee: dict[bytes, list[ScopedRefusal]] = {callee_hash: [] for callee_hash in hashes}
     for row in rows:
         by_callee[row.callee_hash].append(ScopedRefusal(row.scope, row.value, row.band))
-
-    def fill(pipe: Any) -> None:
-        for callee_hash, found in by_callee.items():
-            key = layout.scoped_key(head.epoch, layout.bucket_of(callee_hash, head.buckets))
-            field = layout.scoped_field(callee_hash)
-            if found:
-                pipe.hset(key, field, layout.encode_scoped(found))
-            else:
-                pipe.hdel(key, field)
-
-    return fill
-
-
-async def _chunks(rows: AsyncIterator[R]) -> AsyncIterator[list[R]]:
-    chunk: list[R] = []
-    async for row in rows:
-        chunk.append(row)
-        if len(chunk) >= CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+    changes: list[Change] = []
+    for callee_hash, found in by_callee.items():
+        bucket = head.names.bucket_of(callee_hash)
+        key, field = head.names.consents(bucket), layout.scoped_field(callee_hash)
+        changes.append((bucket, (b"HSET", key, field, layout.encode_scoped(found)) if found else (b"HDEL", key, field)))
+    return changes

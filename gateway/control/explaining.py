@@ -18,10 +18,9 @@ from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.settings import Settings
 from gateway.store.ports import Conflict
-from gateway.store.redis.client import RedisLink
+from gateway.store.redis.deployment import connect
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.layout import key_check
-from gateway.store.redis.lookup import RedisLookup
 from gateway.store.redis.snapshot import SnapshotWatcher
 
 SNAPSHOT_WAIT_S: Final = 2.0
@@ -38,8 +37,7 @@ class Explainer:
         self._pseudonymizer = Pseudonymizer(keys.pseudonym)
         self._sealer = Sealer(keys.seal_id, keys.seal)
         check = key_check(self._pseudonymizer.hash)
-        self._link = RedisLink(settings.redis.url)
-        self._lookup = RedisLookup(self._link, settings.gate.deadline_ms / 1000, key_check=check)
+        self._link, self._lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, key_check=check)
         self._known = asyncio.Event()
         self._epoch = asyncio.Event()
         self._snapshot: Snapshot | None = None

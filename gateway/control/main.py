@@ -14,7 +14,6 @@ import socket
 import sys
 from collections.abc import Iterator
 
-import redis.asyncio
 import uvicorn
 import uvloop
 from sqlalchemy import text
@@ -27,6 +26,10 @@ from gateway.control.projection import Projection, StartRefused
 from gateway.control.ship import stop_on_signals
 from gateway.process import EX_CONFIG
 from gateway.settings import Settings, make_run_dir
+from gateway.store.ports import StoreError
+from gateway.store.redis.address import command
+from gateway.store.redis.client import question
+from gateway.store.redis.deployment import connect
 from gateway.store.sql.engine import SHORT_COMMAND_S, make_engine
 from gateway.telemetry.collector import StatsHub
 
@@ -93,7 +96,8 @@ class _Server(uvicorn.Server):
 async def _control(settings: Settings, listener: socket.socket) -> None:
     stop = stop_on_signals()
     engine = make_engine(settings.database.url, command_s=SHORT_COMMAND_S)
-    link = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=1.0, socket_connect_timeout=1.0)
+    link, _ = connect(settings.redis.url, settings.gate.deadline_ms / 1000)
+    linking = asyncio.ensure_future(link.run())
     sockets = {f"worker-{index}": settings.worker_socket(index) for index in range(settings.node.workers)}
     hub = StatsHub({**sockets, "shipper": settings.shipper_socket}, file=settings.counters_file)
 
@@ -101,13 +105,18 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
+    async def ask_redis() -> None:
+        if link.down_reason:
+            raise StoreError(link.down_reason)
+        await question(link, [command(b"PING")], asyncio.get_running_loop())
+
     async def ask_missing() -> str:
         async with engine.connect() as connection:
             found = await connection.execute(text("SELECT pack <> '', EXISTS (SELECT FROM trunks) FROM registry_state"))
             has_pack, has_registry = found.one()
         return "; ".join(line for line, there in ((NO_PACK, has_pack), (NO_REGISTRY, has_registry)) if not there)
 
-    health = Health(hub, {"redis": link.ping, "database": ask_database}, ask_missing)
+    health = Health(hub, {"redis": ask_redis, "database": ask_database}, ask_missing)
     asked = make_engine(settings.database.url, pool_size=API_CONNECTIONS, command_s=SHORT_COMMAND_S)
     context = Context(settings, hub, health, asked, make_engine(settings.database.url, pool_size=2))
     projection = Projection(settings)
@@ -133,6 +142,6 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
             await serving
             await projecting
     finally:
-        await link.aclose()
+        linking.cancel()
         await context.close()
         await engine.dispose()

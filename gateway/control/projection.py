@@ -17,6 +17,8 @@ from gateway.gate.pack import PackError
 from gateway.keys import KeysError
 from gateway.settings import Settings
 from gateway.store.ports import Conflict, StoreError
+from gateway.store.redis.client import UnsuitableServer
+from gateway.store.redis.deployment import connect
 from gateway.store.sql.engine import make_engine, mapped_errors
 from gateway.store.sql.migrate import migrate
 from gateway.telemetry.logs import get_logger
@@ -27,6 +29,10 @@ RETRY_S = 0.5
 
 COMMAND_S = 30.0
 """Of the projector's own statements: what an import changed is counted, ten million rows in a few seconds."""
+
+POOL = 32
+"""Connections kept for the projector, opened where they are needed: one, and one for each Redis it fills. A cluster of
+more masters opens and closes up to as many besides."""
 
 _log = get_logger(__name__)
 
@@ -40,13 +46,14 @@ class Projection:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._engine = make_engine(settings.database.url, pool_size=2, command_s=COMMAND_S)
+        self._engine = make_engine(settings.database.url, pool_size=POOL, command_s=COMMAND_S)
         self._patient = make_engine(settings.database.url, pool_size=2)
         self._away = ""
         self._projector: Projector | None = None
 
     async def prepare(self) -> None:
         """The newest schema, and the example if the database is empty. Raises StoreError while it is away."""
+        await self._refuse_unsuitable()
         with mapped_errors():
             await migrate(self._settings.database.url)
         directory = self._settings.example.directory
@@ -54,6 +61,16 @@ class Projection:
             keys = ensure_keys(self._settings)
             for report in await bootstrap(self._patient, keys, directory):
                 _log.info("example loaded", file=report.name, rows=report.rows)
+
+    async def _refuse_unsuitable(self) -> None:
+        """A Redis that might forget a refusal, or is too old, ends the start; one that is away does not."""
+        link, _ = connect(self._settings.redis.url, 1.0)
+        try:
+            await link.probe()
+        except UnsuitableServer as error:
+            raise StartRefused(f"{error}; fix: change the server, or redis.url") from None
+        except StoreError:
+            pass  # its projector says so, again and again
 
     async def run(self, stop: asyncio.Event) -> None:
         """Prepare, then project until `stop`. Raises StartRefused where trying again would not help."""

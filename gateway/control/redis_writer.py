@@ -1,28 +1,56 @@
-"""Writes to the projection in Redis, fenced: a projector that has been replaced cannot write any more.
+"""Writes to the projection in one shard, fenced: a projector that has been replaced cannot write any more.
 
-Whoever holds the SQL lock puts its token into `cg:projector` first. Every write goes through a transaction
-that watches that key and the head, so a projector that was stopped for a while and goes on cannot put back
-what is out of date."""
+Whoever holds the SQL lock puts its token into the fence first. Every write to what is read is a script that looks at
+the fence before it writes, so a projector that was stopped for a while and goes on cannot put back what is out of
+date. In a cluster a script reaches one slot: there each place has a fence of its own."""
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import WatchError
+from redis.exceptions import RedisError, ResponseError
 
+from gateway.control.shards import Shard
 from gateway.store.redis import layout
+from gateway.store.redis.address import RedisAddress
+from gateway.store.redis.names import Names, ShardKeys, place_of, place_tags
+from gateway.store.redis.slots import decode_places, encode_places
 
-FENCE_KEY = b"cg:projector"
-SHARD = "0"
-"""The one shard of a single Redis; its watermark is kept in it."""
 SOCKET_S = 5.0
+MIN_COMPACT = 64
+"""A server whose compact encodings take fewer entries than this is treated as if they took as many."""
+
+Command = tuple[bytes | str | int, ...]
+"""A command of Redis: its name, its key, what else it says."""
+Change = tuple[int, Command]
+"""A bucket, and a command on one of its keys."""
+
+_FENCED: Final = "FENCED"
+_EXCHANGED: Final = "EXCHANGED"
+
+# KEYS: fence, head, watermark, then the keys written. ARGV: token, epoch and watermark ("" = not looked at), then each
+# command as the number of its words and the words.
+_SCRIPT: Final = f"""\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return redis.error_reply('{_FENCED}') end
+if ARGV[2] ~= '' and (redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[2] or redis.call('GET', KEYS[3]) ~= ARGV[3]) then
+  return redis.error_reply('{_EXCHANGED}')
+end
+local at = 4
+while at <= #ARGV do
+  local words = tonumber(ARGV[at])
+  redis.call(unpack(ARGV, at + 1, at + words))
+  at = at + words + 1
+end
+return 1"""
+MAX_WORDS: Final = 4_000
+"""Of one command: Lua's `unpack` has room for 8,000."""
 
 
 class FenceLost(Exception):
@@ -31,7 +59,7 @@ class FenceLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What `cg:head`, the watermark and the fence say."""
+    """What the head, the watermark and the fence of a shard say."""
 
     registry: int
     epoch: int
@@ -42,22 +70,25 @@ class Head:
     """The registry blob the head names is there."""
     ours: bool
     """The fence holds our token."""
+    names: Names
+    """Of its buckets."""
     key_check: bytes = b""
     """Of the pseudonym key the data set was made with; empty where the head does not say."""
+    places: frozenset[int] = frozenset()
+    """In a cluster: the places whose buckets were written to this shard."""
 
 
 class RedisWriter:
-    """One projector's hand on Redis."""
+    """One projector's hand on one shard."""
 
-    def __init__(self, url: str, key_check: bytes = b"") -> None:
-        """`key_check`: `layout.key_check` of the pseudonym key, which the head tells the workers."""
+    def __init__(self, shard: Shard, key_check: bytes, token: bytes) -> None:
+        """`key_check`: `layout.key_check` of the pseudonym key, which the head tells the workers. `token`: what the
+        fence holds while it is ours; one per projector."""
+        self.shard = shard
+        self.keys: ShardKeys = shard.keys
         self.key_check = key_check
-        # No retries inside the client: the projector tries again itself, from the head.
-        self.client: Redis = Redis.from_url(
-            url, socket_timeout=SOCKET_S, socket_connect_timeout=SOCKET_S, retry=Retry(NoBackoff(), 0)
-        )
-        self.token = secrets.token_hex(16).encode()
-        """What the fence holds while it is ours."""
+        self.token = token
+        self.client = client_of(shard.address)
 
     async def close(self) -> None:
         """Drop the connections."""
@@ -65,75 +96,71 @@ class RedisWriter:
 
     async def take_fence(self) -> None:
         """Shut out whoever projected before."""
-        await self.client.set(FENCE_KEY, self.token)
+        fences = {self.keys.fence, *[self._fence(place) for place in self.shard.places]}
+        await self.plain([(b"SET", fence, self.token) for fence in fences])
 
-    def head_fields(self, registry: int, epoch: int, buckets: int) -> dict[Any, Any]:
-        """Fields of the head, written now."""
-        return dict(layout.encode_head(registry, epoch, buckets, time.time(), self.key_check))
+    async def compact_entries(self) -> int:
+        """What the server's compact encodings of hashes and integer sets take; the default where it does not say."""
+        found: dict[Any, Any] = {}
+        with suppress(ResponseError):  # a hosted Redis may not let us look
+            for pattern in ("hash-max-*-entries", "set-max-intset-entries"):
+                found.update(await self.client.config_get(pattern))
+        return max(MIN_COMPACT, min((int(value) for value in found.values()), default=layout.COMPACT_ENTRIES))
+
+    def head_fields(self, registry: int, names: Names, places: Iterable[int] | None = None) -> Command:
+        """The command that writes the head, now. `places`: those written, in a cluster; None: all the shard has."""
+        fields = layout.encode_head(registry, names.epoch, names.buckets, time.time(), self.key_check)
+        if self.keys.tag:
+            fields[layout.HEAD_PLACES] = encode_places(self.shard.places if places is None else sorted(places))
+        return (b"HSET", self.keys.head, *[word for field in fields.items() for word in field])
 
     async def read_head(self) -> Head | None:
         """The state of the data set, or None where there is no whole head."""
-        found = await self._all(
-            lambda pipe: pipe.hmget(
-                layout.HEAD_KEY,
-                [
-                    layout.HEAD_REGISTRY,
-                    layout.HEAD_EPOCH,
-                    layout.HEAD_BUCKETS,
-                    layout.HEAD_UPDATED,
-                    layout.HEAD_KEYCHECK,
-                ],
-            ),
-            lambda pipe: pipe.get(FENCE_KEY),
-        )
+        keys = self.keys
+        found, fence = await self._all((b"HMGET", keys.head, *_HEAD_FIELDS), (b"GET", keys.fence))
         try:
-            *numbers, key_check = found[0]
-            registry, epoch, buckets, updated = (int(value) for value in numbers)
+            *numbers, key_check, places = found
+            registry, epoch, buckets, updated = (int(number) for number in numbers)
+            held = decode_places(places or b"")
         except (TypeError, ValueError):
             return None
-        fence = found[1]
-        found = await self._all(
-            lambda pipe: pipe.get(layout.watermark_key(epoch, SHARD)),
-            lambda pipe: pipe.exists(layout.registry_key(registry)),
-        )
+        text, has_blob = await self._all((b"GET", keys.watermark(epoch)), (b"EXISTS", keys.registry(registry)))
         try:
-            watermark = layout.decode_watermark(found[0]) if found[0] is not None else None
+            watermark = layout.decode_watermark(text) if text is not None else None
         except ValueError:
             watermark = None
+        names = keys.names(epoch, buckets)
         ours = fence == self.token
-        return Head(registry, epoch, buckets, updated, watermark, bool(found[1]), ours, key_check or b"")
+        return Head(
+            registry, epoch, buckets, updated, watermark, bool(has_blob), ours, names, key_check or b"", held
+        )  # fmt: skip
 
-    async def guarded(self, head: Head | None, fill: Callable[[Any], None]) -> None:
-        """Send what `fill` puts into the pipeline as one transaction, if the fence holds and Redis still
-        has the epoch and watermark of `head` (None: the fence alone). Raises FenceLost.
+    async def change(self, head: Head | Names, changes: Sequence[Change]) -> None:
+        """Write to buckets. One step on a single Redis, and one for each place in a cluster. Raises FenceLost.
 
-        The watermark is looked at because a failover to a stale replica rolls it back together with the
-        data: moving it on from there would hide what was lost."""
-        async with self.client.pipeline(transaction=True) as pipe:
-            await pipe.watch(FENCE_KEY, layout.HEAD_KEY)
-            if await pipe.get(FENCE_KEY) != self.token:
-                raise FenceLost("another projector took over")
-            if head is not None:
-                watermark_key = layout.watermark_key(head.epoch, SHARD)
-                await pipe.watch(watermark_key)
-                epoch = await pipe.hget(layout.HEAD_KEY, layout.HEAD_EPOCH)
-                watermark = await pipe.get(watermark_key)
-                if epoch != b"%d" % head.epoch or watermark != layout.encode_watermark(*(head.watermark or (0, 0))):
-                    raise FenceLost("the data set in Redis was exchanged")
-            pipe.multi()  # type: ignore[no-untyped-call]
-            fill(pipe)
-            try:
-                await pipe.execute()
-            except WatchError:
-                raise FenceLost("the data set in Redis changed hands") from None
+        On a single Redis it must still have the epoch and watermark of `head` too: a failover to a stale replica rolls
+        them back together with the data, and moving on from there would hide what was lost. In a cluster the move of
+        the watermark itself sees to that."""
+        if isinstance(head, Head) and not self.keys.tag:
+            await self.finish(head, [command for _, command in changes])
+            return
+        by_place: dict[int, list[Command]] = {}
+        for bucket, command in changes:
+            by_place.setdefault(place_of(bucket, head.buckets), []).append(command)
+        await self._run([self._script(self._fence(place), None, found) for place, found in by_place.items()])
 
-    async def unguarded(self, commands: Sequence[Callable[[Any], object]]) -> None:
-        """Send commands in one pipeline: for keys that nobody reads yet."""
+    async def finish(self, head: Head | None, commands: Sequence[Command]) -> None:
+        """Write what the shard has once (head, watermark) in one step, if Redis still has the epoch and watermark of
+        `head` (None: whatever it has). Raises FenceLost."""
+        await self._run([self._script(self.keys.fence, head, commands)])
+
+    async def plain(self, commands: Iterable[Command]) -> None:
+        """Send commands in one pipeline, not fenced: for keys that nobody reads yet."""
         await self._all(*commands)
 
     async def publish_registry(self, version: int, blob: bytes) -> None:
         """Put a registry version where workers fetch it; the head is switched by whoever calls."""
-        await self.client.set(layout.registry_key(version), blob)
+        await self.client.set(self.keys.registry(version), blob)
 
     async def sweep_old(self, cursor: int, epoch: int, registry: int) -> int:
         """One step of clearing away keys of other epochs and old registry versions; the next cursor, 0 at
@@ -144,14 +171,63 @@ class RedisWriter:
         cursor, keys = await self.client.scan(cursor, match=b"cg:*", count=1_000)
         old = [key for key in keys if isinstance(key, bytes) and _is_old(key, epoch, registry)]
         if old:
-            await self.client.unlink(*old)
+            await self._all(*[(b"UNLINK", key) for key in old])  # one by one: a command reaches one slot
         return int(cursor)
 
-    async def _all(self, *commands: Callable[[Any], object]) -> list[Any]:
+    def _fence(self, place: int) -> bytes:
+        return ShardKeys(place_tags()[place]).fence
+
+    def _script(self, fence: bytes, head: Head | None, commands: Sequence[Command]) -> Command:
+        keys = {command[1] for command in commands}
+        epoch, watermark = b"", b""
+        known = [fence, fence, fence]  # in a cluster, all keys of a script have to be in one slot
+        if head is not None:
+            epoch, watermark = b"%d" % head.epoch, layout.encode_watermark(*(head.watermark or (0, 0)))
+            known = [fence, self.keys.head, self.keys.watermark(head.epoch)]
+        words: list[bytes | str | int] = [b"EVAL", _SCRIPT, len(known) + len(keys), *known, *keys]
+        words += [self.token, epoch, watermark]
+        for command in commands:
+            words += (len(command), *command)
+        return tuple(words)
+
+    async def _run(self, scripts: Sequence[Command]) -> None:
+        try:
+            await self._all(*scripts)
+        except ResponseError as error:
+            if _FENCED in str(error):
+                raise FenceLost("another projector took over") from None
+            if _EXCHANGED in str(error):
+                raise FenceLost("the data set in Redis was exchanged") from None
+            raise
+
+    async def _all(self, *commands: Command) -> list[Any]:
         async with self.client.pipeline(transaction=False) as pipe:
             for command in commands:
-                command(pipe)
-            return list(await pipe.execute())
+                pipe.execute_command(*command)
+            found = list(await pipe.execute(raise_on_error=False))
+        for reply in found:
+            if isinstance(reply, RedisError):
+                raise reply
+        return found
+
+
+_HEAD_FIELDS: Final = (
+    layout.HEAD_REGISTRY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_UPDATED, layout.HEAD_KEYCHECK,
+    layout.HEAD_PLACES,
+)  # fmt: skip
+
+
+def client_of(address: RedisAddress) -> Redis:
+    """A client for one server. No retries inside it: the projector tries again itself, from the head."""
+    options: dict[str, Any] = {
+        "db": address.database, "username": address.username or None, "password": address.password or None,
+        "socket_timeout": SOCKET_S, "socket_connect_timeout": SOCKET_S, "retry": Retry(NoBackoff(), 0),
+    }  # fmt: skip
+    if address.path:
+        return Redis(unix_socket_path=address.path, **options)
+    if address.tls:
+        options |= {"ssl": True, "ssl_ca_certs": address.ca or None, "ssl_check_hostname": True}
+    return Redis(host=address.host, port=address.port, **options)
 
 
 def _is_old(key: bytes, epoch: int, registry: int) -> bool:

@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.control.glance import Glance
 from gateway.control.rebuild import repair_bucket
 from gateway.control.redis_writer import Head, RedisWriter
+from gateway.store.redis.names import place_buckets
 from gateway.store.sql import outbox, projected, versions
 
 SWEEP_LOOKS = 240
 """All buckets are looked at within so many steps: a minute at 250 ms each."""
-SWEEP_MIN = 16
-"""Buckets looked at in a step at least: 64 of them, the fewest there are, in a second."""
+SWEEP_MIN = 64
+"""Buckets looked at in a step at least: all of a small data set at once."""
 SWEEP_OLD_S = 5.0
 """Keys of an old epoch stay this long after a switch: workers learn of it within 200 ms."""
 TRIM_S = 3_600.0
@@ -26,7 +27,7 @@ _log = logging.getLogger("callgate.projector")
 
 
 class Sweeper:
-    """Goes round and round while its projector holds the lock."""
+    """Goes round and round a shard while its projector holds the lock."""
 
     def __init__(self, engine: AsyncEngine, writer: RedisWriter) -> None:
         self._engine = engine
@@ -56,10 +57,12 @@ class Sweeper:
         return repaired
 
     async def _markers(self, connection: AsyncConnection, raw: Any, head: Head, glance: Glance) -> int:
-        size = min(head.buckets, max(SWEEP_MIN, head.buckets // SWEEP_LOOKS))
-        share = [(self._bucket + step) % head.buckets for step in range(size)]
-        self._bucket = (self._bucket + size) % head.buckets
-        wrong = await glance.wrong_buckets(head.epoch, share)
+        places = self._writer.shard.places
+        buckets = place_buckets(places, head.buckets) if places else range(head.buckets)
+        size = min(len(buckets), max(SWEEP_MIN, len(buckets) // SWEEP_LOOKS))
+        share = [buckets[(self._bucket + step) % len(buckets)] for step in range(size)]
+        self._bucket = (self._bucket + size) % len(buckets)
+        wrong = await glance.wrong_buckets(head.names, share)
         if wrong:
             purposes = await projected.purpose_numbers(connection)
             async with raw.transaction():

@@ -36,11 +36,10 @@ from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
-from gateway.store.redis.client import RedisLink
+from gateway.store.redis.deployment import connect, where_calls_are_told
 from gateway.store.redis.elsewhere import Elsewhere
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.layout import key_check
-from gateway.store.redis.lookup import RedisLookup
 from gateway.store.redis.snapshot import SnapshotWatcher
 from gateway.telemetry.logs import get_logger
 from gateway.telemetry.metrics import WorkerStats
@@ -125,9 +124,9 @@ class Worker:
         self.edge = Edge(
             loop, self.listeners, self._identify, self.faults.message, self.handover, self.streams
         )
-        self.link = RedisLink(settings.redis.url, loop, self.edge)
+        deadline_s = settings.gate.deadline_ms / 1000
+        self.link, self.lookup = connect(settings.redis.url, deadline_s, loop, check, self.edge, self.edge.wake)
         self.link.on_change.append(self._link_changed)
-        self.lookup = RedisLookup(self.link, settings.gate.deadline_ms / 1000, loop, check, self.edge.wake)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
         self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
@@ -142,7 +141,8 @@ class Worker:
         )
         leases = Leases(settings.timers.max_call_hours * 3600)
         self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, self._when_safe)
-        self._elsewhere = Elsewhere(self.link, f"{settings.node.name}-{index}", self.keeper.let_go)
+        told, stream = where_calls_are_told(self.link)
+        self._elsewhere = Elsewhere(told, f"{settings.node.name}-{index}", self.keeper.let_go, stream)
         self.keeper.on_taken_over = self._elsewhere.tell
         timers = settings.timers
         values = TimerValues(
@@ -161,7 +161,7 @@ class Worker:
             Overload(overload_settings(settings), monotonic()),
         )
         overload = self.core.overload if settings.overload.enabled else None
-        self.edge.before_send = TurnEnd(self.lookup, self.gate, self.keeper, self.edge, overload).run
+        self.edge.before_send = TurnEnd(self.lookup.flush, self.gate, self.keeper, self.edge, overload).run
         if self.handover is not None:
             self.handover.on_stand_in = self._stand_in
             self.handover.in_setup = self.core.dialogs.decisions.in_setup
@@ -363,7 +363,7 @@ class Worker:
 
     def _link_changed(self, up: bool, reason: str) -> None:
         if up:
-            _log.warning("redis is there")
+            _log.warning("redis is there", **({"which": reason} if reason else {}))
         else:
             _log.error("redis is away; calls that need it are refused with 503", reason=reason)
 

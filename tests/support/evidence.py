@@ -1,4 +1,4 @@
-"""The evidence of a running gateway, read from its own PostgreSQL as an auditor would."""
+"""The evidence of a running gateway, read from its PostgreSQL as an auditor would."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Records:
 
 def read_records(gateway: GatewayProcess) -> Records:
     """One look."""
+    if url := gateway.env.get("CALLGATE_DATABASE__URL"):
+        return asyncio.run(_read(url))
     found = read_endpoints(gateway.state_dir)
     assert found is not None, "no embedded database on this state directory"
     return asyncio.run(_read(found.database_url))

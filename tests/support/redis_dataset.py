@@ -21,9 +21,8 @@ class Dataset:
         """Mark every bucket and switch the head to this epoch."""
         with self._client.pipeline(transaction=False) as pipe:
             for bucket in range(self.buckets):
-                for key in (layout.consents_key, layout.scoped_key):
-                    value = layout.marker_value(self.epoch)
-                    pipe.hset(key(self.epoch, bucket), layout.MARKER_FIELD, value)
+                value = layout.marker_value(self.epoch)
+                pipe.hset(layout.consents_key(self.epoch, bucket), layout.MARKER_FIELD, value)
                 pipe.sadd(layout.refusals_key(self.epoch, bucket), layout.marker_member(self.epoch))
             pipe.hset(layout.HEAD_KEY, mapping=layout.encode_head(registry, self.epoch, self.buckets, 0.0))
             pipe.execute()
@@ -40,7 +39,7 @@ class Dataset:
         self._client.sadd(key, layout.refusal_member(callee, category))
 
     def refuse_scoped(self, callee: bytes, *refusals: ScopedRefusal) -> None:
-        key = layout.scoped_key(self.epoch, self._bucket(callee))
+        key = layout.consents_key(self.epoch, self._bucket(callee))
         self._client.hset(key, layout.scoped_field(callee), layout.encode_scoped(refusals))
 
     def drop_bucket(self, callee: bytes) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import hiredis
 
 from gateway.store.ports import StoreError
-from gateway.store.redis.address import handshake, read_address
+from gateway.store.redis.address import RedisAddress, handshake, read_address
 from gateway.store.redis.connection import Connection, OnReplies, Replies, Turns
+from gateway.store.redis.names import SINGLE, ShardKeys
 
 CONNECT_TIMEOUT_S: Final = 1.0
 """For connecting and for the handshake: a stopped server still accepts, in the kernel's backlog."""
@@ -49,15 +50,22 @@ class RedisLink:
     """Up or down. Each time it comes up the server is checked: a failover may have brought another."""
 
     __slots__ = (
-        "_address", "_connection", "_down_reason", "_loop", "_told", "_turns", "connections", "on_change", "on_up",
+        "_connection", "_down_reason", "_loop", "_told", "_turns", "address", "connections", "keys", "on_change",
+        "on_up",
     )  # fmt: skip
 
     def __init__(
-        self, url: str, loop: asyncio.AbstractEventLoop | None = None, turns: Turns | None = None
+        self,
+        url: str | RedisAddress,
+        loop: asyncio.AbstractEventLoop | None = None,
+        turns: Turns | None = None,
+        keys: ShardKeys = SINGLE,
     ) -> None:
         """`url`: see `address.read_address`, which raises BadAddress. `turns`: told where what was read begins and
-        ends."""
-        self._address = read_address(url)
+        ends. `keys`: of the shard this server is."""
+        self.address = read_address(url) if isinstance(url, str) else url
+        """Where the server is looked for, each time anew."""
+        self.keys = keys
         self._loop = loop or asyncio.get_running_loop()
         self._turns = turns
         self._connection: Connection | None = None
@@ -106,6 +114,11 @@ class RedisLink:
         """Connect once, check the server, close: for the start. Raises StoreError, saying what is wrong."""
         (await self._open()).cut("probe done")
 
+    def cut(self, reason: str) -> None:
+        """End the connection there is; another is opened, to where `address` says then."""
+        if self._connection is not None:
+            self._connection.cut(reason)
+
     async def _serve(self, connection: Connection) -> None:
         self._connection = connection
         self.connections += 1
@@ -131,40 +144,59 @@ class RedisLink:
                 self._loop.call_exception_handler({"message": "redis on_change callback failed", "exception": error})
 
     async def _open(self) -> Connection:
-        connection = Connection(self._loop, self._turns)
-        address = self._address
-        opened = False
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                protocol = cast(asyncio.Protocol, connection)
-                if address.path:
-                    await self._loop.create_unix_connection(lambda: protocol, address.path)
-                else:
-                    tls = True if address.tls else None
-                    await self._loop.create_connection(lambda: protocol, address.host, address.port, ssl=tls)
-                await self._shake_hands(connection)
-            opened = True
-        except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: host is no name
-            raise StoreError(f"redis: {error or 'no answer to the handshake'}") from error
-        finally:
-            if not opened:
-                connection.cut("not opened")
-        return connection
+        return await open_connection(self.address, self._loop, self._turns)
 
-    async def _shake_hands(self, connection: Connection) -> None:
-        commands = handshake(self._address)
-        answered: asyncio.Future[Replies | None] = self._loop.create_future()
 
-        def settle(replies: Replies | None) -> None:
-            if not answered.done():
-                answered.set_result(replies)
-
-        if not connection.send(b"".join(commands), len(commands), settle):
-            raise ConnectionResetError("closed at once")
-        replies = await answered
-        if replies is None:
-            raise ConnectionResetError("closed during the handshake")
+async def open_connection(
+    address: RedisAddress, loop: asyncio.AbstractEventLoop, turns: Turns | None = None, *, sentinel: bool = False
+) -> Connection:
+    """A connection to a server that may be used. Raises StoreError, saying what is wrong. `sentinel`: what listens is a
+    Sentinel, which keeps nothing."""
+    connection = Connection(loop, turns)
+    opened = False
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            protocol = cast(asyncio.Protocol, connection)
+            if address.path:
+                await loop.create_unix_connection(lambda: protocol, address.path)
+            else:
+                await loop.create_connection(lambda: protocol, address.host, address.port, ssl=address.context())
+            commands = handshake(address)[: -2 if sentinel else None]
+            replies = await question(connection, commands, loop) if commands else []
         for reply in replies:
             if isinstance(reply, hiredis.ReplyError):
                 raise UnsuitableServer(f"redis handshake: {reply}")
-        check_server(b"\r\n".join([reply for reply in replies[-2:] if isinstance(reply, bytes)]))
+        if not sentinel:
+            check_server(b"\r\n".join([reply for reply in replies[-2:] if isinstance(reply, bytes)]))
+        opened = True
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError; ValueError: host is no name
+        raise StoreError(f"redis: {error or 'no answer to the handshake'}") from error
+    finally:
+        if not opened:
+            connection.cut("not opened")
+    return connection
+
+
+class Asked(Protocol):
+    """A connection, or a link."""
+
+    def send(self, commands: bytes, n_replies: int, callback: OnReplies) -> bool:
+        """As `Connection.send`."""
+        ...
+
+
+async def question(asked: Asked, commands: list[bytes], loop: asyncio.AbstractEventLoop, n_replies: int = 0) -> Replies:
+    """The replies to these commands. `n_replies`: 0 = one to each. Raises ConnectionResetError where there will be
+    none."""
+    answered: asyncio.Future[Replies | None] = loop.create_future()
+
+    def settle(replies: Replies | None) -> None:
+        if not answered.done():
+            answered.set_result(replies)
+
+    if not asked.send(b"".join(commands), n_replies or len(commands), settle):
+        raise ConnectionResetError("closed at once")
+    replies = await answered
+    if replies is None:
+        raise ConnectionResetError("closed before the answer")
+    return replies

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.store.redis.address import command
-from gateway.store.redis.client import RedisLink
+from gateway.store.redis.client import Asked
 from gateway.store.redis.connection import Replies
 
 STREAM: Final = b"cg:calls"
@@ -23,17 +23,17 @@ READ_AT_ONCE: Final = b"5000"
 ID_LENGTH: Final = 32
 """Hex digits of a decision id; all else is not ours."""
 
-_LAST: Final = command(b"XREVRANGE", STREAM, b"+", b"-", b"COUNT", b"1")
-
 
 class Elsewhere:
     """One worker's words to the others, and theirs to it."""
 
-    __slots__ = ("_asking", "_link", "_me", "_on_taken", "_seen")
+    __slots__ = ("_asking", "_last", "_link", "_me", "_on_taken", "_seen", "_stream")
 
-    def __init__(self, link: RedisLink, me: str, on_taken: Callable[[str], None]) -> None:
+    def __init__(self, link: Asked, me: str, on_taken: Callable[[str], None], stream: bytes = STREAM) -> None:
         """`me`: this worker's name, unlike any other's. `on_taken`: told the decision id of each call that another
-        worker has seen a word of."""
+        worker has seen a word of. `stream`: its key where `link` leads."""
+        self._stream = stream
+        self._last = command(b"XREVRANGE", stream, b"+", b"-", b"COUNT", b"1")
         self._link = link
         self._me = me.encode()
         self._on_taken = on_taken
@@ -44,17 +44,17 @@ class Elsewhere:
     def tell(self, decision: str) -> None:
         """A word of this call came by here, and others may count it."""
         entry = (b"w", self._me, b"d", decision.encode())
-        self._link.send(command(b"XADD", STREAM, b"MAXLEN", b"~", MAX_KEPT, b"*", *entry), 1, _ignore)
+        self._link.send(command(b"XADD", self._stream, b"MAXLEN", b"~", MAX_KEPT, b"*", *entry), 1, _ignore)
 
     def read(self) -> None:
         """Ask what others told; once a second."""
         if self._asking:
             return
         if self._seen:
-            ask = command(b"XREAD", b"COUNT", READ_AT_ONCE, b"STREAMS", STREAM, self._seen)
+            ask = command(b"XREAD", b"COUNT", READ_AT_ONCE, b"STREAMS", self._stream, self._seen)
             self._asking = self._link.send(ask, 1, self._on_entries)
         else:
-            self._asking = self._link.send(_LAST, 1, self._on_last)
+            self._asking = self._link.send(self._last, 1, self._on_last)
 
     def _on_last(self, replies: Replies | None) -> None:
         self._asking = False

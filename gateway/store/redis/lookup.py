@@ -21,8 +21,16 @@ from gateway.store.redis.address import command
 from gateway.store.redis.breaker import PROBE_EVERY_S, Breaker
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.connection import Replies
-from gateway.store.redis.facts import HEAD_COMMAND, REPLIES_PER_CALLEE, Dataset, NotTheDataset, OtherKey, read_head
-from gateway.store.redis.turn import BREAKER_OPEN, LINK_DOWN, NO_DATA_SET, OTHER_KEY, TIMEOUT, Ask, Turn
+from gateway.store.redis.facts import (
+    REPLIES_PER_CALLEE,
+    Dataset,
+    Elsewhere,
+    NotTheDataset,
+    OtherKey,
+    head_command,
+    read_head,
+)
+from gateway.store.redis.turn import BREAKER_OPEN, LINK_DOWN, MOVED, NO_DATA_SET, OTHER_KEY, TIMEOUT, Ask, Turn
 
 LATENCY_BOUNDS: Final = (
     5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
@@ -41,9 +49,9 @@ class RedisLookup:
     """Asks over one link. Counters are plain numbers, read by telemetry."""
 
     __slots__ = (
-        "_asks", "_breaker", "_dataset", "_deadline", "_key_check", "_link", "_loop", "_probe", "_timer", "_turns",
-        "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups", "on_breaker", "timeouts",
-        "unreachable",
+        "_asks", "_breaker", "_clustered", "_dataset", "_deadline", "_head_command", "_key_check", "_link", "_loop",
+        "_probe", "_timer", "_turns", "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups",
+        "on_breaker", "timeouts", "unreachable",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +67,8 @@ class RedisLookup:
         something to `flush`; None: it is flushed at the end of the loop's turn."""
         self._key_check = key_check
         self._link = link
+        self._head_command = head_command(link.keys)
+        self._clustered = bool(link.keys.tag)
         self._loop = loop or asyncio.get_running_loop()
         self._wake = wake or self._flush_soon
         self._deadline = deadline_s
@@ -101,7 +111,7 @@ class RedisLookup:
     def set_epoch(self, epoch: int, buckets: int) -> None:
         """Name the dataset to ask (from the head). Raises ValueError on impossible numbers."""
         if self._dataset is None or (epoch, buckets) != (self._dataset.epoch, self._dataset.buckets):
-            self._dataset = Dataset(epoch, buckets, self._key_check or None)
+            self._dataset = Dataset(epoch, buckets, self._key_check or None, self._clustered)
 
     def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
         """See `ports.SubscriberLookup.ask`. Raises ValueError on what the layout has no room for."""
@@ -110,6 +120,20 @@ class RedisLookup:
         if not self._asks:
             self._wake()
         self._asks.append((callee_hash, operator, purpose, now, reply))
+
+    def ask_again(self, ask: Ask, asked_at: float) -> None:
+        """What another master of the cluster sent on here. `asked_at`: loop time of the first question, whose deadline
+        counts."""
+        self.lookups += 1
+        turn = Turn([ask], asked_at)
+        if self._breaker.open:
+            self.breaker_refused += 1
+            self._refuse(turn, "redis did not answer lately", BREAKER_OPEN)
+        elif self._send(turn):
+            self._turns.appendleft(turn)  # older than any that is open: `_expire` looks at it first
+            if self._timer is not None:
+                self._timer.cancel()
+            self._expire()
 
     def close(self) -> None:
         """Stop the timers; what is still open is answered `Unavailable`."""
@@ -145,7 +169,7 @@ class RedisLookup:
         text, reason = "no dataset epoch known yet", NO_DATA_SET
         if dataset is not None:
             asks = turn.asks
-            words = [HEAD_COMMAND]
+            words = [self._head_command]
             for ask in asks:
                 words.append(dataset.commands(ask[0], ask[1], ask[2]))
             n_replies = 1 + REPLIES_PER_CALLEE * len(asks)
@@ -177,19 +201,18 @@ class RedisLookup:
         at = 1
         for _, _, purpose, now, reply in asks:
             try:
-                answer: SubscriberFacts | Unavailable = dataset.read(
-                    replies[at], replies[at + 1], replies[at + 2], purpose, now
-                )
+                answer: SubscriberFacts | Unavailable = dataset.read(replies[at], replies[at + 1], purpose, now)
             except NotTheDataset as error:
                 self.invalid += 1
-                answer = Unavailable(f"redis holds no valid data: {error}", NO_DATA_SET)
+                reason = MOVED if isinstance(error, Elsewhere) else NO_DATA_SET
+                answer = Unavailable(f"redis holds no valid data: {error}", reason)
             at += REPLIES_PER_CALLEE
             self._tell(reply, answer)
 
     def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
         try:
-            dataset = read_head(head, self._key_check)
+            dataset = read_head(head, self._key_check, self._clustered)
         except OtherKey as error:
             self.invalid += len(turn.asks)
             self._refuse(turn, str(error), OTHER_KEY)

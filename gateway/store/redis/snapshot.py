@@ -10,23 +10,40 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.registry.model import Snapshot
 from gateway.store.redis import layout
 from gateway.store.redis.address import command
-from gateway.store.redis.client import RedisLink
-from gateway.store.redis.connection import Replies
+from gateway.store.redis.connection import OnReplies, Replies
 from gateway.store.redis.facts import OTHER_KEY_TEXT, other_key
 from gateway.store.redis.lastgood import save_last_good
+from gateway.store.redis.names import ShardKeys
 
 POLL_EVERY_S: Final = 0.2
 """How soon a change of the registry reaches a worker; one small command each time."""
 
-_HEAD: Final = command(
-    b"HMGET", layout.HEAD_KEY,
+_HEAD_FIELDS: Final = (
     layout.HEAD_REGISTRY, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_UPDATED, layout.HEAD_KEYCHECK,
 )  # fmt: skip
+
+
+class HeadLink(Protocol):
+    """What a watcher asks over: a `RedisLink`, or in a cluster the link to one of its masters."""
+
+    @property
+    def keys(self) -> ShardKeys:
+        """Of the shard that the next `send` goes to."""
+        ...
+
+    @property
+    def on_up(self) -> list[Callable[[], None]]:
+        """As `RedisLink.on_up`."""
+        ...
+
+    def send(self, commands: bytes, n_replies: int, callback: OnReplies) -> bool:
+        """As `RedisLink.send`."""
+        ...
 
 
 class SnapshotWatcher:
@@ -55,7 +72,7 @@ class SnapshotWatcher:
 
     def __init__(
         self,
-        link: RedisLink,
+        link: HeadLink,
         on_snapshot: Callable[[Snapshot], None],
         on_epoch: Callable[[int, int], None],
         last_good: Path | None = None,
@@ -112,7 +129,8 @@ class SnapshotWatcher:
 
     def _ask(self) -> None:
         if self._timer is not None and not self._asking:
-            self._asking = self._link.send(_HEAD, 1, self._on_head)
+            head = command(b"HMGET", self._link.keys.head, *_HEAD_FIELDS)
+            self._asking = self._link.send(head, 1, self._on_head)
 
     def _on_head(self, replies: Replies | None) -> None:
         self._asking = False
@@ -132,7 +150,7 @@ class SnapshotWatcher:
         if version == self.version:
             self.reason = ""
         if version not in (0, self.version, self._refused):
-            blob = command(b"GET", layout.registry_key(version))
+            blob = command(b"GET", self._link.keys.registry(version))
             self._asking = self._link.send(blob, 1, partial(self._on_blob, version))
 
     def _on_blob(self, version: int, replies: Replies | None) -> None:

@@ -12,6 +12,7 @@ LINK_DOWN: Final = "link down"
 BREAKER_OPEN: Final = "breaker open"
 NO_DATA_SET: Final = "no data set"
 OTHER_KEY: Final = "other key"
+MOVED: Final = "moved"
 """`Unavailable.reason`, all there are."""
 
 Ask = tuple[bytes, int, int, float, LookupReply]

@@ -97,8 +97,24 @@ async def purpose_numbers(connection: AsyncConnection) -> dict[str, int]:
 
 
 async def entries(raw: Any) -> int:
-    """Consents or refusals, whichever are more: what the bucket count is chosen by."""
-    return int(await raw.fetchval("SELECT greatest((SELECT count(*) FROM consents), (SELECT count(*) FROM refusals))"))
+    """Entries of all hashes (consents, callees of scoped refusals) or of all sets (the other refusals), whichever are
+    more: what the bucket count is chosen by."""
+    return int(
+        await raw.fetchval(
+            "SELECT greatest((SELECT count(*) FROM consents) + count(*) FILTER (WHERE NOT plain), "
+            "count(*) FILTER (WHERE plain)) "
+            "FROM (SELECT scope IN ('all', 'category') AND band = '' AS plain FROM refusals) AS found"
+        )
+    )
+
+
+async def estimated_entries(raw: Any) -> int:
+    """About as many as `entries`, at once."""
+    return int(
+        await raw.fetchval(
+            "SELECT greatest(max(reltuples), 0) FROM pg_class WHERE oid IN ('consents'::regclass, 'refusals'::regclass)"
+        )
+    )
 
 
 async def changed_count(raw: Any, changes: Sequence[int], limit: int) -> int:

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.store.redis.address import BadAddress, RedisAddress, command, handshake, read_address
+from gateway.store.redis.address import (
+    BadAddress,
+    Deployment,
+    RedisAddress,
+    command,
+    handshake,
+    read_address,
+    read_deployment,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +32,72 @@ def test_addresses(url: str, address: RedisAddress) -> None:
 def test_bad_addresses(url: str) -> None:
     with pytest.raises(BadAddress):
         read_address(url)
+
+
+H1, H2 = RedisAddress(host="h1", port=7001), RedisAddress(host="::1", port=6379)
+
+
+@pytest.mark.parametrize(
+    ("url", "deployment"),
+    [
+        ("redis://h1:7001", Deployment("single", (H1,))),
+        ("redis+cluster://h1:7001,[::1]", Deployment("cluster", (H1, H2))),
+        (
+            "rediss+cluster://u:p%40s@h1?ca=/ca.pem",
+            Deployment("cluster", (RedisAddress("", "h1", 6379, True, "u", "p@s", 0, "/ca.pem"),)),
+        ),
+        (
+            "redis+sentinel://:s@h1:26380,h2/calls/3?sentinel_password=t%2Fu",
+            Deployment(
+                "sentinel",
+                (
+                    RedisAddress(host="h1", port=26380, password="t/u"),
+                    RedisAddress(host="h2", port=26379, password="t/u"),
+                ),
+                "calls",
+                RedisAddress(password="s", database=3),
+            ),
+        ),
+    ],
+)
+def test_deployments(url: str, deployment: Deployment) -> None:
+    found = read_deployment(url)
+    assert (found.kind, found.addresses, found.service) == (deployment.kind, deployment.addresses, deployment.service)
+    assert found.master.at("", 0) == deployment.master.at("", 0)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis+cloud://h", "scheme"),
+        ("unix+cluster:///s", "scheme"),
+        ("redis+cluster://", "node"),
+        ("redis+cluster://h1:7001,,h2", "node"),
+        ("redis+cluster://h1:x", "node"),
+        ("redis+cluster://h1:70000", "node"),
+        ("redis+cluster://h1/2", "only database 0"),
+        ("redis+cluster://h1?db=2", "db=: cluster knows ca"),
+        ("redis+sentinel://h1,h2", "service missing"),
+        ("redis+sentinel://h1/a b", "service missing"),
+        ("redis+sentinel://h1/calls/x", "database"),
+    ],
+)
+def test_bad_deployments(url: str, says: str) -> None:
+    with pytest.raises(BadAddress, match=says):
+        read_deployment(url)
+
+
+def test_an_error_does_not_show_the_password() -> None:
+    for url in ("redis://u:secret@h:port", "redis+cluster://u:secret@h:port", "redis+sentinel://u:secret@h"):
+        with pytest.raises(BadAddress) as caught:
+            read_deployment(url)
+        assert "secret" not in str(caught.value)
+
+
+def test_authorities_that_cannot_be_read() -> None:
+    with pytest.raises(BadAddress, match="PEM"):
+        read_address("rediss://h?ca=/nowhere/ca.pem").context()
+    assert read_address("redis://h").context() is None
 
 
 def test_the_handshake_has_what_the_address_needs() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.store.ports import ScopedRefusal, SubscriberFacts
 from gateway.store.redis import layout
 from gateway.store.redis.address import command
-from gateway.store.redis.facts import Dataset, NotTheDataset, OtherKey, read_head
+from gateway.store.redis.facts import Dataset, Elsewhere, NotTheDataset, OtherKey, read_head
 
 CALLEE = bytes(range(8))
 
@@ -28,64 +28,63 @@ def test_the_template_makes_what_the_layout_says(
     assert Dataset(epoch, buckets).commands(callee, operator, purpose) == (
         command(
             b"HMGET", layout.consents_key(epoch, bucket), layout.MARKER_FIELD,
-            layout.consent_field(callee, operator, purpose),
+            layout.consent_field(callee, operator, purpose), layout.scoped_field(callee),
         )
         + command(
             b"SMISMEMBER", layout.refusals_key(epoch, bucket), layout.marker_member(epoch),
             layout.refusal_member(callee), layout.refusal_member(callee, purpose),
         )
-        + command(b"HMGET", layout.scoped_key(epoch, bucket), layout.MARKER_FIELD, layout.scoped_field(callee))
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("consents", "refusals", "scoped", "facts"),
+    ("consents", "refusals", "facts"),
     [
-        ([b"7", b"0"], [1, 0, 0], [b"7", None], SubscriberFacts("live")),
-        ([b"7", None], [1, 0, 0], [b"7", None], SubscriberFacts("none")),
-        ([b"7", b"-5"], [1, 0, 0], [b"7", None], SubscriberFacts("revoked")),
-        ([b"7", b"50"], [1, 0, 0], [b"7", None], SubscriberFacts("expired")),
-        ([b"7", b"0"], [1, 1, 0], [b"7", None], SubscriberFacts("live", refuses_all=True)),
-        ([b"7", b"0"], [1, 0, 1], [b"7", None], SubscriberFacts("live", refuses_category=True)),
+        ([b"7", b"0", None], [1, 0, 0], SubscriberFacts("live")),
+        ([b"7", None, None], [1, 0, 0], SubscriberFacts("none")),
+        ([b"7", b"-5", None], [1, 0, 0], SubscriberFacts("revoked")),
+        ([b"7", b"50", None], [1, 0, 0], SubscriberFacts("expired")),
+        ([b"7", b"0", None], [1, 1, 0], SubscriberFacts("live", refuses_all=True)),
+        ([b"7", b"0", None], [1, 0, 1], SubscriberFacts("live", refuses_category=True)),
         (
-            [b"7", b"0"], [1, 0, 0], [b"7", b'[["operator","alpha"]]'],
+            [b"7", b"0", b"oalpha"], [1, 0, 0],
             SubscriberFacts("live", scoped=(ScopedRefusal("operator", "alpha"),)),
         ),
     ],
 )  # fmt: skip
-def test_replies(consents: list[Any], refusals: list[Any], scoped: list[Any], facts: SubscriberFacts) -> None:
-    assert Dataset(7, 64).read(consents, refusals, scoped, 2, 100.0) == facts
+def test_replies(consents: list[Any], refusals: list[Any], facts: SubscriberFacts) -> None:
+    assert Dataset(7, 64).read(consents, refusals, 2, 100.0) == facts
 
 
 def test_without_a_purpose_no_category_is_declined() -> None:
     """Both members are the same then: the scope-`all` one."""
-    facts = Dataset(7, 64).read([b"7", None], [1, 1, 1], [b"7", None], 0, 100.0)
+    facts = Dataset(7, 64).read([b"7", None, None], [1, 1, 1], 0, 100.0)
     assert facts.refuses_all and not facts.refuses_category
 
 
 ERROR = hiredis.ReplyError("LOADING")
+MOVED = hiredis.ReplyError("MOVED 16 127.0.0.1:7001")
 
 
 @pytest.mark.parametrize(
-    ("consents", "refusals", "scoped"),
+    ("consents", "refusals"),
     [
-        ([None, None], [1, 0, 0], [b"7", None]),
-        ([b"7", b"0"], [0, 0, 0], [b"7", None]),
-        ([b"7", b"0"], [1, 0, 0], [None, None]),
-        ([b"6", b"0"], [1, 0, 0], [b"7", None]),
-        ([b"7", b"0"], [1, 0, 0], [b"8", None]),
-        (ERROR, [1, 0, 0], [b"7", None]),
-        ([b"7", b"0"], ERROR, [b"7", None]),
-        ([b"7", b"0"], [1, 0, 0], ERROR),
-        (None, None, None),
-        ([b"7"], [1, 0, 0], [b"7", None]),
-        ([b"7", b"nonsense"], [1, 0, 0], [b"7", None]),
-        ([b"7", b"0"], [1, 0, 0], [b"7", b"{"]),
+        ([None, None, None], [1, 0, 0]),
+        ([b"7", b"0", None], [0, 0, 0]),
+        ([b"6", b"0", None], [1, 0, 0]),
+        (ERROR, [1, 0, 0]),
+        ([b"7", b"0", None], ERROR),
+        (None, None),
+        ([b"7", b"0"], [1, 0, 0]),
+        ([b"7", b"nonsense", None], [1, 0, 0]),
+        ([b"7", b"0", b"{"], [1, 0, 0]),
+        (MOVED, [1, 0, 0]),
     ],
 )
-def test_what_is_not_the_dataset(consents: Any, refusals: Any, scoped: Any) -> None:
-    with pytest.raises(NotTheDataset):
-        Dataset(7, 64).read(consents, refusals, scoped, 2, 100.0)
+def test_what_is_not_the_dataset(consents: Any, refusals: Any) -> None:
+    with pytest.raises(NotTheDataset) as caught:
+        Dataset(7, 64).read(consents, refusals, 2, 100.0)
+    assert isinstance(caught.value, Elsewhere) == (consents is MOVED)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_refusal_members_are_small_integers_of_one_length(callee: bytes, categor
 
 @given(st.integers(1, 10**9), st.integers(0, layout.MAX_BUCKETS - 1))
 def test_keys_of_an_epoch_are_equally_long_and_share_a_slot(epoch: int, bucket: int) -> None:
-    for key in (layout.consents_key, layout.refusals_key, layout.scoped_key):
+    for key in (layout.consents_key, layout.refusals_key):
         name = key(epoch, bucket)
         assert len(name) == len(key(epoch, 0))
         assert name.startswith(layout.epoch_prefix(epoch))
@@ -77,10 +77,12 @@ def test_foreign_consents_are_no_consents(value: bytes) -> None:
 
 def test_scoped_refusals() -> None:
     refusals = (ScopedRefusal("caller_prefix", "+86571"), ScopedRefusal("operator", "alpha"))
-    assert layout.encode_scoped(refusals) == b'[["caller_prefix","+86571"],["operator","alpha"]]'
+    assert layout.encode_scoped(refusals) == b"p+86571\noalpha"
     assert layout.decode_scoped(layout.encode_scoped(refusals)) == refusals
+    banded = (ScopedRefusal("all", "", "mon-fri 12:00-14:00"), ScopedRefusal("category", "marketing", "21:00-09:00"))
+    assert layout.decode_scoped(layout.encode_scoped((*banded, *refusals))) == (*banded, *refusals)
     assert layout.decode_scoped(None) == ()
-    for foreign in (b"", b"{}", b"[[1]]"):
+    for foreign in (b"", b"{}", b"[[1]]", b"p+86571\n", b"\xff"):
         with pytest.raises(ValueError):
             layout.decode_scoped(foreign)
 
@@ -111,5 +113,6 @@ def test_bucket_counts() -> None:
     assert layout.choose_buckets(0) == layout.MIN_BUCKETS
     for entries in (10**4, 10**6, 10**8, 10**10):
         buckets = layout.choose_buckets(entries)
-        assert buckets & (buckets - 1) == 0 and buckets <= layout.MAX_BUCKETS
-        assert buckets * layout.ENTRIES_PER_BUCKET >= entries or buckets == layout.MAX_BUCKETS
+        assert buckets <= layout.MAX_BUCKETS and not layout.overfull(entries, buckets)
+        assert layout.overfull(2 * entries, buckets) == (layout.MIN_BUCKETS < buckets < layout.MAX_BUCKETS)
+        assert layout.choose_buckets(entries, 128) >= buckets

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.support.evidence import wait_for
 from tests.support.gateway_process import PATIENT, GatewayProcess
+from tests.support.hops import until
 from tests.support.lossy import LossyPath, PatientCallee, PatientCaller
 
 CALLS = 1_000
@@ -28,6 +29,7 @@ async def test_1000_of_1000_calls_at_5_percent_loss(tmp_path: Path) -> None:
                 calls.append(asyncio.ensure_future(caller.call(address, b"lossy-%d" % number, UP_S)))
                 await asyncio.sleep(1 / RATE)
             statuses = await asyncio.gather(*calls)
+            await until(lambda: not callee.unconfirmed, 35.0)  # 64*T1: an ACK that was lost is sent for the next 200
             print(f"near: {near}; far: {far}; repeated {caller.repeats} and {callee.repeats}")
         finally:
             caller.close()

@@ -25,7 +25,7 @@ NOTICED_S = 1.0
 
 
 def scheduled(pid: int) -> tuple[float, float]:
-    """Seconds a worker has run, and that it waited for a core although it could have run (proc(5), schedstat)."""
+    """Seconds a process has run, and that it waited for a core although it could have run (proc(5), schedstat)."""
     run, wait, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
     return int(run) / 1e9, int(wait) / 1e9
 
@@ -68,10 +68,14 @@ async def test_what_is_too_much_gets_503_and_the_rest_is_set_up_in_time(tmp_path
                 tmp_path, address, calls=calls, rate=rate, pause_ms=500, numbers=NUMBERS,
                 more=("-trace_rtt", "-rtt_freq", "1", "-buff_size", "4000000"),
             )  # fmt: skip
-            before = scheduled(gateway.worker_pid())
+            pids = (gateway.worker_pid(), flood.process.pid, carrier.process.pid)
+            before = [scheduled(pid) for pid in pids]
+            await asyncio.sleep(SECONDS)
+            after = [scheduled(pid) for pid in pids]
+            starved = max(
+                1 + (wait - waited) / (run - ran) for (run, wait), (ran, waited) in zip(after, before, strict=True)
+            )
             result = await asyncio.to_thread(flood.wait, 100)
-            run, wait = (after - once for after, once in zip(scheduled(gateway.worker_pid()), before, strict=True))
-            starved = 1 + wait / run
             shed = value(gateway, "callgate_calls_shed_total")
             accepted = set_up_s(flood)
             print(f"bears {bearable:.0f}/s, offered {rate:.0f}/s;")
@@ -79,10 +83,12 @@ async def test_what_is_too_much_gets_503_and_the_rest_is_set_up_in_time(tmp_path
             print(f"set-up p50 {percentile(accepted, 0.5) * 1000:.0f} p99 {percentile(accepted, 0.99) * 1000:.0f} ms")
             assert result.successful + result.failed == calls
             assert shed > 0 and result.successful > 0
-            refused = re.findall(r"SIP/2\.0 (\d{3}) ", flood.errors())
+            refused = re.findall(r"while expecting '100' .*?received 'SIP/2\.0 (\d{3}) ", flood.errors(1 << 30))
             assert set(refused) == {"503"}, "nothing but 503 and answers"
+            # SIPp gives up a call in ten thousand over a 180 that it was waiting for.
+            assert result.failed - len(refused) <= calls / 1_000
             assert "Retry-After: " in flood.errors()
-            # In time of its own: a machine that runs other things at once makes everything later by that factor.
+            # In time of their own: a machine that runs other things at once makes all of them later by that factor.
             assert percentile(accepted, 0.99) < SET_UP_S * starved
             assert carrier.result().failed == 0
         # And then all is as before, without a restart.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -33,7 +32,7 @@ class ExternalPostgres:
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="cgep-"))
-        self.port = free_port(socket.SOCK_STREAM)
+        self.port = free_port()
         self.url = f"postgresql://calls:a%2Fb%20c@127.0.0.1:{self.port}/calls"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -12,8 +12,10 @@ Sources, next hops, numbers and consents are those of `config/example` (access 1
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +23,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,11 +39,18 @@ PATIENT = {"CALLGATE_GATE__DEADLINE_MS": "1000"}
 """For tests that ask what is decided, not how soon: on a busy machine Redis may take longer than 50 ms."""
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, address: str = "127.0.0.1") -> int:
-    """A port nobody holds now."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+_PORTS = itertools.count(random.SystemRandom().randrange(10_000, 30_000))
+"""Below those that the kernel gives to connections: between the choice and the start nobody is given one of these."""
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port that nobody holds now, by UDP or TCP, and that is given once."""
+    for port in _PORTS:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp, suppress(OSError):
+            udp.bind((address, port))
+            tcp.bind((address, port))
+            return port
+    raise AssertionError("unreachable")
 
 
 class GatewayProcess:
@@ -64,7 +74,7 @@ class GatewayProcess:
     ) -> None:
         self.state_dir = state_dir.resolve()
         self.sip_port = sip_port or free_port()
-        self.http_port = http_port or free_port(socket.SOCK_STREAM)
+        self.http_port = http_port or free_port()
         self.config = config
         self.python = str(python)
         self.log = self.state_dir.with_name(f"{self.state_dir.name}.log")

@@ -81,10 +81,10 @@ class Sipp:
             int(last["CurrentCall"]),
         )
 
-    def errors(self) -> str:
-        """Its error log."""
+    def errors(self, last: int = 4_000) -> str:
+        """The end of its error log, so many characters of it."""
         path = self.directory / "err.log"
-        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
+        return path.read_text(errors="replace")[-last:] if path.exists() else ""
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import ssl
 from pathlib import Path
 
@@ -73,7 +72,7 @@ class TransportSite:
         shutil.copy(CONFIG.parents[1] / "packs/example.toml", directory / "packs")
         shutil.copy(CONFIG.parent / "consents.csv", example)
         (example / "registry.toml").write_text(trunks or registry(), encoding="utf-8")
-        self.six = free_port(), free_port(socket.SOCK_STREAM), free_port()
+        self.six = free_port(), free_port(), free_port()
         more: list[dict[str, object]] = [
             {"name": name, "address": "::1", "port": port, "transport": transport}
             for name, port, transport in zip(
@@ -89,7 +88,7 @@ class TransportSite:
         self.gateway = GatewayProcess(
             directory / "state",
             tcp=True,
-            tls_port=free_port(socket.SOCK_STREAM),
+            tls_port=free_port(),
             tls=tls,
             more=more,
             # SIPp takes an OPTIONS for a call that failed.

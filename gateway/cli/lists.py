@@ -181,6 +181,29 @@ def rollback(
     typer.echo(f"{done.list}: back at version {done.version}; undone: {undone}; {done.rows:,} rows touched")
 
 
+def _change_wish(
+    taken_back: bool,
+    callee: str,
+    wanted: tuple[str, str, str],
+    agreement: str,
+    home: str,
+    principal: str,
+    config: Config,
+) -> None:
+    """`wanted`: scope, value and band."""
+
+    async def work(settings: Settings, engine: AsyncEngine) -> bool:
+        from gateway.control.importer.wishes import set_wish, withdraw_wish
+
+        change = withdraw_wish if taken_back else set_wish
+        return await change(
+            engine, keys_of(settings), callee, *wanted, agreement=agreement, home=home,
+            principal=principal_of(principal),
+        )  # fmt: skip
+
+    _said("wish withdrawn" if taken_back else "wish recorded", with_database(config, work))
+
+
 @wish.command("set", epilog=examples("callgate wish set --callee +8613800138000 --band 21:00-09:00 --agreement 'app'"))
 def set_(
     callee: Callee,
@@ -193,16 +216,7 @@ def set_(
     config: Config = None,
 ) -> None:
     """Record what a user does not want, by agreement with the user."""
-
-    async def work(settings: Settings, engine: AsyncEngine) -> bool:
-        from gateway.control.importer.wishes import set_wish
-
-        return await set_wish(
-            engine, keys_of(settings), callee, scope, value, band, agreement=agreement, home=home,
-            principal=principal_of(principal),
-        )  # fmt: skip
-
-    _said("wish recorded", with_database(config, work))
+    _change_wish(False, callee, (scope, value, band), agreement, home, principal, config)
 
 
 @wish.command("withdraw", epilog=examples("callgate wish withdraw --callee +8613800138000 --agreement 'shop 12'"))
@@ -217,16 +231,7 @@ def withdraw(
     config: Config = None,
 ) -> None:
     """Record that a user took a wish back; scope, value and band as it was set."""
-
-    async def work(settings: Settings, engine: AsyncEngine) -> bool:
-        from gateway.control.importer.wishes import withdraw_wish
-
-        return await withdraw_wish(
-            engine, keys_of(settings), callee, scope, value, band, agreement=agreement, home=home,
-            principal=principal_of(principal),
-        )  # fmt: skip
-
-    _said("wish withdrawn", with_database(config, work))
+    _change_wish(True, callee, (scope, value, band), agreement, home, principal, config)
 
 
 @wish.command("show", epilog=examples("callgate wish show --callee +8613800138000"))

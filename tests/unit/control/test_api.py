@@ -30,7 +30,7 @@ def stats() -> WorkerStats:
 @pytest.fixture
 async def client(tmp_path: Path, stats: WorkerStats) -> AsyncIterator[httpx.AsyncClient]:
     server = await serve_stats(tmp_path / "w", stats.snapshot)
-    hub = StatsHub({"worker-0": tmp_path / "w"}, 0.2)
+    hub = StatsHub({"worker-0": tmp_path / "w"}, timeout_s=10)  # a busy machine may be slow, a test may not be
     lag: dict[str, Samples] = {"callgate_projection_lag_seconds": [((), 0.5)]}
     engine = make_engine("postgresql://nobody@127.0.0.1:1/none")  # not asked: nothing here needs a token
     context = Context(Settings(node=Node(name="n<1>")), hub, Health(hub, {}), engine, engine)

@@ -47,7 +47,7 @@ class Ruling:
         return f"Ruling({self.rule}: {self.reason}, {self.answer.status})"
 
 
-def _ignore(rule_id: str, error: Exception) -> None:
+def ignore(rule_id: str, error: Exception) -> None:
     """For engines whose errors nobody counts (explain)."""
 
 
@@ -57,11 +57,13 @@ class Engine:
     `on_error` is called with the rule id and the exception when a rule raises: to count and to log with
     traceback."""
 
-    __slots__ = ("_memory", "_on_error", "_store", "pack")
+    __slots__ = ("_memory", "_on_error", "_store", "pack", "shared")
 
-    def __init__(self, pack: Pack, on_error: OnError = _ignore) -> None:
+    def __init__(self, pack: Pack, on_error: OnError = ignore) -> None:
         self.pack = pack
         self._on_error = on_error
+        self.shared = any(bound.percent for bound in pack.rules)
+        """Some rule looks at `Facts.share`, which is worked out for such packs only."""
         self._memory = {direction: _chain(pack, direction, False) for direction in (OUTBOUND, INBOUND)}
         self._store = {direction: _chain(pack, direction, True) for direction in (OUTBOUND, INBOUND)}
 
@@ -83,7 +85,7 @@ class Engine:
         first rule that does not pass without them, or None. Shadow rules refuse nothing. `only`: it is the facts of
         this rule alone that could not be had, and `why`."""
         for _, bound in self._store[facts.direction]:
-            if bound.mode == "enforce" and bound.on_unavailable == "refuse" and only in ("", bound.id):
+            if bound.on_unavailable == "refuse" and only in ("", bound.id) and bound.enforces(facts):
                 reason = f"no facts for {bound.id}: {why}" if why else f"no facts for {bound.id}"
                 return Ruling(STORE_UNAVAILABLE, reason, self.pack.answers[STORE_UNAVAILABLE])
         return None
@@ -101,13 +103,13 @@ class Engine:
                 reason = judge(facts)
             except Exception as error:
                 self._on_error(bound.id, error)
-                if bound.mode == "enforce":
+                if bound.enforces(facts):
                     return Ruling(bound.id, RULE_FAILED, bound.answer, True)
                 shadow.append(bound.id)
                 continue
             if reason is None:
                 continue
-            if bound.mode == "enforce":
+            if bound.enforces(facts):
                 return Ruling(bound.id, reason, bound.answer)
             shadow.append(bound.id)
         return None
@@ -119,7 +121,7 @@ class Engine:
             return bound.id, bound.mode, WORD_NOT_BOUND, ""
         if bound.waits and facts.consent == CONSENT_UNREAD:
             return bound.id, bound.mode, WORD_WAITS, ""
-        refuse = WORD_REFUSE if bound.mode == "enforce" else WORD_WOULD_REFUSE
+        refuse = WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE
         try:
             reason = bound.rule.judge(facts)
         except Exception as error:

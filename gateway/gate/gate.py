@@ -22,8 +22,8 @@ from gateway.gate.recorder import Recorder
 from gateway.gate.waiting import Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
-from gateway.sip.memo import remember
 from gateway.sip.message import Request
+from gateway.sip.seen import Seen
 from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
 from policies.base import Answer
 from policies.facts import INBOUND, OUTBOUND, Facts
@@ -72,7 +72,7 @@ class Gate:
         self._ready: list[Waiting] = []
         self._recovered: Recovered = {}
         self._recovered_until = 0.0
-        self._refused: dict[str, None] = {}
+        self._refused = Seen(MAX_REFUSED)
         self.parked = 0
         """Attempts that wait for the store."""
         self.draining = False
@@ -225,9 +225,8 @@ class Gate:
         repeated request (same decision id) makes no second record, and one without id (OPTIONS while draining) none."""
         registry, engine = self._in_force(trunk)
         answer = engine.pack.answer(rule, trunk.answers)
-        if not decision or decision in self._refused:
+        if not decision or not self._refused.add(decision.encode("ascii")):
             return answer
-        remember(self._refused, MAX_REFUSED, decision, None)
         direction = OUTBOUND if trunk.side == "access" else INBOUND
         self._count(trunk.id, direction, False, rule)
         if not self._flooded(source, trunk.id, rule, answer.status, at):

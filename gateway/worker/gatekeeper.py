@@ -19,6 +19,7 @@ from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
 from gateway.sip.screened import Screened
+from gateway.sip.seen import Seen
 from gateway.telemetry.metrics import WorkerStats
 from gateway.worker.leases import Leases, session_s
 from gateway.worker.peers import PeerBook
@@ -54,7 +55,7 @@ class Gatekeeper:
         self._outgoing: Outgoing = outgoing
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
-        self._expired: set[str] = set()
+        self._expired = Seen(MAX_EXPIRED)
         self.on_taken_over: Callable[[str], None] = lambda decision: None
         """Told of each call that this worker did not count as up, and has seen a word of: another one may."""
 
@@ -219,7 +220,7 @@ class Gatekeeper:
     def is_ended(self, decision: bytes) -> bool:
         """See `proxy.ports.Gate`. A call that only outlived its lease may be up all the same."""
         text = decision.hex()
-        return self._gate.evidence.is_ended(text) and text not in self._expired
+        return self._gate.evidence.is_ended(text) and text.encode() not in self._expired
 
     def take_up(self, answered: dict[str, float], at: float) -> None:
         """Calls that were up when the worker before this one died: decision id to answer time, epoch seconds."""
@@ -227,14 +228,16 @@ class Gatekeeper:
         for decision, since in answered.items():
             self._leases.begin(decision, now - max(0.0, at - since))
 
+    def shrink(self) -> None:
+        """The load has gone down: see `Leases.shrink`."""
+        self._leases.shrink()
+
     def expire_calls(self, now: float) -> int:
         """End calls whose leases are over: no BYE will come (DESIGN §6, Channels). Returns how many."""
         expired = self._leases.over(now)
         for decision in expired:
             self._gate.evidence.ended(decision, now + self._offset(), "gateway", "no BYE")
-            if len(self._expired) >= MAX_EXPIRED:
-                self._expired.clear()
-            self._expired.add(decision)
+            self._expired.add(decision.encode("ascii"))
         return len(expired)
 
 

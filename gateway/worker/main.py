@@ -46,6 +46,7 @@ from gateway.telemetry.metrics import WorkerStats
 from gateway.telemetry.stats_socket import serve_stats
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
+from gateway.worker.ebb import Ebb, give_back
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
@@ -178,6 +179,7 @@ class Worker:
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
         )
         self._listening = False
+        self._ebb = Ebb()
         self._seconds = 0
         """Housekeeping rounds so far."""
 
@@ -353,7 +355,15 @@ class Worker:
         self.edge.end_turn(monotonic())
         self._seconds += 1
         layer = self.core.layer
-        if self._seconds % GC_EVERY == 0 and len(layer.servers) + len(layer.clients) < GC_IDLE_TRANSACTIONS:
+        transactions = len(layer.servers) + len(layer.clients)
+        idle = transactions < GC_IDLE_TRANSACTIONS
+        if self._ebb.has_fallen(transactions):
+            self.core.shrink()
+            self.keeper.shrink()
+            if idle:
+                gc.collect()
+            give_back()
+        elif idle and self._seconds % GC_EVERY == 0:
             gc.collect()
 
     # -- the store -------------------------------------------------------------------------------------------------

@@ -29,6 +29,9 @@ from policies.facts import OUTBOUND
 MAX_EXPIRED = 100_000
 """Calls remembered that ended without a BYE: as many as the evidence remembers ends."""
 
+MAX_GONE = 40_000
+"""Calls remembered that another worker counts: all that the stream of such words holds (`store.redis.elsewhere`)."""
+
 Outgoing = Callable[[CallAttempt, bytes, Registry], Screened]
 """As `outgoing`."""
 
@@ -56,6 +59,8 @@ class Gatekeeper:
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
         self._expired = Seen(MAX_EXPIRED)
+        self._gone = Seen(MAX_GONE)
+        """Calls that were let go of."""
         self.on_taken_over: Callable[[str], None] = lambda decision: None
         """Told of each call that this worker did not count as up, and has seen a word of: another one may."""
 
@@ -216,6 +221,7 @@ class Gatekeeper:
     def let_go(self, decision: str) -> None:
         """Another worker counts this call from now on, or has seen its end: it writes the record."""
         self._leases.end(decision)
+        self._gone.add(decision.encode("ascii"))
 
     def is_ended(self, decision: bytes) -> bool:
         """See `proxy.ports.Gate`. A call that only outlived its lease may be up all the same."""
@@ -223,10 +229,12 @@ class Gatekeeper:
         return self._gate.evidence.is_ended(text) and text.encode() not in self._expired
 
     def take_up(self, answered: dict[str, float], at: float) -> None:
-        """Calls that were up when the worker before this one died: decision id to answer time, epoch seconds."""
+        """Calls that were up when the worker before this one died: decision id to answer time, epoch seconds. Those
+        that another worker has taken over meanwhile are its own."""
         now = monotonic()
         for decision, since in answered.items():
-            self._leases.begin(decision, now - max(0.0, at - since))
+            if decision.encode() not in self._gone:
+                self._leases.begin(decision, now - max(0.0, at - since))
 
     def shrink(self) -> None:
         """The load has gone down: see `Leases.shrink`."""

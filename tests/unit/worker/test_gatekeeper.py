@@ -308,6 +308,21 @@ def test_a_call_of_another_worker_is_counted_from_its_first_refresh(post: Post) 
     assert (post.keeper.active, told) == (0, [call.hex()] * 2)
 
 
+@pytest.mark.parametrize("told_first", [True, False])
+def test_a_call_that_went_on_elsewhere_while_the_worker_was_away_ends_there(post: Post, told_first: bool) -> None:
+    theirs, ours = bytes(range(16)).hex(), bytes(range(1, 17)).hex()
+    answered = {theirs: 1_000.0, ours: 1_000.0}
+    if told_first:
+        post.keeper.let_go(theirs)
+    post.keeper.take_up(answered, 1_000.0 + MAX_CALL_S - 1)
+    if not told_first:
+        post.keeper.let_go(theirs)
+    assert post.keeper.active == 1
+    assert post.keeper.expire_calls(monotonic() + 2) == 1
+    post.turn()
+    assert [record.id for record in post.house.journal.records()] == [ours], "one end record, by whoever counts it"  # type: ignore[union-attr]
+
+
 def test_a_call_that_was_counted_here_is_nobody_elses(post: Post) -> None:
     told: list[str] = []
     post.keeper.on_taken_over = told.append

@@ -1,4 +1,4 @@
-"""What was read before, kept up to a bound: forgotten all at once when that is reached, or when a worker has less to do.
+"""What was read before, kept up to a bound: forgotten all at once when that is reached, or when the load goes down.
 
 A memory of texts that strangers send needs a bound; one that is full is seldom, and filled again by a few messages, so
 nothing is spent on knowing which entry is the oldest.

@@ -31,7 +31,7 @@ TIMER_CANCELLED: Final = 14
 NEVER: Final = float("inf")
 
 MAX_DURATIONS: Final = 64
-"""Queues of one timer kept before empty ones are cleared away: more than the machines' durations and their doublings."""
+"""Queues of one timer kept before empty ones are cleared away: more than its durations and their doublings."""
 
 TIMER_NAMES: Final = ("A", "B", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "C", "first response", "cancelled")
 

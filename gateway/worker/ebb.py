@@ -2,7 +2,8 @@
 
 What a busy worker remembers to be quicker (lines, names, cookies it has read) lies between transactions that are long
 gone, and an allocator returns only what is free as a whole: without this, one minute of overload would be paid with its
-memory until the next restart.
+memory until the next restart. Even a counter can hold a megabyte, for Python makes each new number where there is room
+just then: so counts are made anew (`gather`) and come to lie side by side.
 """
 
 from __future__ import annotations

@@ -362,6 +362,8 @@ class Worker:
             self.keeper.shrink()
             if idle:
                 gc.collect()
+            self.core.counters.gather()
+            self.stats.gather()
             give_back()
         elif idle and self._seconds % GC_EVERY == 0:
             gc.collect()

@@ -66,6 +66,11 @@ class Syncer:
             self.dirty = True
             self._wake.set()
 
+    def look_again(self) -> None:
+        """Once a second: what the last sync left to the next one is done also where no other comes."""
+        if self._books.behind:
+            self.written()
+
     def when_synced(self, callback: OnSynced) -> None:
         """`callback` comes after a sync that begins from now on."""
         with self._lock:

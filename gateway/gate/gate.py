@@ -257,6 +257,11 @@ class Gate:
         self._ready.append(waiting)
         self._wake()
 
+    def gather(self) -> None:
+        """The load has gone down: what is kept from turn to turn is made anew (`worker.ebb`)."""
+        if not self._ready:
+            self._ready = []
+
     # -- the end of a turn -----------------------------------------------------------------------------------------
 
     @property

@@ -363,6 +363,7 @@ class Worker:
             if idle:
                 gc.collect()
             self.core.counters.gather()
+            self.gate.gather()
             self.stats.gather()
             give_back()
         elif idle and self._seconds % GC_EVERY == 0:

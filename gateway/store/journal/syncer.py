@@ -103,8 +103,11 @@ class Syncer:
             self.dirty = False
             mark = self._mark_now()  # before the files are taken: whatever it counts is in them
             with self._lock:
-                waiting, self._waiting = self._waiting, []
-                old, self._old = self._old, []
+                waiting, old = self._waiting, self._old
+                if waiting:
+                    self._waiting = []
+                if old:
+                    self._old = []
                 fd = self._fd
             error: OSError | None = None
             for done in old:

@@ -1,4 +1,4 @@
-"""What a call takes while its transactions live, and what is left when they are over, in bytes as Python counts them."""
+"""What a call takes while its transactions live, and what is left when they are over, in bytes."""
 
 from __future__ import annotations
 

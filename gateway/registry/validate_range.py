@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gateway.registry.checks import identifier, known, one_of
 from gateway.registry.model import NumberRange, Operator, Trunk
+from gateway.registry.number_key import key_number, number_key
 from gateway.registry.numbering import NumberingPlan
-from gateway.registry.ranges import key_number, number_key
 from gateway.registry.standing import Tenant
 from gateway.registry.validate_class import RANGE_STATES, check_life_cycle, check_scope
 

@@ -99,7 +99,7 @@ def read_ranges(path: Path, problems: Problems, progress: Progress | None = None
                 if progress and count % EVERY == 0:
                     progress(Step("reading", file.tell(), size, count))
         except UnicodeDecodeError as error:
-            problems.add(rows.line_num + 1, "file", f"byte {error.object[error.start]:#x}", "save the file as UTF-8")
+            problems.add(0, "file", f"byte {error.object[error.start]:#x}", "save the file as UTF-8")
         except csv.Error as error:
             problems.add(rows.line_num, "row", str(error), "write CSV as of RFC 4180, a row a line")
     return reader.file

@@ -33,6 +33,7 @@ from gateway.proxy.logins import Logins
 from gateway.proxy.overload import Overload, OverloadSettings
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
+from gateway.registry.ranges import RangeTable
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
@@ -196,10 +197,10 @@ class Worker:
         kept = load_last_good(self._settings.state_dir / FILE_NAME)
         if kept is not None:
             try:
-                self._switch(kept)
-                self.watcher.version = kept.version
+                self._switch(kept.snapshot, kept.ranges)
+                self.watcher.begin_with(kept)
             except ValueError as error:
-                _log.warning("last registry refused", version=kept.version, reason=str(error))
+                _log.warning("last registry refused", version=kept.snapshot.version, reason=str(error))
         self.watcher.start()
         self._waiting = self._loop.call_later(HOLD_S, self.patience.release)
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._housekeep)
@@ -288,13 +289,13 @@ class Worker:
 
     # -- registry --------------------------------------------------------------------------------------------------
 
-    def _switch(self, snapshot: Snapshot) -> None:
+    def _switch(self, snapshot: Snapshot, ranges: RangeTable) -> None:
         """Compile a snapshot and put it in force. Raises ValueError, with the old one kept, if it is unusable."""
         try:
             packs = load_stored(snapshot.packs, f"registry version {snapshot.version}")
         except PackError as error:
             raise ValueError(str(error)) from error
-        registry = Registry(snapshot)
+        registry = Registry(snapshot, ranges)
         logins = self._login_table(registry)
         book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book

@@ -45,16 +45,16 @@ class Gatekeeper:
         stats: WorkerStats,
         host: bytes,
         leases: Leases,
-        when_safe: Callable[[Callable[[OSError | None], None]], None],
+        when_safe: Callable[[Callable[[OSError | None], None]], None] | None,
     ) -> None:
         """`host`: our name in Warning headers and in P-Asserted-Identity. `leases`: of the calls that are up.
-        `when_safe`: runs its argument once everything committed to the journal is as durable as the settings ask, or
-        with the error that kept it from being so."""
+        `when_safe`: runs its argument once everything committed to the journal is on the disk, or with the error that
+        kept it from being so; None where no verdict waits for that."""
         self._gate = gate
         self._stats = stats
         self._host = host
         self._leases = leases
-        self._when_safe = when_safe
+        self.when_safe = when_safe
         self._outgoing: Outgoing = outgoing
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
@@ -93,8 +93,12 @@ class Gatekeeper:
         if gate.idle:
             return
         ready = gate.commit(now + self._offset())
-        if ready:
-            self._when_safe(partial(self._act, ready))
+        if not ready:
+            return
+        if self.when_safe is None:
+            deliver(ready)
+        else:
+            self.when_safe(partial(self._act, ready))
 
     def _act(self, ready: list[Waiting], error: OSError | None) -> None:
         if error is not None:

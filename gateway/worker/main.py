@@ -142,7 +142,8 @@ class Worker:
             settings.journal.required,
         )
         leases = Leases(settings.timers.max_call_hours * 3600)
-        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, self._when_safe)
+        when_safe = self._when_safe if self.journal.waits_for_sync else None
+        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, when_safe)
         told, stream = where_calls_are_told(self.link)
         self._elsewhere = Elsewhere(told, f"{settings.node.name}-{index}", self.keeper.let_go, stream)
         self.keeper.on_taken_over = self._elsewhere.tell
@@ -334,10 +335,6 @@ class Worker:
     # -- turns -----------------------------------------------------------------------------------------------------
 
     def _when_safe(self, act: Callable[[OSError | None], None]) -> None:
-        if not self.journal.waits_for_sync:
-            act(None)
-            return
-
         def synced(error: OSError | None) -> None:
             self.stats.journal_errors += error is not None
             try:

@@ -16,6 +16,7 @@ from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse
 from gateway.sip.screened import Screened
 from gateway.worker.gatekeeper import Gatekeeper, outgoing, release_cause, trunk_of
+from gateway.worker.leases import Leases
 from tests.support.sip_text import Extra, answer, caller_party, inbound
 from tests.unit.gate import calls
 from tests.unit.gate.calls import CARRIER, TRUSTED, TRUSTED_ACCESS, attempt, registry
@@ -192,7 +193,7 @@ def test_a_response_is_screened(post: Post) -> None:
 
 def test_before_there_is_a_registry() -> None:
     post = Post()
-    keeper = Gatekeeper(post.house.gate, post.stats, b"h", MAX_CALL_S, lambda act: act(None))
+    keeper = Gatekeeper(post.house.gate, post.stats, b"h", Leases(MAX_CALL_S), None)
     peer = post.peer("127.0.0.2")
     assert keeper.identify("main", "127.0.0.2") is None
     assert keeper.peer_by_code(peer.code) is None

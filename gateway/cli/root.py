@@ -14,6 +14,7 @@ from gateway.cli import (
     evidence,
     explain,
     imports,
+    keys,
     lists,
     papers,
     peer,
@@ -58,6 +59,6 @@ def callgate(
 
 for module in (
     *(run, imports, changes, lists, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay),
-    tokens,
+    tokens, keys,
 ):
     module.register(app)

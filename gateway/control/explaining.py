@@ -11,7 +11,7 @@ from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
 from gateway.gate.engine import Engine
 from gateway.gate.explain import Explanation, explain
 from gateway.gate.pack import load_pack
-from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.pseudonym import PseudonymRing
 from gateway.gate.seal import Sealer
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
@@ -20,7 +20,6 @@ from gateway.settings import Settings
 from gateway.store.ports import Conflict
 from gateway.store.redis.deployment import connect
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
-from gateway.store.redis.layout import key_check
 from gateway.store.redis.snapshot import SnapshotWatcher
 
 SNAPSHOT_WAIT_S: Final = 2.0
@@ -34,15 +33,14 @@ class Explainer:
     def __init__(self, settings: Settings, keys: Keys) -> None:
         """`settings` names Redis. To be made inside the event loop."""
         self._state_dir = settings.state_dir
-        self._pseudonymizer = Pseudonymizer(keys.pseudonym)
+        self._pseudonyms = ring = PseudonymRing([key.secret for key in keys.pseudonyms])
         self._sealer = Sealer(keys.seal_id, keys.seal)
-        check = key_check(self._pseudonymizer.hash)
-        self._link, self._lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, key_check=check)
+        self._link, self._lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, keys=ring)
         self._known = asyncio.Event()
         self._epoch = asyncio.Event()
         self._snapshot: Snapshot | None = None
         self._ready: tuple[Registry, Engine] | None = None
-        self._watcher = SnapshotWatcher(self._link, self._on_snapshot, self._on_epoch, key_check=check)
+        self._watcher = SnapshotWatcher(self._link, self._on_snapshot, self._on_epoch, keys=ring)
         self._running = asyncio.ensure_future(self._link.run())
         self._watcher.start()
 
@@ -65,7 +63,7 @@ class Explainer:
                 await self._epoch.wait()
         registry, engine = self._in_force()
         return await explain(
-            registry, engine, self._lookup, self._pseudonymizer, self._sealer, trunk, caller, callee,
+            registry, engine, self._lookup, self._pseudonyms, self._sealer, trunk, caller, callee,
             time.time(), time.monotonic,
         )  # fmt: skip
 

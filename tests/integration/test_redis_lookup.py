@@ -14,6 +14,7 @@ from gateway.store.redis import layout
 from gateway.store.redis.breaker import FAILURES_TO_OPEN
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.lookup import LATENCY_BOUNDS, RedisLookup
+from tests.support.held_key import HeldKey
 from tests.support.redis_dataset import Dataset
 from tests.support.redis_fixtures import linked, redis_process, running, until
 from tests.support.redis_server import RedisServer
@@ -334,7 +335,7 @@ async def test_another_pseudonym_key_is_no_missing_consent(redis_process: RedisS
     client = redis_process.client()
     ours, other = b"0" * 16, b"1" * 16
     async with linked(redis_process.url) as link:
-        lookup = RedisLookup(link, DEADLINE_S, key_check=ours)
+        lookup = RedisLookup(link, DEADLINE_S, keys=HeldKey(ours))
         lookup.set_epoch(7, 16)
         assert await ask(lookup) == SubscriberFacts("live")  # a head that does not say
         client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, other)

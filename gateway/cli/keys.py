@@ -37,7 +37,8 @@ def register(app: typer.Typer) -> None:
 
 
 @keys.command(
-    "rotate", epilog=examples("callgate keys rotate --dry-run", "callgate keys rotate", "callgate keys rotate --give-up")
+    "rotate",
+    epilog=examples("callgate keys rotate --dry-run", "callgate keys rotate", "callgate keys rotate --give-up"),
 )
 def rotate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
@@ -165,9 +166,9 @@ def _said(done: Rotated) -> None:
             typer.echo(f"{name}: not heard of lately: start it, or say --without {name}")
         return
     typer.echo(
-        f"{done.rows:,} rows stored under new keys: pseudonym {done.before} to {done.after}, seal {done.seal_before} to "
-        f"{done.seal_after}. Keep the old ones for the evidence (callgate keys retire says when they may go), and back "
-        "up the key file now."
+        f"{done.rows:,} rows stored under new keys: pseudonym {done.before} to {done.after}, "
+        f"seal {done.seal_before} to {done.seal_after}. Back up the key file now. The old keys stay for the evidence; "
+        "callgate keys retire says when they may go."
     )
 
 

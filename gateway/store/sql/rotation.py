@@ -133,7 +133,7 @@ END $$
 
 async def copy_batch(connection: AsyncConnection, rotation: Rotation, recode: Recode, limit: int) -> Rotation:
     """Copy the next callees, about `limit` rows; the rotation as it is then."""
-    raw = await driver(connection)
+    raw = await _locked(connection, rotation)
     low = rotation.reached or b""
     hashes = await raw.fetch(_NEXT, low, limit)
     last = hashes[-1][0] if len(hashes) >= limit else None
@@ -161,7 +161,7 @@ SELECT callee_hash FROM (
 
 async def catch_up(connection: AsyncConnection, rotation: Rotation, recode: Recode, limit: int) -> int:
     """Copy once more what changed since it was copied; how many notes of changes were dealt with."""
-    raw = await driver(connection)
+    raw = await _locked(connection, rotation)
     noted = await raw.fetch(
         "DELETE FROM rotation_touched WHERE ctid = ANY(ARRAY(SELECT ctid FROM rotation_touched LIMIT $1)) "
         "RETURNING callee_hash",
@@ -178,6 +178,21 @@ async def catch_up(connection: AsyncConnection, rotation: Rotation, recode: Reco
             )
         await _copy(raw, recode, "callee_hash = ANY($1::bytea[])", list(hashes))
     return len(noted)
+
+
+async def _locked(connection: AsyncConnection, rotation: Rotation) -> Any:
+    """The driver's connection, inside the transaction that this begins. Raises Conflict where somebody else has taken
+    the rotation further."""
+    found = await connection.execute(
+        text(
+            "SELECT state = :state AND reached IS NOT DISTINCT FROM CAST(:reached AS bytea) FROM key_rotations "
+            "WHERE id = :id FOR UPDATE"
+        ),
+        {"state": rotation.state, "reached": rotation.reached, "id": rotation.id},
+    )
+    if not found.scalar_one():
+        raise Conflict("keys: somebody else goes on with this rotation")
+    return await driver(connection)
 
 
 async def _copy(raw: Any, recode: Recode, where: str, *values: object) -> int:

@@ -44,6 +44,10 @@ class Explainer:
         self._running = asyncio.ensure_future(self._link.run())
         self._watcher.start()
 
+    def renew(self, keys: Keys) -> None:
+        """The key file was read again."""
+        self._pseudonyms.renew([key.secret for key in keys.pseudonyms])
+
     def close(self) -> None:
         """Drop the link."""
         self._watcher.stop()

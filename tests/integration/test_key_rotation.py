@@ -261,7 +261,7 @@ async def test_an_import_staged_before_is_read_again(migrated_url: str, redis_ur
         try:
             report = await import_consents(at.engine, file, KeyFile(at.path).keys(), "test", tell)
         except Conflict as error:  # the importer's keys are older than the rotation's: it is given once more
-            assert "another pseudonym key" in str(error)
+            assert "the keys were rotated while it was read: import the file again" in str(error)
             report = await import_consents(at.engine, file, KeyFile(at.path).keys(), "test")
         finally:
             monkey.undo()

@@ -122,18 +122,25 @@ class _Run:
         self._sha256 = digest(path)
         self._lines = self._rows = 0
         self._key_check = b""
+        self._rotated = False
 
     async def run(self, dry_run: bool) -> ImportReport:
         while True:
             try:
                 return await self._run(dry_run)
             except _Rotated:
-                continue  # staged with the key before: the file is read once more
+                self._rotated = True  # staged with the key before: the file is read once more
 
     async def _run(self, dry_run: bool) -> ImportReport:
         bulk = self._bulk
         async with self._engine.begin() as connection:
-            keys = await keys_in_force(connection, self._keys)
+            try:
+                keys = await keys_in_force(connection, self._keys)
+            except Conflict:
+                if not self._rotated:
+                    raise
+                again = "the keys were rotated while it was read: import the file again"
+                raise Conflict(f"{self._name}: {again}") from None
             self._key_check = keys.pseudonyms[0].check
             plan = await load_plan(connection)
             if not plan.plan:

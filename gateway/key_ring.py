@@ -47,11 +47,16 @@ def without(keys: Keys, pseudonym: int, seal: int) -> Keys:
 
 
 def write(path: Path, keys: Keys) -> None:
-    """Replace the key file. Raises KeysError."""
+    """Replace the key file; it keeps its owner, where a link leads to it too. Raises KeysError."""
     if from_environment():
         raise KeysError(f"{VARIABLE} is set: the keys come by the environment, and no file is written")
     try:
+        path = path.resolve()
         with beside(path, encode(keys)) as fresh:
+            if path.exists():
+                before, made = path.stat(), fresh.stat()
+                if (before.st_uid, before.st_gid) != (made.st_uid, made.st_gid):
+                    os.chown(fresh, before.st_uid, before.st_gid)  # written by root, read by the gateway's user
             os.replace(fresh, path)
         directory = os.open(path.parent, os.O_RDONLY)
         try:

@@ -165,10 +165,12 @@ def _said(done: Rotated) -> None:
         for name in done.silent:
             typer.echo(f"{name}: not heard of lately: start it, or say --without {name}")
         return
+    if not done.workers:
+        typer.echo("no worker was heard of: none may start without this key file")
     typer.echo(
         f"{done.rows:,} rows stored under new keys: pseudonym {done.before} to {done.after}, "
-        f"seal {done.seal_before} to {done.seal_after}. Back up the key file now. The old keys stay for the evidence; "
-        "callgate keys retire says when they may go."
+        f"seal {done.seal_before} to {done.seal_after}; {workers} heard of. Back up the key file now. The old keys "
+        "stay for the evidence; callgate keys retire says when they may go."
     )
 
 

@@ -33,7 +33,7 @@ def test_no_call_gets_another_verdict(tmp_path: Path) -> None:
         caller = calling(tmp_path, address, calls=MOST, rate=50, pause_ms=50, numbers=numbers)
         rotated = gateway.cli("keys", "rotate")
         assert rotated.returncode == 0, rotated.stdout + rotated.stderr
-        assert "3 rows stored under new keys: pseudonym 1 to 2, seal 1 to 2." in rotated.stdout
+        assert "3 rows stored under new keys: pseudonym 1 to 2, seal 1 to 2; 1 worker heard of." in rotated.stdout
         time.sleep(AFTER / 50)
         created = caller.stop().created
         assert AFTER < created < MOST, "calls came before, in and after the rotation"

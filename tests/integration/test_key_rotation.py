@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from gateway.gate.seal import Sealer
 from gateway.key_ring import KeyFile, with_new_keys, write
 from gateway.keys import Keys, KeysError
 from gateway.store.ports import Conflict
+from gateway.store.redis import layout
 from gateway.store.redis.address import read_address
 from gateway.store.redis.held_keys import REPORTS, Report, encode_report
 from gateway.store.sql.audit import find_changes
@@ -39,7 +41,10 @@ from gateway.store.sql.rotation import TABLES
 from gateway.store.sql.schema import metadata
 from tests.integration.test_evidence_sql import decision, rows, send
 from tests.support.database import ALICE, BOB, CAROL
+from tests.support.import_site import ImportSite, kill, write_consents
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_fixtures import until
+from tests.support.redis_server import binaries
 from tests.support.rotating import Site, site
 
 STEADY = [f"+86138{number:08d}" for number in range(40)]
@@ -353,3 +358,63 @@ async def test_a_seal_key_alone(migrated_url: str, redis_url: str, tmp_path: Pat
         assert opener.open(sealed).decode() == ALICE
 
 
+
+
+@pytest.fixture
+def cluster() -> Iterator[RedisCluster]:
+    with RedisCluster(binaries()[0]) as made:
+        yield made
+
+
+async def test_in_a_cluster_nobody_is_lost_between_two_masters(
+    migrated_url: str, cluster: RedisCluster, tmp_path: Path
+) -> None:
+    """A callee's hash, and with it the master, changes; the masters switch one after the other."""
+    async with site(migrated_url, cluster.url, tmp_path) as at:
+        await fill(at, tmp_path)
+        await until_states(at, STEADY[5:], ["live"] * 35)
+        await until_states(at, [CAROL], ["declined"])
+        seen: set[str] = set()
+        stop = asyncio.Event()
+        asking = asyncio.ensure_future(ask_steadily(at, seen, stop))
+        assert (await at.rotate()).after == 2
+        await asyncio.sleep(0.3)
+        stop.set()
+        await asking
+        assert seen == {"live none declined"}
+        assert at.asker.rekeyed > 0 and at.asker.ring.check == at.keys.pseudonyms[0].check.hex().encode()
+
+
+async def test_killed_for_real(tmp_path: Path) -> None:
+    """The command is killed while it copies, and while it waits for a projector; then it is given once more."""
+    rows = 30_000
+    where = ImportSite.make(tmp_path)
+    try:
+        where.done("import", "registry", "config/example/registry.toml")
+        write_consents(tmp_path / "consents.csv", rows)
+        where.done("import", "consents", str(tmp_path / "consents.csv"))
+        rotation = where.start("keys", "rotate")
+        await where.until("SELECT count(*) > 0 FROM key_rotations WHERE rows > 0 AND state = 'copying'", rotation)
+        kill(rotation)
+        begun = await where.value("SELECT rows FROM key_rotations")
+        assert 0 < begun < rows
+        where.done("consent", "grant", "--callee", ALICE, "--operator", "alpha", "--purpose", "consultation")
+        rotation = where.start("keys", "rotate")
+        await where.until("SELECT state = 'switched' FROM key_rotations", rotation)
+        kill(rotation)
+        control = where.start("control")
+        try:
+            told = where.done("keys", "rotate")
+            assert "rows stored under new keys: pseudonym 1 to 2, seal 1 to 2" in told
+            held = await where.projected()
+        finally:
+            kill(control)
+        assert len(held) == await where.value("SELECT count(*) FROM consents") == rows + 1
+        keys = KeyFile(tmp_path / "keys.json").keys()
+        new = Pseudonymizer(keys.pseudonym)
+        assert len(keys.pseudonyms) == 2
+        fields = {layout.consent_field(new.hash(f"+86137{number:08d}"), 1, 1) for number in range(rows)}
+        assert {field for _, field in held} == fields | {layout.consent_field(new.hash(ALICE), 1, 1)}
+        assert await where.value("SELECT count(*) FROM key_rotations") == 1
+    finally:
+        where.close()

@@ -9,6 +9,7 @@ Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits; `names` has 
 |                 |        | cluster `places`: those written to this master (`slots.encode_places`)        |
 | `cg:registry:V` | string | registry snapshot, version V: JSON of `registry.model.Snapshot`               |
 | `cg:calls`      | stream | calls that went on by another worker: `elsewhere`                             |
+| `cg:workers`    | hash   | which keys each worker holds: `held_keys`                                     |
 | `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; refusals of   |
 |                 |        | the other scopes: `scoped_field` -> `encode_scoped`; marker                   |
 | `cg:E:r:{B}`    | set    | refusals of scope all and category, no time band: `refusal_member`; marker    |

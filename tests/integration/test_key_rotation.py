@@ -387,7 +387,7 @@ async def test_in_a_cluster_nobody_is_lost_between_two_masters(
 
 async def test_killed_for_real(tmp_path: Path) -> None:
     """The command is killed while it copies, and while it waits for a projector; then it is given once more."""
-    rows = 30_000
+    rows = 12_000
     where = ImportSite.make(tmp_path)
     try:
         where.done("import", "registry", "config/example/registry.toml")

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from gateway.control.calls import Search, search_calls
 from gateway.control.importer import (
     add_refusal,
     grant_consent,
@@ -29,19 +27,15 @@ from gateway.control.redis_writer import client_of
 from gateway.control.rotation import run as running
 from gateway.control.rotation.retire import retire, status
 from gateway.gate.pseudonym import Pseudonymizer
-from gateway.gate.seal import Sealer
-from gateway.key_ring import KeyFile, with_new_keys, write
-from gateway.keys import Keys, KeysError
+from gateway.key_ring import KeyFile
+from gateway.keys import Keys
 from gateway.store.ports import Conflict
-from gateway.store.redis import layout
 from gateway.store.redis.address import read_address
 from gateway.store.redis.held_keys import REPORTS, Report, encode_report
 from gateway.store.sql.audit import find_changes
 from gateway.store.sql.rotation import TABLES
 from gateway.store.sql.schema import metadata
-from tests.integration.test_evidence_sql import decision, rows, send
 from tests.support.database import ALICE, BOB, CAROL
-from tests.support.import_site import ImportSite, kill, write_consents
 from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_fixtures import until
 from tests.support.redis_server import binaries
@@ -182,7 +176,8 @@ async def test_dead_after_any_step_it_goes_on_there(
     async with site(migrated_url, redis_url, tmp_path) as at:
         await fill(at, tmp_path)
         before = {table: await at.stored(table) for table in TABLES}
-        real = getattr(running.rotation, step)
+        module = running.rotation_switch if step == "switch" else running.rotation
+        real = getattr(module, step)
         calls = 0
 
         async def dies(*words: object) -> object:
@@ -193,10 +188,10 @@ async def test_dead_after_any_step_it_goes_on_there(
                 raise RuntimeError("killed")
             return found
 
-        monkeypatch.setattr(running.rotation, step, dies)
+        monkeypatch.setattr(module, step, dies)
         with pytest.raises(RuntimeError, match="killed"):
             await at.rotate()
-        monkeypatch.setattr(running.rotation, step, real)
+        monkeypatch.setattr(module, step, real)
         assert {table: await at.stored(table) for table in TABLES} == before, "whole, under one key or the other"
         in_force = await at.value("SELECT encode(key_check, 'hex') FROM dataset")
         assert in_force == at.keys.pseudonyms[0 if step == "end" else 1].check.hex()
@@ -307,59 +302,6 @@ async def test_it_waits_for_every_worker(
     await client.aclose()
 
 
-async def test_evidence_is_found_under_every_key_until_it_is_retired(
-    migrated_url: str, redis_url: str, tmp_path: Path
-) -> None:
-    async with site(migrated_url, redis_url, tmp_path) as at:
-        await fill(at, tmp_path)
-        old = decision(1)
-        await at.rotate()
-        keys = at.keys
-        hashed = Pseudonymizer(keys.pseudonym).hash(ALICE).hex()
-        new = msgspec.structs.replace(decision(2, int((time.time() + 2 * 86_400) * 1e6)), party=hashed)
-        await send(at.engine, rows(old, new))
-        assert old.party != new.party
-        found = await search_calls(at.engine, keys, Search(callee=ALICE), 10)
-        assert [call.decision.id for call in found] == [new.id, old.id]
-
-        both = ("pseudonym", "seal")
-        with pytest.raises(KeysError, match="key 9: no such key"):
-            await retire(at.engine, at.path, keys, 9, both, "ann")
-        with pytest.raises(Conflict, match=r"hashed with pseudonym key 2 \(rotate first\)"):
-            await retire(at.engine, at.path, keys, 2, both, "ann")
-        with pytest.raises(Conflict, match=r"1 calls in the evidence, of 2024-05-01 to 2024-05-01, are found by"):
-            await retire(at.engine, at.path, keys, 1, both, "ann")
-        assert at.keys == keys
-
-        day = "SELECT 'DROP TABLE ' || relname FROM pg_class WHERE relname LIKE 'evidence_2024%' AND relkind = 'r'"
-        dropping = str(await at.value(day))
-        async with at.engine.begin() as connection:
-            await connection.exec_driver_sql(dropping)
-        words = await retire(at.engine, at.path, keys, 1, both, "ann")
-        assert words == "pseudonym key 1 and seal key 1"
-        rings = (at.keys.cookies, at.keys.pseudonyms, at.keys.seals)
-        assert [[key.id for key in ring] for ring in rings] == [[1], [2], [2]]
-        assert (await find_changes(at.engine, action="keys"))[0].action == "keys.retire"
-        found = await search_calls(at.engine, at.keys, Search(callee=ALICE), 10)
-        assert [call.decision.id for call in found] == [new.id]
-        assert await at.made_with() == ({True}, {2}), "all that is left opens"
-
-
-async def test_a_seal_key_alone(migrated_url: str, redis_url: str, tmp_path: Path) -> None:
-    """A row that is sealed with it keeps a key, also where no evidence does."""
-    async with site(migrated_url, redis_url, tmp_path) as at:
-        await grant_consent(at.engine, at.keys, ALICE, "alpha", "consultation", principal="test")
-        write(at.path, with_new_keys(at.keys))
-        words = r"1 rows of consents are sealed with it; 1 rows of consent_events are sealed with it"
-        with pytest.raises(Conflict, match=words):
-            await retire(at.engine, at.path, at.keys, 1, ("seal",), "ann")
-        opener = Sealer(at.keys.seal_id, at.keys.seal, at.keys.older_seals)
-        sealed = str(await at.value("SELECT callee_sealed FROM consents"))
-        assert opener.open(sealed).decode() == ALICE
-
-
-
-
 @pytest.fixture
 def cluster() -> Iterator[RedisCluster]:
     with RedisCluster(binaries()[0]) as made:
@@ -383,38 +325,3 @@ async def test_in_a_cluster_nobody_is_lost_between_two_masters(
         await asking
         assert seen == {"live none declined"}
         assert at.asker.rekeyed > 0 and at.asker.ring.check == at.keys.pseudonyms[0].check.hex().encode()
-
-
-async def test_killed_for_real(tmp_path: Path) -> None:
-    """The command is killed while it copies, and while it waits for a projector; then it is given once more."""
-    rows = 12_000
-    where = ImportSite.make(tmp_path)
-    try:
-        where.done("import", "registry", "config/example/registry.toml")
-        write_consents(tmp_path / "consents.csv", rows)
-        where.done("import", "consents", str(tmp_path / "consents.csv"))
-        rotation = where.start("keys", "rotate")
-        await where.until("SELECT count(*) > 0 FROM key_rotations WHERE rows > 0 AND state = 'copying'", rotation)
-        kill(rotation)
-        begun = await where.value("SELECT rows FROM key_rotations")
-        assert 0 < begun < rows
-        where.done("consent", "grant", "--callee", ALICE, "--operator", "alpha", "--purpose", "consultation")
-        rotation = where.start("keys", "rotate")
-        await where.until("SELECT state = 'switched' FROM key_rotations", rotation)
-        kill(rotation)
-        control = where.start("control")
-        try:
-            told = where.done("keys", "rotate")
-            assert "rows stored under new keys: pseudonym 1 to 2, seal 1 to 2" in told
-            held = await where.projected()
-        finally:
-            kill(control)
-        assert len(held) == await where.value("SELECT count(*) FROM consents") == rows + 1
-        keys = KeyFile(tmp_path / "keys.json").keys()
-        new = Pseudonymizer(keys.pseudonym)
-        assert len(keys.pseudonyms) == 2
-        fields = {layout.consent_field(new.hash(f"+86137{number:08d}"), 1, 1) for number in range(rows)}
-        assert {field for _, field in held} == fields | {layout.consent_field(new.hash(ALICE), 1, 1)}
-        assert await where.value("SELECT count(*) FROM key_rotations") == 1
-    finally:
-        where.close()

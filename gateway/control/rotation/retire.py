@@ -20,10 +20,11 @@ from gateway.gate.seal import sealed_with
 from gateway.key_ring import without, write
 from gateway.keys import Key, Keys, KeysError
 from gateway.store.ports import Conflict
-from gateway.store.sql import audit, dataset, rotation
+from gateway.store.sql import audit, dataset, key_needs, rotation
 from gateway.store.sql import registry as sql
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.rotation import DONE, EvidenceUse, Rotation
+from gateway.store.sql.key_needs import EvidenceUse
+from gateway.store.sql.rotation import DONE, Rotation
 
 MARGIN: Final = timedelta(days=1)
 PSEUDONYM, SEAL = "pseudonym", "seal"
@@ -114,18 +115,18 @@ async def _needs(
     if ring == PSEUDONYM:
         if (await dataset.read(connection)).key_check == key.check:
             return [f"the stored numbers are hashed with pseudonym key {key.id} (rotate first)"]
-        staged = await rotation.staged_with(connection, key.check)
+        staged = await key_needs.staged_with(connection, key.check)
         found += [f"import of {name} is under way with it" for name in staged]
     else:
         if key is keys.seals[0]:
             return [f"seal key {key.id} is the one in use (rotate first)"]
-        rows = await rotation.sealed_with(connection, key.id)
+        rows = await key_needs.sealed_with(connection, key.id)
         found += [f"{count:,} rows of {table} are sealed with it" for table, count in rows.items()]
         secrets = await _secrets_with(connection, key.id)
         found += [f"{secrets} digest secrets are sealed with it"] if secrets else []
     since, until = _time_of(ring, key, past)
     latest = until + MARGIN if until else None
-    use = await rotation.evidence_between(connection, since, latest, with_party=ring == PSEUDONYM)
+    use = await key_needs.evidence_between(connection, since, latest, with_party=ring == PSEUDONYM)
     return found + ([_of_evidence(ring, use)] if use.count else [])
 
 

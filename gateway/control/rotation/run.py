@@ -27,7 +27,7 @@ from gateway.gate.seal import Sealer
 from gateway.key_ring import with_new_keys, write
 from gateway.keys import VARIABLE, Keys, KeysError, from_environment
 from gateway.store.ports import Conflict
-from gateway.store.sql import audit, dataset, rotation
+from gateway.store.sql import audit, dataset, rotation, rotation_switch
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.errors import sqlstate
 from gateway.store.sql.rotation import COPYING, SWITCHED, Recode, Rotation
@@ -260,7 +260,7 @@ class Rotator:
         async with self._engine.begin() as connection:
             await reseal_secrets(connection, self._keys, self._principal)
         async with self._engine.begin() as connection:
-            await rotation.prepare_switch(connection)
+            await rotation_switch.prepare_switch(connection)
         return job
 
     async def _catch_up(self, job: Rotation, recode: Recode) -> int:
@@ -272,7 +272,7 @@ class Rotator:
 
         async def work(connection: AsyncConnection) -> None:
             self._tell(Step("switching"))
-            await rotation.switch(connection, job, recode)
+            await rotation_switch.switch(connection, job, recode)
             await self._audit(connection, "keys.rotation_switched", {"rows": job.rows})
 
         async def caught_up() -> None:

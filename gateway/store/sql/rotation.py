@@ -6,12 +6,12 @@ is followed by one who goes on there. From the beginning, triggers note the call
 (`rotation_touched`): those that were copied already are copied once more. So changes, imports and rollbacks know
 nothing of it; they go on under the key in force. At the end, under a lock of a moment, the last of these are copied,
 the copies take the names of the tables, and the data set names the other key: all in one transaction, so it is never
-half in effect. The old hashes are gone with the old tables; evidence keeps its own.
+half in effect (`rotation_switch`). The old hashes are gone with the old tables; evidence keeps its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -20,11 +20,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.ports import Conflict
-from gateway.store.sql import dataset, outbox, versions
+from gateway.store.sql import dataset, versions
 from gateway.store.sql.engine import driver
 
 TABLES: Final = ("consents", "refusals", "consent_events", "refusal_events", "undo_consents", "undo_refusals")
 """Those with a sealed number come first: the hash of a row without one is found by its callee's other rows."""
+
+SEALED: Final = TABLES[:4]
 
 COPYING, COPIED, SWITCHED, DONE, GIVEN_UP = "copying", "copied", "switched", "done", "given up"
 OPEN: Final = (COPYING, COPIED, SWITCHED)
@@ -86,7 +88,7 @@ async def begin(
     views = (await connection.execute(text(_VIEWS), {"tables": list(TABLES)})).scalars().all()
     if views:
         raise Conflict(f"keys: the views {', '.join(views)} stand on tables that are exchanged: drop them before")
-    await _lock(connection, "SHARE ROW EXCLUSIVE")
+    await lock(connection, "SHARE ROW EXCLUSIVE")
     await connection.execute(text("CREATE TABLE rotation_touched (callee_hash bytea NOT NULL)"))
     await connection.execute(
         text("CREATE TABLE rotation_hashes (former bytea, callee_hash bytea UNIQUE, PRIMARY KEY (former, callee_hash))")
@@ -231,29 +233,7 @@ _NOTE_HASHES = (
 )
 
 
-async def prepare_switch(connection: AsyncConnection) -> None:
-    """So that the copies are planned for as well as the tables are."""
-    for table in TABLES:
-        await connection.execute(text(f"ANALYZE rotation_{table}"))
-
-
-async def switch(connection: AsyncConnection, rotation: Rotation, recode: Recode) -> None:
-    """Put the copies in force, with the key they are hashed with, at commit."""
-    await _lock(connection, "ACCESS EXCLUSIVE")
-    while await catch_up(connection, rotation, recode, 10_000):
-        pass
-    for table in TABLES:
-        await _exchange(connection, table)
-    await connection.execute(text("DROP TABLE rotation_touched, rotation_hashes"))
-    await connection.execute(text("DROP FUNCTION rotation_touch"))
-    await dataset.exchange_key(connection, rotation.before, rotation.after)
-    await connection.execute(
-        text("UPDATE key_rotations SET state = 'switched', switched_at = now() WHERE id = :id"), {"id": rotation.id}
-    )
-    await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": outbox.CHANNEL})
-
-
-async def _lock(connection: AsyncConnection, mode: str) -> None:
+async def lock(connection: AsyncConnection, mode: str) -> None:
     """Until commit, nobody changes what names a callee. In the order in which everybody takes these locks: bulk
     changes, the data set's row, tables."""
     await connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MS}"))
@@ -263,44 +243,9 @@ async def _lock(connection: AsyncConnection, mode: str) -> None:
     await connection.execute(text(f"LOCK TABLE {', '.join(TABLES)} IN {mode} MODE"))
 
 
-async def _exchange(connection: AsyncConnection, table: str) -> None:
-    """The copy takes the table's place: its rights, its indexes' names, its counter."""
-    grants = (await connection.execute(text(_GRANTS), {"table": table})).scalars().all()
-    names, fresh = await _indexes(connection, table), await _indexes(connection, f"rotation_{table}")
-    counter = f"{table}_id_seq" if table.endswith("_events") else ""
-    if counter:
-        await connection.execute(text(f"SELECT setval('rotation_{counter}', (SELECT last_value FROM {counter}))"))
-    await connection.execute(text(f"DROP TABLE {table}"))
-    await connection.execute(text(f"ALTER TABLE rotation_{table} RENAME TO {table}"))
-    for definition, name in fresh.items():
-        await connection.execute(text(f'ALTER INDEX "{name}" RENAME TO "{names[definition]}"'))
-    if counter:
-        await connection.execute(text(f"ALTER SEQUENCE rotation_{counter} RENAME TO {counter}"))
-    for grant in grants:
-        await connection.execute(text(grant))
-
-
-async def _indexes(connection: AsyncConnection, table: str) -> dict[str, str]:
-    """Name of each index, by what it is over."""
-    return {row[0]: row[1] for row in await connection.execute(text(_INDEXES), {"table": table})}
-
-
-_INDEXES = """
-SELECT CASE WHEN indisunique THEN 'unique ' ELSE '' END || substring(pg_get_indexdef(indexrelid) FROM ' USING .*'),
-    indexrelid::regclass::text
-FROM pg_index WHERE indrelid = CAST(:table AS regclass)
-"""
-_GRANTS = """
-SELECT format('GRANT %s ON %I TO %s', privilege_type, table_name,
-    CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(grantee) END)
-FROM information_schema.role_table_grants
-WHERE table_schema = current_schema() AND table_name = :table AND grantee <> current_user
-"""
-
-
 async def give_up(connection: AsyncConnection, rotation: Rotation) -> None:
     """Before the switch: everything as it was."""
-    await _lock(connection, "ACCESS EXCLUSIVE")
+    await lock(connection, "ACCESS EXCLUSIVE")
     for table in TABLES:
         await connection.execute(text(f"DROP TABLE rotation_{table}"))
         for event in ("insert", "update", "delete"):
@@ -317,48 +262,3 @@ async def end(connection: AsyncConnection, rotation: Rotation, state: str) -> No
         text("UPDATE key_rotations SET state = :state, finished_at = now() WHERE id = :id"),
         {"state": state, "id": rotation.id},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceUse:
-    """Decisions of a time: how many, and when the first and the last were made."""
-
-    count: int
-    first: datetime | None
-    last: datetime | None
-
-
-async def evidence_between(
-    connection: AsyncConnection, since: datetime | None, until: datetime | None, *, with_party: bool
-) -> EvidenceUse:
-    """Decisions on record from a time (None: the first) up to one (None: now). `with_party`: of which a number was
-    read."""
-    conditions = ["kind = 'decision'", *(["party IS NOT NULL"] if with_party else [])]
-    conditions += [f"at {sign} :{name}" for sign, name, at in ((">=", "since", since), ("<", "until", until)) if at]
-    values = {name: at for name, at in (("since", since), ("until", until)) if at}
-    row = await connection.execute(
-        text(f"SELECT count(*), min(at), max(at) FROM evidence WHERE {' AND '.join(conditions)}"), values
-    )
-    return EvidenceUse(*row.one())
-
-
-async def sealed_with(connection: AsyncConnection, seal: int) -> dict[str, int]:
-    """Rows sealed with a key, by table; only where there are any."""
-    found: dict[str, int] = {}
-    for table in TABLES[:4]:
-        row = await connection.execute(
-            text(f"SELECT count(*) FROM {table} WHERE get_byte(decode(left(callee_sealed, 4), 'base64'), 1) = :seal"),
-            {"seal": seal},
-        )
-        count = int(row.scalar_one())
-        if count:
-            found[table] = count
-    return found
-
-
-async def staged_with(connection: AsyncConnection, check: bytes) -> Sequence[str]:
-    """Names of unfinished imports whose rows are hashed with a key."""
-    rows = await connection.execute(
-        text("SELECT name FROM imports WHERE state = 'staging' AND key_check = :check"), {"check": check}
-    )
-    return rows.scalars().all()

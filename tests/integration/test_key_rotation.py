@@ -271,6 +271,23 @@ async def test_an_import_staged_before_is_read_again(migrated_url: str, redis_ur
         await until_states(at, MOVING, ["live"] * len(MOVING))
 
 
+async def test_views_are_told_before_and_rights_stay(migrated_url: str, redis_url: str, tmp_path: Path) -> None:
+    async with site(migrated_url, redis_url, tmp_path) as at:
+        await fill(at, tmp_path)
+        async with at.engine.begin() as connection:
+            await connection.exec_driver_sql("GRANT SELECT ON consents TO PUBLIC")
+            await connection.exec_driver_sql("CREATE VIEW report AS SELECT count(*) FROM refusals")
+        with pytest.raises(Conflict, match="the views report stand on tables that are exchanged: drop them before"):
+            await at.rotate()
+        assert await at.value("SELECT count(*) FROM key_rotations") == 0
+        async with at.engine.begin() as connection:
+            await connection.exec_driver_sql("DROP VIEW report")
+        await at.rotate()
+        rights = "SELECT count(*) FROM information_schema.role_table_grants WHERE grantee = 'PUBLIC' AND table_name = "
+        assert await at.value(f"{rights}'consents'") == 1
+        assert await at.value(f"{rights}'refusals'") == 0
+
+
 async def test_it_waits_for_every_worker(
     migrated_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,7 +99,7 @@ class Rotator:
         """All of it, or what is left of it."""
         with mapped_errors():
             async with self._alone():
-                before, begun = await self._state()
+                before, begun = await self._state(keep=not dry_run)
                 adds = begun is None and self._keys.pseudonyms[0].check == before.check
                 if dry_run:
                     return await self._plan(before.id, begun, adds)
@@ -152,11 +152,14 @@ class Rotator:
             finally:
                 await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": rotation.LOCK})
 
-    async def _state(self) -> tuple[_Known, Rotation | None]:
-        """The pseudonym key that a rotation goes from, and the one that is under way."""
-        async with self._engine.begin() as connection:
+    async def _state(self, *, keep: bool = True) -> tuple[_Known, Rotation | None]:
+        """The pseudonym key that a rotation goes from, and the one that is under way. `keep`: where no number is stored
+        yet, the newest key is in force from now on."""
+        async with self._engine.connect() as connection:
             check = await dataset.claim_key(connection, self._keys.pseudonyms[0].check)
             begun = await rotation.open_rotation(connection)
+            if keep:
+                await connection.commit()
         if self._keys.using(check) is None:
             raise Conflict(FOREIGN_KEY)
         before = begun.before if begun else check

@@ -16,6 +16,7 @@ from gateway.cli import (
     imports,
     keys,
     lists,
+    packs,
     papers,
     peer,
     replay,
@@ -58,7 +59,7 @@ def callgate(
 
 
 for module in (
-    *(run, imports, changes, lists, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay),
-    tokens, keys,
+    *(run, imports, changes, lists, packs, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain),
+    *(replay, tokens, keys),
 ):
     module.register(app)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "key_rotation"
+down_revision = "packs_in_force"
 
 STATEMENTS = """
 CREATE TABLE key_rotations (

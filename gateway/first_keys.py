@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.keys import Keys, KeysError, load_or_create
+from gateway.keys import Keys, KeysError, from_environment, load_or_create
 from gateway.settings import Settings
 
 
@@ -13,7 +13,7 @@ def ensure_keys(settings: Settings) -> Keys:
     under a new key nobody's consent would be found, and no personal data be read.
     """
     file, state = settings.keys_file, settings.state_dir
-    if not file.exists():
+    if not from_environment() and not file.exists():
         there = [str(path) for path in (state / "postgres", settings.journal_dir) if path.exists()]
         if there:
             raise KeysError(

@@ -195,7 +195,9 @@ class Keys:
     """Secrets of the deployment."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = _FORBID
-    file: Annotated[str, "key file, made at first start; empty = keys.json in state_dir"] = ""
+    file: Annotated[
+        str, "key file, made at first start; empty = keys.json in state_dir; not read where CALLGATE_KEYS is set"
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

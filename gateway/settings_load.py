@@ -20,6 +20,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.keys import VARIABLE as KEYS_VARIABLE
 from gateway.process import (
     CONFIG_VARIABLE,
     PRINCIPAL_VARIABLE,
@@ -32,8 +33,13 @@ from gateway.settings_check import contradictions
 from gateway.settings_show import masked
 
 PREFIX = "CALLGATE_"
-OUR_OWN = frozenset((CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SOCKETS_VARIABLE, SUPERVISOR_VARIABLE))
-"""Variables with our prefix that are no settings: the file's path, what the supervisor tells its children."""
+OUR_OWN = frozenset(
+    (
+        *(CONFIG_VARIABLE, KEYS_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SOCKETS_VARIABLE),
+        SUPERVISOR_VARIABLE,
+    )
+)
+"""Variables with our prefix that are no settings: the file's path, the keys, what the supervisor tells its children."""
 
 SEARCH = ("callgate.toml", "config/example/callgate.toml")
 

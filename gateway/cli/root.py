@@ -14,6 +14,7 @@ from gateway.cli import (
     evidence,
     explain,
     imports,
+    keys,
     lists,
     packs,
     papers,
@@ -59,6 +60,6 @@ def callgate(
 
 for module in (
     *(run, imports, changes, lists, packs, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain),
-    *(replay, tokens),
+    *(replay, tokens, keys),
 ):
     module.register(app)

@@ -38,8 +38,8 @@ class Search:
 
 async def search_calls(engine: AsyncEngine, keys: Keys, search: Search, limit: int) -> list[CallRow]:
     """Newest first. A number is looked for on both sides: the call centre's own is stored in clear, a subscriber's as
-    a hash. Raises Unavailable."""
-    hashed = Pseudonymizer(keys.pseudonym).hash
+    a hash, made with the key that was in use then. Raises Unavailable."""
+    hashers = [Pseudonymizer(key.secret) for key in keys.pseudonyms]
     found: list[CallRow] = []
     for direction in ("outbound", "inbound"):
         pair = (search.caller, search.callee)
@@ -47,7 +47,7 @@ async def search_calls(engine: AsyncEngine, keys: Keys, search: Search, limit: i
         rows = await find_calls(
             engine,
             caller=ours or None,
-            callee_hash=hashed(theirs) if theirs else None,
+            callee_hashes=[one.hash(theirs) for one in hashers] if theirs else None,
             call_id=search.call_id or None,
             decision=search.decision or None,
             since=search.since,

@@ -12,7 +12,7 @@ from gateway.gate.engine import Engine
 from gateway.gate.explain import Explanation, explain
 from gateway.gate.pack import Pack
 from gateway.gate.pack_set import Engines, engines, load_stored
-from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.pseudonym import PseudonymRing
 from gateway.gate.seal import Sealer
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
@@ -22,7 +22,6 @@ from gateway.settings import Settings
 from gateway.store.ports import Conflict
 from gateway.store.redis.deployment import connect
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
-from gateway.store.redis.layout import key_check
 from gateway.store.redis.snapshot import SnapshotWatcher
 
 SNAPSHOT_WAIT_S: Final = 2.0
@@ -36,17 +35,20 @@ class Explainer:
     def __init__(self, settings: Settings, keys: Keys) -> None:
         """`settings` names Redis. To be made inside the event loop."""
         self._state_dir = settings.state_dir
-        self._pseudonymizer = Pseudonymizer(keys.pseudonym)
+        self._pseudonyms = ring = PseudonymRing([key.secret for key in keys.pseudonyms])
         self._sealer = Sealer(keys.seal_id, keys.seal)
-        check = key_check(self._pseudonymizer.hash)
-        self._link, self._lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, key_check=check)
+        self._link, self._lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, keys=ring)
         self._known = asyncio.Event()
         self._epoch = asyncio.Event()
         self._published: tuple[Snapshot, RangeTable] | None = None
         self._ready: tuple[Registry, Engines] | None = None
-        self._watcher = SnapshotWatcher(self._link, self._on_snapshot, self._on_epoch, key_check=check)
+        self._watcher = SnapshotWatcher(self._link, self._on_snapshot, self._on_epoch, keys=ring)
         self._running = asyncio.ensure_future(self._link.run())
         self._watcher.start()
+
+    def renew(self, keys: Keys) -> None:
+        """The key file was read again."""
+        self._pseudonyms.renew([key.secret for key in keys.pseudonyms])
 
     def close(self) -> None:
         """Drop the link."""
@@ -70,7 +72,7 @@ class Explainer:
         registry, judging = self._in_force()
         engine = Engine(pack) if pack is not None else judging.by_trunk.get(trunk, judging.default)
         return await explain(
-            registry, engine, self._lookup, self._pseudonymizer, self._sealer, trunk, caller, callee,
+            registry, engine, self._lookup, self._pseudonyms, self._sealer, trunk, caller, callee,
             time.time() if at is None else at, time.monotonic,
         )  # fmt: skip
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from gateway.control.importer.subscriber import FOREIGN_KEY
 from gateway.control.rebuild import Rebuilt, rebuild, rebuild_shard
 from gateway.control.redis_writer import FenceLost, Head, RedisWriter
 from gateway.control.status import ProjectorStatus
+from gateway.keys import Keys, KeysError
+from gateway.store.ports import Conflict, Unavailable
 from gateway.store.redis import layout
 from gateway.store.redis.names import PLACES, Names
 from gateway.store.sql import dataset, projected
@@ -39,13 +42,15 @@ class Plan:
     """One per projector."""
 
     def __init__(
-        self, patient: AsyncEngine, pseudonym_check: bytes, token: bytes, status: ProjectorStatus, clustered: bool
-    ) -> None:
-        """`pseudonym_check`: of our pseudonym key, as PostgreSQL has it. `token`: what our fences hold. `patient`: an
-        engine whose statements may take minutes."""
-        self.pseudonym_check = pseudonym_check
-        self.key_check = pseudonym_check.hex().encode()
+        self, patient: AsyncEngine, keys: Keys, reread: Callable[[], Keys], token: bytes, status: ProjectorStatus,
+        clustered: bool,
+    ) -> None:  # fmt: skip
+        """`keys`: ours; `reread`: as they are now. `token`: what our fences hold. `patient`: an engine whose statements
+        may take minutes."""
+        self.key_check = keys.pseudonyms[0].check.hex().encode()
+        """Of the pseudonym key in force, as the heads say it."""
         self.token = token
+        self._reread = reread
         self.shards: Sequence[Rebuildable] = ()
         """Those there are now."""
         self._patient = patient
@@ -54,6 +59,19 @@ class Plan:
         self._lock = asyncio.Lock()
         self._entries = -1
         self._compact = layout.COMPACT_ENTRIES
+
+    def follow_key(self, check: bytes | None) -> None:
+        """The stored numbers are hashed with the key of this check (None: there are none). Raises Conflict where we
+        have no such key, so that nobody would be found under the hashes our workers ask for."""
+        if check is None or check.hex().encode() == self.key_check:
+            return
+        try:
+            keys = self._reread()
+        except (KeysError, OSError) as error:
+            raise Unavailable(str(error)) from error
+        if keys.using(check) is None:
+            raise Conflict(FOREIGN_KEY)
+        self.key_check = check.hex().encode()
 
     def forget(self) -> None:
         """The lock was taken anew: others may have changed anything meanwhile."""
@@ -82,6 +100,7 @@ class Plan:
         async with self._lock:
             now = await shard.writer.read_head()
             look = await dataset.look(raw, *(now.watermark if now and now.watermark else (0, 0)))
+            self.follow_key(look.data.key_check)
             found = distrust(now, look, self.key_check)
             stood = head is not None and now is not None and (now.epoch, now.watermark) == (head.epoch, head.watermark)
             if not found and not stood:
@@ -93,6 +112,7 @@ class Plan:
                 if self._alone(now, look, found):
                     names = Names(look.data.epoch, look.data.buckets, True)
                     _log.warning("rebuilding redis %s: %s", shard.writer.shard, why)
+                    shard.writer.key_check = self.key_check
                     await shard.writer.take_fence()
                     shard.rebuilt(await rebuild_shard(self._patient, shard.writer, names))
                 else:
@@ -121,6 +141,8 @@ class Plan:
                 failure = result
         if not fenced:
             raise failure or FenceLost("no shard is there")
+        for one in fenced:
+            one.writer.key_check = self.key_check
         self._compact = min([await one.writer.compact_entries() for one in fenced])
         built = await rebuild(
             self._patient, [one.writer for one in fenced], head.epoch if head else 0, self._compact

@@ -14,6 +14,7 @@ from gateway.control.importer import ImportRefused, bootstrap
 from gateway.control.projector import Projector
 from gateway.first_keys import ensure_keys
 from gateway.gate.pack import PackError
+from gateway.key_ring import KeyFile
 from gateway.keys import KeysError
 from gateway.settings import Settings
 from gateway.store.ports import Conflict, StoreError
@@ -83,7 +84,9 @@ class Projection:
 
     async def _project(self, stop: asyncio.Event) -> None:
         keys = ensure_keys(self._settings)
-        self._projector = Projector(self._engine, self._settings.redis.url, keys, patient=self._patient)
+        file = KeyFile(self._settings.keys_file, keys)
+        url = self._settings.redis.url
+        self._projector = Projector(self._engine, url, keys, patient=self._patient, reread=file.keys)
         await self._projector.run(stop)
 
     async def _until_done(self, work: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:

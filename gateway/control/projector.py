@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.failures import FAILURES, Pause
-from gateway.control.importer.subscriber import Subscribers
 from gateway.control.plan import Plan
 from gateway.control.redis_writer import RedisWriter
 from gateway.control.shard_projector import HEARTBEAT_S, ShardProjector
@@ -43,15 +43,18 @@ _log = logging.getLogger("callgate.projector")
 class Projector:
     """One of any number; the one that holds the lock works."""
 
-    def __init__(self, engine: AsyncEngine, redis_url: str, keys: Keys, *, patient: AsyncEngine | None = None) -> None:
-        """`patient`: an engine for rebuilding and trimming, whose statements may take minutes; None: the same. `engine`
-        needs a connection for each shard and one more. Raises BadAddress."""
+    def __init__(
+        self, engine: AsyncEngine, redis_url: str, keys: Keys, *, patient: AsyncEngine | None = None,
+        reread: Callable[[], Keys] | None = None,
+    ) -> None:  # fmt: skip
+        """`reread`: the keys as they are now, for when one is in force that is not among `keys`; None: they never
+        change. `patient`: an engine for rebuilding and trimming, whose statements may take minutes; None: the same.
+        `engine` needs a connection for each shard and one more. Raises BadAddress."""
         self.status = ProjectorStatus()
         self._engine, self._patient = engine, patient or engine
         self._shards = Shards(redis_url)
-        check = Subscribers(keys).check
         token = secrets.token_hex(16).encode()
-        self._plan = Plan(self._patient, check, token, self.status, self._shards.clustered)
+        self._plan = Plan(self._patient, keys, reread or (lambda: keys), token, self.status, self._shards.clustered)
         self._running: dict[Shard, _Running] = {}
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.control.publishing import Publication, publication
-from gateway.control.redis_writer import MAX_WORDS, Change, Command, Head, RedisWriter
+from gateway.control.redis_writer import MAX_WORDS, Change, Command, FenceLost, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
 from gateway.store.redis.names import PLACES, Names, choose_cluster_buckets, place_buckets, place_of
@@ -46,6 +46,8 @@ class _View:
     oldest: int
     ahead: frozenset[int]
     registry: Publication
+    key_check: bytes
+    """Of the pseudonym key its numbers are hashed with, as the heads say it; empty where there are none."""
 
 
 async def rebuild(
@@ -64,6 +66,7 @@ async def rebuild(
         epoch = await dataset.next_epoch(connection, old_epoch)
     async with engine.connect() as connection:
         raw, view = await _view(connection)
+        _refuse_other_key(view.key_check, writers[0])
         count = await projected.entries(raw)
         buckets = (choose_cluster_buckets if clustered else layout.choose_buckets)(count, compact)
         names = Names(epoch, buckets, clustered)
@@ -88,6 +91,7 @@ async def rebuild_shard(engine: AsyncEngine, writer: RedisWriter, names: Names) 
     await writer.finish(None, [(b"UNLINK", writer.keys.head)])
     async with engine.connect() as connection:
         raw, view = await _view(connection)
+        _refuse_other_key(view.key_check, writer)
         for first, last in ranges_of(writer.shard.places):
             await _write_range(raw, writer, names, (first, last), view.registry.purposes)
     await writer.publish_registry(view.registry)
@@ -100,6 +104,8 @@ async def repair_bucket(raw: Any, writer: RedisWriter, head: Head, bucket: int, 
     low, high = bucket_range(bucket, head.buckets)
     consents = [row async for row in projected.consents_between(raw, low, high)]
     refusals = [row async for row in projected.refusals_between(raw, low, high)]
+    # Behind the rows, whose tables are locked by having been read: no other key can be put in force until we are done.
+    _refuse_other_key(await projected.key_check(raw), writer)
     commands = bucket_commands(head.names, bucket, consents, refusals, purposes)
     await writer.change(head, [(bucket, command) for command in commands])
 
@@ -173,14 +179,23 @@ def refusal_category(row: RefusalRow, purposes: dict[str, int]) -> int | None:
     return purposes[row.value] if row.scope == "category" else None
 
 
+def _refuse_other_key(found: bytes, writer: RedisWriter) -> None:
+    """Raises FenceLost where the rows that were read have hashes under another key than the head says."""
+    if found not in (b"", writer.key_check):
+        raise FenceLost("the pseudonym key was exchanged meanwhile")
+
+
 async def _view(connection: AsyncConnection) -> tuple[Any, _View]:
     """Begin a snapshot of the database; the driver's connection under it, and what it says."""
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    # Before the snapshot is taken: a rotation exchanges these tables, and what is in the new ones must be in it.
+    await connection.execute(text("LOCK TABLE consents, refusals IN ACCESS SHARE MODE"))
     oldest = await outbox.horizon(connection)
     raw = await driver(connection)
     ahead = await outbox.rows_after(raw, oldest - 1, MAX_ROW, MAX_AHEAD)
     ids = frozenset(row.id for row in ahead)
-    return raw, _View(oldest, ids, await publication(connection))
+    check = await projected.key_check(raw)
+    return raw, _View(oldest, ids, await publication(connection), check)
 
 
 async def _switch(writer: RedisWriter, view: _View, names: Names) -> None:

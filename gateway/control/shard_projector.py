@@ -113,8 +113,8 @@ class ShardProjector:
         self.wake.clear()
         head = await self.writer.read_head()
         look = await dataset.look(raw, *(head.watermark if head and head.watermark else (0, 0)))
-        if look.data.key_check not in (None, self._plan.pseudonym_check):
-            raise Conflict("keys: the stored numbers were hashed with another pseudonym key: put back its key file")
+        self._plan.follow_key(look.data.key_check)
+        self.writer.key_check = self._plan.key_check
         why = distrust(head, look, self._plan.key_check)
         if why or head is None or head.watermark is None:
             self.status.in_step = False
@@ -158,7 +158,8 @@ class ShardProjector:
                 return
             if full:
                 look = await dataset.look(raw, *(head.watermark or (0, 0)))
-                other_key = look.data.key_check not in (None, self._plan.pseudonym_check)
+                check = look.data.key_check
+                other_key = check is not None and check.hex().encode() != self._plan.key_check
                 if look.behind or distrust(head, look, self._plan.key_check) or other_key:
                     return
                 self.status.in_step_at = time.time()

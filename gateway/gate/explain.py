@@ -27,7 +27,7 @@ from gateway.registry.registry import Registry
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.parser import parse
-from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
+from gateway.store.ports import Rekeyed, SubscriberFacts, SubscriberLookup, Unavailable
 from policies.facts import CONSENT_UNREAD, Facts
 
 HOST = b"callgate.example"
@@ -162,8 +162,15 @@ async def _read_store(
     if operator is None:
         return
     answered: asyncio.Future[SubscriberFacts | Unavailable] = asyncio.get_running_loop().create_future()
-    party = pseudonymizer.hash(verdict.attempt.subscriber)
-    lookup.ask(party, operator.number, registry.purpose_number(facts.purpose), at, answered.set_result)
+    number = verdict.attempt.subscriber
+
+    def told(answer: SubscriberFacts | Unavailable) -> None:
+        if isinstance(answer, Rekeyed):
+            answer.again(pseudonymizer.hash(number))
+        else:
+            answered.set_result(answer)
+
+    lookup.ask(pseudonymizer.hash(number), operator.number, registry.purpose_number(facts.purpose), at, told)
     answer = await answered
     if not isinstance(answer, Unavailable):
         facts.consent = answer.consent

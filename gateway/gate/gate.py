@@ -24,7 +24,7 @@ from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
 from gateway.sip.seen import Seen
-from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
+from gateway.store.ports import Rekeyed, SubscriberFacts, SubscriberLookup, Unavailable
 from policies.base import Answer
 from policies.facts import INBOUND, OUTBOUND, Facts
 from policies.refusal import CalleeRefused
@@ -159,6 +159,11 @@ class Gate:
         waiting.lookup_us = int(elapsed * 1e6)
         facts = attempt.facts
         if isinstance(answer, Unavailable):
+            if isinstance(answer, Rekeyed):
+                waiting.party = self._recorder.party(attempt)
+                self.parked += 1
+                answer.again(waiting.party)
+                return
             ruling = waiting.engine.unavailable(facts)
             if ruling is not None:
                 ruling.reason = f"{ruling.reason}: {answer.reason}"

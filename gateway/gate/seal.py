@@ -35,6 +35,17 @@ MAX_CIPHERS = 256
 _encode_json: Final = msgspec.json.Encoder().encode
 
 
+def sealed_with(sealed: str) -> int:
+    """Id of the key a text was sealed with, without opening it. Raises SealError."""
+    try:
+        raw = b64decode(sealed[:4], validate=True)
+    except ValueError as error:
+        raise SealError(f"not a sealed text: {error}") from None
+    if raw[:1] != _VERSION:
+        raise SealError("not a sealed text")
+    return raw[1]
+
+
 class SealError(ValueError):
     """Not a sealed text, altered, or sealed with a key that is not there."""
 
@@ -46,11 +57,17 @@ class Sealer:
 
     def __init__(self, key_id: int, key: bytes, older: Mapping[int, bytes] | None = None) -> None:
         """`key`: 32 bytes, `key_id` 1..255. `older`: keys that old texts were sealed with, by id."""
-        self._keys = {**(older or {}), key_id: key}
-        if any(len(secret) != 32 or not 1 <= id_ <= 255 for id_, secret in self._keys.items()):
-            raise ValueError("seal keys have 32 bytes and ids 1 to 255")
-        self._key_id = key_id
         self._ciphers: dict[bytes, AESGCM] = {}
+        self.renew(key_id, key, older)
+
+    def renew(self, key_id: int, key: bytes, older: Mapping[int, bytes] | None = None) -> None:
+        """Other keys from now on, as at the beginning. Raises ValueError."""
+        keys = {**(older or {}), key_id: key}
+        if any(len(secret) != 32 or not 1 <= id_ <= 255 for id_, secret in keys.items()):
+            raise ValueError("seal keys have 32 bytes and ids 1 to 255")
+        self._keys = keys
+        self._key_id = key_id
+        self._ciphers.clear()
         self._series = self._draw_salt()
 
     def seal(self, data: bytes | dict[str, Any]) -> str:

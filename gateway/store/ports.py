@@ -10,6 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+OTHER_KEY = "other key"
+OTHER_KEY_TEXT = "pseudonym key differs from the data set's"
+"""Reason and text of what is unavailable because its hashes were made with another pseudonym key."""
+
 
 class StoreError(Exception):
     """A store could not do what was asked."""
@@ -22,6 +26,15 @@ class Unavailable(StoreError):
         """`reason`: one or two words for counters and records, where the text is for people."""
         super().__init__(text)
         self.reason = reason
+
+
+class Rekeyed(Unavailable):
+    """The data set in force is hashed with another key, which is in use from now on: hash the number anew, and ask
+    with that. `again` takes the hash and answers whoever asked, within the deadline of the first question."""
+
+    def __init__(self, again: Callable[[bytes], None]) -> None:
+        super().__init__(OTHER_KEY_TEXT, OTHER_KEY)
+        self.again = again
 
 
 class Conflict(StoreError):
@@ -54,8 +67,25 @@ class SubscriberFacts:
 LookupReply = Callable[[SubscriberFacts | Unavailable], None]
 
 
+class HeldKeys(Protocol):
+    """The pseudonym keys of this process, of which one is in use (`gate.pseudonym.PseudonymRing`)."""
+
+    check: bytes
+    """Proves the key in use, as the head of a data set names it; b"": no head is held against it."""
+    epoch: int
+    """Newest dataset epoch whose head named the key in use."""
+    on_change: list[Callable[[], None]]
+    """Called when another key is in use: hashes made before find nobody any more."""
+
+    def use(self, check: bytes, epoch: int) -> bool:
+        """The head of this dataset epoch names a key; whether that is in use now."""
+        ...
+
+
 class SubscriberLookup(Protocol):
-    """Consent and refusals of a callee, by keyed hash. Calls of one loop turn share one round trip."""
+    """Consent and refusals of a callee, by keyed hash. Calls of one loop turn share one round trip.
+
+    `Rekeyed` is an answer that asks for another question; whoever has no number to hash takes it as `Unavailable`."""
 
     def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
         """Ask once; `reply` is called exactly once, from the event loop, never from inside this call, within the

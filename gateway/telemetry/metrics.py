@@ -74,7 +74,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_dataset_epoch", "gauge", "Dataset epoch the worker reads in Redis", (), "each"),
     Metric("callgate_redis_up", "gauge", "1 if the worker's link to Redis answers", (), "each"),
     Metric("callgate_journal_writable", "gauge", "1 if the worker can write evidence", (), "each"),
-    Metric("callgate_keys_match", "gauge", "1 unless Redis holds hashes made with another pseudonym key", (), "each"),
+    Metric("callgate_keys_match", "gauge", "1 unless Redis holds hashes made with a key we lack", (), "each"),
     Metric("callgate_draining", "gauge", "1 while the worker drains", (), "each"),
     Metric("callgate_start_time_seconds", "gauge", "When the worker started, epoch seconds", (), "each"),
     Metric("callgate_worker_up", "gauge", "1 if the worker answered this scrape", (), "each"),

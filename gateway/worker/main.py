@@ -16,11 +16,11 @@ from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate
 from gateway.gate.pack import PackError
 from gateway.gate.pack_set import engines, load_stored
-from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.pseudonym import PseudonymRing
 from gateway.gate.recorder import Recorder
 from gateway.gate.records import RestartRecord
 from gateway.gate.seal import Sealer
-from gateway.keys import load
+from gateway.key_ring import KeyFile
 from gateway.net.edge import Edge
 from gateway.net.group import Group, inherited
 from gateway.net.handover import Handover
@@ -37,10 +37,9 @@ from gateway.registry.ranges import RangeTable
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
-from gateway.store.redis.deployment import connect, where_calls_are_told
+from gateway.store.redis.deployment import connect, where_calls_are_told, where_keys_are_told
 from gateway.store.redis.elsewhere import Elsewhere
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
-from gateway.store.redis.layout import key_check
 from gateway.store.redis.snapshot import SnapshotWatcher
 from gateway.telemetry.logs import get_logger
 from gateway.telemetry.metrics import WorkerStats
@@ -51,6 +50,7 @@ from gateway.worker.ebb import Ebb, give_back
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
+from gateway.worker.key_watch import KeyWatch
 from gateway.worker.leases import Leases
 from gateway.worker.locating import Locating
 from gateway.worker.login_table import LoginTable
@@ -105,7 +105,8 @@ class Worker:
         self._loop = loop
         self._index = index
         self.stats = WorkerStats(index)
-        keys = load(settings.keys_file)
+        key_file = KeyFile(settings.keys_file)
+        keys = key_file.keys()
         self.faults = Faults(self.stats)
         self.journal = WorkerJournal(settings, index, loop.call_soon_threadsafe, self._recover)
         shared = settings.node.workers > 1
@@ -121,20 +122,19 @@ class Worker:
         listen_streams(self.streams, settings, self.faults.task)
         self.handover = Handover(make_run_dir(settings), index, settings.node.workers) if shared else None
         sent_bys = tuple(f"{entry.host}:{entry.public_port}".encode() for entry in settings.listener)
-        pseudonymizer = Pseudonymizer(keys.pseudonym)
-        check = key_check(pseudonymizer.hash)
+        pseudonyms = PseudonymRing([key.secret for key in keys.pseudonyms])
         self.edge = Edge(
             loop, self.listeners, self._identify, self.faults.message, self.handover, self.streams
         )
         deadline_s = settings.gate.deadline_ms / 1000
-        self.link, self.lookup = connect(settings.redis.url, deadline_s, loop, check, self.edge, self.edge.wake)
+        self.link, self.lookup = connect(settings.redis.url, deadline_s, loop, pseudonyms, self.edge, self.edge.wake)
         self.link.on_change.append(self._link_changed)
         self.lookup.on_breaker.append(self._breaker_changed)
-        self.patience = PatientLookup(self.lookup)
+        self.patience = PatientLookup(self.lookup, pseudonyms)
         self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
-            Recorder(settings.node.name, Evidence(self.journal), pseudonymizer, sealer),
+            Recorder(settings.node.name, Evidence(self.journal), pseudonyms, sealer),
             self.stats,
             frozenset(own_hosts(settings)),
             monotonic,
@@ -147,6 +147,8 @@ class Worker:
         told, stream = where_calls_are_told(self.link)
         self._elsewhere = Elsewhere(told, f"{settings.node.name}-{index}", self.keeper.let_go, stream)
         self.keeper.on_taken_over = self._elsewhere.tell
+        me = f"{settings.node.name}-{index}"
+        self._key_watch = KeyWatch(key_file, keys, pseudonyms, sealer, *where_keys_are_told(self.link), me)
         timers = settings.timers
         values = TimerValues(
             timers.t1_ms / 1000, timers.t2_ms / 1000, timers.t4_ms / 1000, timers.timer_c_s, timers.first_response_s
@@ -155,8 +157,8 @@ class Worker:
             TransactionLayer(self.edge.send, values),
             self.keeper,
             CookieRing({key.id: key.secret for key in keys.cookies}, keys.cookies[0].id),
-            # Derived ids must not change when a cookie key is added: the pseudonym key is the one that stays.
-            blake2b(keys.pseudonym, digest_size=32, person=b"cg-derive").digest(),
+            # Derived ids must not change when a key is added.
+            blake2b(keys.lasting, digest_size=32, person=b"cg-derive").digest(),
             frozenset((entry.host.encode().lower(), entry.public_port) for entry in settings.listener),
             sent_bys,
             timers.cookie_hours * 3600,
@@ -178,7 +180,7 @@ class Worker:
         )
         self.probing = probing_of(settings, index, loop, self.core.layer, self.edge, self.faults.message)
         self.watcher = SnapshotWatcher(
-            self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
+            self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, pseudonyms
         )
         self._listening = False
         self._ebb = Ebb()
@@ -227,6 +229,7 @@ class Worker:
         self.edge.stop()
         await self.streams.closed()
         self._take_stock()
+        self._key_watch.leave()
         self._linking.cancel()
         evidence = self.gate.evidence
         if not evidence.flush(time()) or evidence.given_up:
@@ -349,6 +352,7 @@ class Worker:
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._housekeep)
         self.journal.check()
         self._elsewhere.read()
+        self._key_watch.look(time())
         self.keeper.expire_calls(monotonic())
         self.edge.end_turn(monotonic())
         self._seconds += 1

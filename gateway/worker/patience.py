@@ -7,9 +7,10 @@ then asked. Calls that need no store are not touched by it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
-from gateway.store.ports import LookupReply, SubscriberLookup
+from gateway.store.ports import HeldKeys, LookupReply, Rekeyed, SubscriberLookup
 
 HOLD_S: Final = 5.0
 """Longest wait from the start: an embedded Redis that was restarted empty is filled again well within it."""
@@ -17,16 +18,21 @@ HOLD_S: Final = 5.0
 MAX_HELD = 5_000
 """Questions held back: five seconds of 1,000 calls/s. More are asked at once, and refused as unavailable."""
 
+_Question = tuple[bytes, int, int, float, LookupReply]
+
 
 class PatientLookup:
     """`SubscriberLookup` in front of another."""
 
     __slots__ = ("_held", "_lookup", "_open")
 
-    def __init__(self, lookup: SubscriberLookup) -> None:
+    def __init__(self, lookup: SubscriberLookup, keys: HeldKeys | None = None) -> None:
+        """`keys`: that the questions are hashed with."""
         self._lookup = lookup
+        if keys is not None:
+            keys.on_change.append(self._key_changed)
         self._open = False
-        self._held: list[tuple[bytes, int, int, float, LookupReply]] = []
+        self._held: list[_Question] = []
 
     @property
     def held(self) -> int:
@@ -46,3 +52,13 @@ class PatientLookup:
         held, self._held = self._held, []
         for question in held:
             self._lookup.ask(*question)
+
+    def _key_changed(self) -> None:
+        """The first head that was seen names another key: what is held back is hashed anew."""
+        held, self._held = self._held, []
+        for question in held:
+            question[4](Rekeyed(partial(self._hold_again, question)))
+
+    def _hold_again(self, question: _Question, callee_hash: bytes) -> None:
+        _, operator, purpose, now, reply = question
+        self.ask(callee_hash, operator, purpose, now, reply)

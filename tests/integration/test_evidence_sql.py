@@ -140,7 +140,8 @@ async def test_calls_are_found_with_outcome_and_end(migrated_url: str) -> None:
         assert [call.decision.id for call in found] == [two.id, one.id]
         assert (found[1].decision, found[1].outcome, found[1].end) == (one, outcome, end)
         assert (found[0].outcome, found[0].end) == (None, None)
-        assert [call.decision.id for call in await find_calls(engine, callee_hash=hash_of(ALICE), limit=1)] == [two.id]
+        newest = await find_calls(engine, callee_hashes=[hash_of(ALICE)], limit=1)
+        assert [call.decision.id for call in newest] == [two.id]
         assert [call.decision.id for call in await find_calls(engine, call_id="other@x")] == [two.id]
         assert [call.decision.id for call in await find_calls(engine, decision=one.id)] == [one.id]
         assert len(await find_calls(engine, decision=one.id[:30].upper())) == 2

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from gateway.store.ports import ScopedRefusal, SubscriberFacts, Unavailable
+from gateway.gate.pseudonym import Pseudonymizer, PseudonymRing
+from gateway.store.ports import Rekeyed, ScopedRefusal, SubscriberFacts, Unavailable
 from gateway.store.redis import layout
 from gateway.store.redis.breaker import FAILURES_TO_OPEN
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.lookup import LATENCY_BOUNDS, RedisLookup
+from tests.support.held_key import HeldKey
 from tests.support.redis_dataset import Dataset
 from tests.support.redis_fixtures import linked, redis_process, running, until
 from tests.support.redis_server import RedisServer
@@ -334,7 +336,7 @@ async def test_another_pseudonym_key_is_no_missing_consent(redis_process: RedisS
     client = redis_process.client()
     ours, other = b"0" * 16, b"1" * 16
     async with linked(redis_process.url) as link:
-        lookup = RedisLookup(link, DEADLINE_S, key_check=ours)
+        lookup = RedisLookup(link, DEADLINE_S, keys=HeldKey(ours))
         lookup.set_epoch(7, 16)
         assert await ask(lookup) == SubscriberFacts("live")  # a head that does not say
         client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, other)
@@ -371,3 +373,46 @@ async def test_why_it_is_unavailable(redis_process: RedisServer, data: Dataset) 
         redis_process.kill()
         await until(lambda: not lookup._link.connected)
         assert await reason() == "link down"
+
+
+async def test_a_switch_to_another_key_costs_a_question_not_an_answer(
+    redis_process: RedisServer, data: Dataset
+) -> None:
+    """Asked in the turn of the switch, before it and behind it: every question finds the callee."""
+    number = "+8613800138000"
+    ring = PseudonymRing([b"n" * 32, b"o" * 32])
+    new, old = ring.checks
+    assert ring.use(old, 7)
+    data.grant(ring.hash(number), 1, 1)
+    client = redis_process.client()
+    client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, old)
+    answers: list[SubscriberFacts | Unavailable] = []
+
+    def told(answer: SubscriberFacts | Unavailable) -> None:
+        if isinstance(answer, Rekeyed):
+            answer.again(ring.hash(number))
+        else:
+            answers.append(answer)
+
+    async with linked(redis_process.url) as link:
+        lookup = RedisLookup(link, DEADLINE_S, keys=ring)
+        lookup.set_epoch(7, 16)
+        lookup.ask(ring.hash(number), 1, 1, 0.0, told)
+        await until(lambda: len(answers) == 1)
+        after = Dataset(client, 8, 16)
+        after.grant(Pseudonymizer(b"n" * 32).hash(number), 1, 1)
+        after.publish()
+        client.hset(layout.HEAD_KEY, layout.HEAD_KEYCHECK, new)
+        for _ in range(3):  # one is on its way when the key changes, one waits for the end of the turn
+            lookup.ask(ring.hash(number), 1, 1, 0.0, told)
+            lookup.flush()
+        await until(lambda: ring.check == new)
+        await until(lambda: len(answers) == 4)
+        assert ring.use(old, 9) and lookup.epoch == 8, "a watch on the head was faster than a question"
+        lookup.ask(ring.hash(number), 1, 1, 0.0, told)
+        ring.use(new, 10)  # within the same turn
+        await until(lambda: len(answers) == 5)
+        assert set(answers) == {SubscriberFacts("live")}
+        assert (lookup.invalid, lookup.timeouts) == (0, 0)
+        lookup.close()
+        assert ring.on_change == []

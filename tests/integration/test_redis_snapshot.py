@@ -14,6 +14,7 @@ from gateway.registry.ranges import RangeTable
 from gateway.store.redis import layout
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.snapshot import POLL_EVERY_S, SnapshotWatcher
+from tests.support.held_key import HeldKey
 from tests.support.redis_dataset import Dataset
 from tests.support.redis_fixtures import linked, redis_process, until
 from tests.support.redis_server import RedisServer
@@ -170,7 +171,7 @@ async def test_another_pseudonym_key_is_a_reason(redis_process: RedisServer, dat
     client = redis_process.client()
     async with linked(redis_process.url) as link:
         worker = Worker()
-        watcher = SnapshotWatcher(link, worker.on_snapshot, worker.on_epoch, key_check=b"0" * 16)
+        watcher = SnapshotWatcher(link, worker.on_snapshot, worker.on_epoch, keys=HeldKey(b"0" * 16))
         watcher.start()
         await until(lambda: worker.epochs == {(7, 16)})
         assert watcher.key_reason == ""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.health import Health
-from gateway.control.importer.subscriber import Subscribers
 from gateway.first_keys import ensure_keys
-from gateway.keys import Keys
+from gateway.key_ring import KeyFile
+from gateway.keys import Keys, KeysError
 from gateway.settings import Settings
 from gateway.telemetry.collector import StatsHub
 
@@ -36,8 +36,7 @@ class Context:
     """API requests by method and status, for /metrics."""
     closers: list[Callable[[], None]] = field(default_factory=list)
     """What routers opened, to be closed with the process."""
-    _keys: Keys | None = field(default=None, repr=False)
-    _subscribers: Subscribers | None = field(default=None, repr=False)
+    _key_file: KeyFile | None = field(default=None, repr=False)
 
     async def close(self) -> None:
         """Close links and engines."""
@@ -48,15 +47,11 @@ class Context:
 
     @property
     def keys(self) -> Keys:
-        """The deployment's, read at first use: HTTP answers before the database and the keys are there. Raises
-        KeysError, which is a 503."""
-        if self._keys is None:
-            self._keys = ensure_keys(self.settings)
-        return self._keys
-
-    @property
-    def subscribers(self) -> Subscribers:
-        """Hashes and seals numbers. Raises KeysError."""
-        if self._subscribers is None:
-            self._subscribers = Subscribers(self.keys)
-        return self._subscribers
+        """The deployment's, read at first use and when they changed: HTTP answers before the database and the keys are
+        there. Raises KeysError, which is a 503."""
+        if self._key_file is None:
+            self._key_file = KeyFile(self.settings.keys_file, ensure_keys(self.settings))
+        try:
+            return self._key_file.keys()
+        except OSError as error:
+            raise KeysError(f"key file {self.settings.keys_file}: {error.strerror}: put its copy back") from error

@@ -67,7 +67,7 @@ class Idempotent:
 
     def _fingerprint(self, scope: Scope, body: bytes) -> bytes:
         """Keyed: without the key nobody can try which number a body held."""
-        mixed = blake2b(digest_size=32, key=self._context.keys.pseudonym, person=b"cg idempotency")
+        mixed = blake2b(digest_size=32, key=self._context.keys.lasting, person=b"cg idempotency")
         for part in (scope["method"].encode(), scope["path"].encode("utf-8", "replace"), scope["query_string"], body):
             mixed.update(len(part).to_bytes(8, "big") + part)
         return mixed.digest()

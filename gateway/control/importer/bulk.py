@@ -18,7 +18,7 @@ from gateway.control.importer.differences import differences
 from gateway.control.importer.prepare import COLUMNS, Prepared, Task
 from gateway.control.importer.preparing import prepared
 from gateway.control.importer.problems import ImportReport, Problems
-from gateway.control.importer.subscriber import Subscribers
+from gateway.control.importer.subscriber import keys_in_force
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
 from gateway.store.ports import Conflict
@@ -103,6 +103,10 @@ async def run_bulk(
         return await run.run(dry_run)
 
 
+class _Rotated(Exception):
+    """The pseudonym key was exchanged since the file was staged."""
+
+
 class _Run:
     """One import under way."""
 
@@ -117,11 +121,27 @@ class _Run:
         self._size = path.stat().st_size
         self._sha256 = digest(path)
         self._lines = self._rows = 0
+        self._key_check = b""
+        self._rotated = False
 
     async def run(self, dry_run: bool) -> ImportReport:
+        while True:
+            try:
+                return await self._run(dry_run)
+            except _Rotated:
+                self._rotated = True  # staged with the key before: the file is read once more
+
+    async def _run(self, dry_run: bool) -> ImportReport:
         bulk = self._bulk
         async with self._engine.begin() as connection:
-            await dataset.claim_key(connection, Subscribers(self._keys).check)
+            try:
+                keys = await keys_in_force(connection, self._keys)
+            except Conflict:
+                if not self._rotated:
+                    raise
+                again = "the keys were rotated while it was read: import the file again"
+                raise Conflict(f"{self._name}: {again}") from None
+            self._key_check = keys.pseudonyms[0].check
             plan = await load_plan(connection)
             if not plan.plan:
                 self._problems.add(0, "registry", "no numbering plan", "import a registry with a [plan] first")
@@ -131,9 +151,11 @@ class _Run:
                 known = tuple(one for one in plan.operators if one.id == bulk.operator)
                 # Apart from an import of the same file by somebody who may bring others' rows.
                 plan, into = replace(plan, operators=known), f"operator:{bulk.operator}"
-            job = await imports.begin(connection, bulk.kind, self._name, self._sha256, self._principal, into)
+            job = await imports.begin(
+                connection, bulk.kind, self._name, self._sha256, self._principal, into, self._key_check
+            )
         self._lines, self._rows = job.staged_lines, job.staged_rows
-        await self._stage(job, Task(bulk.kind, self._name, self._form, self._keys, plan, job.started_at, bulk.into))
+        await self._stage(job, Task(bulk.kind, self._name, self._form, keys, plan, job.started_at, bulk.into))
         if self._problems:
             await self._drop(job)
             self._problems.check()
@@ -197,7 +219,9 @@ class _Run:
         await self._lock(connection, job)
         if not await imports.is_whole(connection, job, self._rows):
             raise Conflict(f"{self._name}: PostgreSQL restarted and lost what was staged: import the file again")
-        await versions.lock(connection, bulk.kind)
+        await versions.lock(connection, bulk.kind)  # keys are not exchanged under it
+        if (await dataset.read(connection)).key_check != self._key_check:
+            raise _Rotated
         change = await outbox.announce(connection, bulk.kind)
         return await bulk.merge(Context(connection, job, change, plan, self._label, self._principal)), change
 

@@ -13,12 +13,12 @@ from gateway.control.importer.blocks import read_blocks, read_form, read_rows
 from gateway.control.importer.bulk import Bulk, Context, Progress, run_bulk
 from gateway.control.importer.consent_rows import GRANT, OPTIONAL, REQUIRED, REVOKE, ConsentReader
 from gateway.control.importer.problems import ImportReport, Problems
-from gateway.control.importer.subscriber import Subscribers
+from gateway.control.importer.subscriber import Subscribers, keys_in_force
 from gateway.control.importer.values import time_text
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
 from gateway.registry.numbering import mask
-from gateway.store.sql import audit, consents, dataset, outbox, versions
+from gateway.store.sql import audit, consents, outbox, versions
 from gateway.store.sql.consents import ConsentEvent
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.merged import Merged
@@ -109,12 +109,11 @@ async def revoke_consent(
 
 
 async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], principal: str) -> bool:
-    subscribers = Subscribers(keys)
     problems = Problems("consent", private=True)
     callee, operator, purpose, granted_at, expires_at, evidence_uri, event_name, *proof = cells
     with mapped_errors():
         async with engine.begin() as connection:
-            await dataset.claim_key(connection, subscribers.check)
+            subscribers = Subscribers(await keys_in_force(connection, keys))
             now = datetime.now(UTC)
             event = ConsentReader(await load_plan(connection), subscribers, problems, now).event(
                 0, callee, operator, purpose, granted_at or now.isoformat(), expires_at, evidence_uri, event_name,

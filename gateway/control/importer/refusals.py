@@ -14,12 +14,12 @@ from gateway.control.importer.bulk import Bulk, Context, Progress, run_bulk
 from gateway.control.importer.lists import home_list
 from gateway.control.importer.problems import ImportReport, Problems
 from gateway.control.importer.refusal_rows import DECLARE, OPTIONAL, REQUIRED, WITHDRAW, RefusalReader
-from gateway.control.importer.subscriber import Subscribers
+from gateway.control.importer.subscriber import Subscribers, keys_in_force
 from gateway.control.importer.values import time_text
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
 from gateway.registry.numbering import mask
-from gateway.store.sql import audit, dataset, outbox, refusals, versions
+from gateway.store.sql import audit, outbox, refusals, versions
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.merged import Merged
 from gateway.store.sql.refusals import RefusalEvent
@@ -110,13 +110,12 @@ async def withdraw_refusal(
 
 
 async def _single(engine: AsyncEngine, keys: Keys, cells: tuple[str, ...], home: str, principal: str) -> bool:
-    subscribers = Subscribers(keys)
     problems = Problems("refusal", private=True)
     callee, scope, value, event_name, source, registered_at, band, agreement = cells
     into = home_list(home)
     with mapped_errors():
         async with engine.begin() as connection:
-            await dataset.claim_key(connection, subscribers.check)
+            subscribers = Subscribers(await keys_in_force(connection, keys))
             now = datetime.now(UTC)
             event = RefusalReader(await load_plan(connection), subscribers, problems, now, into).event(
                 0, callee, scope, value, event_name, source, registered_at or now.isoformat(), band, agreement

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.seal import Sealer
 from gateway.keys import Keys
+from gateway.store.ports import Conflict
+from gateway.store.sql import dataset
 
-_CHECK = "callgate key check"
-"""No number: its hash proves which key the stored hashes were made with."""
+FOREIGN_KEY = (
+    "keys: the stored numbers were hashed with another pseudonym key: put back the key file they were made with"
+)
+
+
+async def keys_in_force(connection: AsyncConnection, keys: Keys) -> Keys:
+    """The rings with the pseudonym key first that the stored numbers are hashed with; it stays in force until commit.
+    With another key every hash would miss: no refusal would be found again, and nobody would notice. Raises
+    Conflict."""
+    found = keys.using(await dataset.claim_key(connection, keys.pseudonyms[0].check))
+    if found is None:
+        raise Conflict(FOREIGN_KEY)
+    return found
 
 
 class Subscribers:
@@ -20,8 +35,3 @@ class Subscribers:
     def seal(self, canonical: str) -> str:
         """The number sealed, base64."""
         return self._seal(canonical.encode("ascii"))
-
-    @property
-    def check(self) -> bytes:
-        """Proof of the key, for `dataset.claim_key`."""
-        return self.hash(_CHECK)

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.control.importer.lists import home_list
 from gateway.control.importer.problems import ImportRefused, Problem, Problems
 from gateway.control.importer.refusals import add_refusal, withdraw_refusal
-from gateway.control.importer.subscriber import Subscribers
+from gateway.control.importer.subscriber import Subscribers, keys_in_force
 from gateway.control.importer.values import canonical_number
 from gateway.keys import Keys
 from gateway.registry.numbering import NumberingPlan, mask
-from gateway.store.sql import audit, dataset
+from gateway.store.sql import audit
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.registry import load_plan
 
@@ -64,12 +64,11 @@ async def withdraw_wish(
 async def wishes_of(engine: AsyncEngine, keys: Keys, callee: str, *, principal: str, home: str = "") -> list[Wish]:
     """The wishes of one user in the list of one home operator, withdrawn ones too. That it was asked is recorded.
     Raises ImportRefused, Conflict, Unavailable."""
-    subscribers = Subscribers(keys)
     problems = Problems("wish", private=True)
     into = home_list(home)
     with mapped_errors():
         async with engine.begin() as connection:
-            await dataset.claim_key(connection, subscribers.check)
+            subscribers = Subscribers(await keys_in_force(connection, keys))
             plan = await load_plan(connection)
             reader = NumberingPlan(plan.plan, plan.emergency, plan.country, plan.zone)
             number, fix = canonical_number(reader, callee)

@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
+from gateway.store.ports import HeldKeys, LookupReply, Rekeyed, SubscriberFacts, Unavailable
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.cluster import ClusterLink
 from gateway.store.redis.lookup import LATENCY_BOUNDS, RedisLookup
 from gateway.store.redis.names import PLACE_SHIFT
-from gateway.store.redis.turn import LINK_DOWN, MOVED, NO_DATA_SET, Ask
+from gateway.store.redis.turn import LINK_DOWN, MOVED, NO_DATA_SET, AnyKey, Ask
 
 
 class ClusterLookup:
@@ -26,7 +26,7 @@ class ClusterLookup:
         cluster: ClusterLink,
         deadline_s: float,
         loop: asyncio.AbstractEventLoop | None = None,
-        key_check: bytes = b"",
+        keys: HeldKeys | None = None,
         wake: Callable[[], None] | None = None,
     ) -> None:
         """As `RedisLookup`."""
@@ -34,7 +34,7 @@ class ClusterLookup:
         self._cluster = cluster
         self._deadline = deadline_s
         self._loop = loop or asyncio.get_running_loop()
-        self._key_check = key_check
+        self._keys = keys or AnyKey()
         self._dataset: tuple[int, int] | None = None
         self._lookups: dict[RedisLink, RedisLookup] = {}
         self._gone = _Counts()
@@ -48,9 +48,7 @@ class ClusterLookup:
         ask = (callee_hash, operator, purpose, now, reply)
         lookup = self._lookup_of(callee_hash)
         if lookup is None:
-            self._unrouted += 1
-            self._cluster.look_again()
-            self._loop.call_soon(reply, Unavailable("redis cluster: no master for this callee", LINK_DOWN))
+            self._unroutable(reply)
             return
         lookup.ask(callee_hash, operator, purpose, now, partial(self._answered, ask, self._loop.time()))
 
@@ -71,7 +69,24 @@ class ClusterLookup:
         for lookup in self._lookups.values():
             lookup.close()
 
+    def _unroutable(self, reply: LookupReply) -> None:
+        self._unrouted += 1
+        self._cluster.look_again()
+        self._loop.call_soon(reply, Unavailable("redis cluster: no master for this callee", LINK_DOWN))
+
+    def _again(self, ask: Ask, asked_at: float, callee_hash: bytes) -> None:
+        """Under another key a callee may be another master's."""
+        ask = (callee_hash, ask[1], ask[2], ask[3], ask[4])
+        lookup = self._lookup_of(callee_hash)
+        if lookup is None:
+            self._unroutable(ask[4])
+        else:
+            lookup.ask_again((*ask[:4], partial(self._answered, ask, asked_at)), asked_at)
+
     def _answered(self, ask: Ask, asked_at: float, answer: SubscriberFacts | Unavailable) -> None:
+        if isinstance(answer, Rekeyed):
+            ask[4](Rekeyed(partial(self._again, ask, asked_at)))
+            return
         if isinstance(answer, Unavailable) and answer.reason in (MOVED, NO_DATA_SET, LINK_DOWN):
             self._cluster.look_again()
             other = self._master_named(str(answer)) if answer.reason == MOVED else None
@@ -102,7 +117,7 @@ class ClusterLookup:
         for link in links:
             if link not in self._lookups:
                 lookup = self._lookups[link] = RedisLookup(
-                    link, self._deadline, self._loop, self._key_check, self._wake
+                    link, self._deadline, self._loop, self._keys, self._wake
                 )
                 lookup.on_breaker.append(self._breaker_changed)
                 if self._dataset is not None:

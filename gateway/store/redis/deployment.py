@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gateway.store.ports import HeldKeys
 from gateway.store.redis.address import read_deployment
 from gateway.store.redis.client import Asked, RedisLink
 from gateway.store.redis.cluster import ClusterLink, PlaceLink
 from gateway.store.redis.cluster_lookup import ClusterLookup
 from gateway.store.redis.connection import Turns
 from gateway.store.redis.elsewhere import STREAM
+from gateway.store.redis.held_keys import REPORTS
 from gateway.store.redis.lookup import RedisLookup
 from gateway.store.redis.names import place_tags
 from gateway.store.redis.sentinel import SentinelLink
@@ -23,7 +25,7 @@ def connect(
     url: str,
     deadline_s: float,
     loop: asyncio.AbstractEventLoop | None = None,
-    key_check: bytes = b"",
+    keys: HeldKeys | None = None,
     turns: Turns | None = None,
     wake: Callable[[], None] | None = None,
 ) -> tuple[AnyLink, AnyLookup]:
@@ -32,12 +34,12 @@ def connect(
     deployment = read_deployment(url)
     if deployment.kind == "cluster":
         cluster = ClusterLink(deployment.addresses, loop, turns)
-        return cluster, ClusterLookup(cluster, deadline_s, loop, key_check, wake)
+        return cluster, ClusterLookup(cluster, deadline_s, loop, keys, wake)
     if deployment.kind == "sentinel":
         watched = SentinelLink(deployment, loop, turns)
-        return watched, RedisLookup(watched.link, deadline_s, loop, key_check, wake)
+        return watched, RedisLookup(watched.link, deadline_s, loop, keys, wake)
     link = RedisLink(deployment.addresses[0], loop, turns)
-    return link, RedisLookup(link, deadline_s, loop, key_check, wake)
+    return link, RedisLookup(link, deadline_s, loop, keys, wake)
 
 
 def where_calls_are_told(link: AnyLink) -> tuple[Asked, bytes]:
@@ -45,3 +47,9 @@ def where_calls_are_told(link: AnyLink) -> tuple[Asked, bytes]:
     if isinstance(link, ClusterLink):
         return PlaceLink(link, 0), b"%s:{%s}" % (STREAM, place_tags()[0])
     return link, STREAM
+
+
+def where_keys_are_told(link: AnyLink) -> tuple[Asked, bytes]:
+    """A link, and the hash behind it in which the workers of all nodes say which keys they hold (`held_keys`)."""
+    told, _ = where_calls_are_told(link)
+    return told, b"%s:{%s}" % (REPORTS, place_tags()[0]) if isinstance(link, ClusterLink) else REPORTS

@@ -20,8 +20,6 @@ REPLIES_PER_CALLEE: Final = 2
 
 _TOP_BITS: Final = 32
 
-OTHER_KEY_TEXT: Final = "pseudonym key differs from the data set's"
-
 _PLAIN_LIVE: Final = SubscriberFacts(CONSENT_LIVE)
 """By far the commonest answer; frozen, so one will do."""
 
@@ -34,14 +32,10 @@ class Elsewhere(NotTheDataset):
     """Another master of the cluster holds the bucket, or is about to."""
 
 
-class OtherKey(ValueError):
-    """The dataset's hashes were made with another pseudonym key: nobody would be found in it."""
-
-
 class Dataset:
     """One dataset epoch: makes the commands for a callee and reads the replies."""
 
-    __slots__ = ("_marker", "_place_shift", "_templates", "buckets", "epoch", "head")
+    __slots__ = ("_marker", "_place_shift", "_templates", "buckets", "epoch", "head", "key_check")
 
     def __init__(self, epoch: int, buckets: int, key_check: bytes | None = None, clustered: bool = False) -> None:
         """`key_check`: as the head says it (`layout.key_check`), None where it says nothing. `clustered`: with the keys
@@ -50,6 +44,7 @@ class Dataset:
             raise ValueError(f"dataset epoch {epoch} with {buckets} buckets")
         self.epoch = epoch
         self.buckets = buckets
+        self.key_check = key_check
         self.head = [b"%d" % epoch, b"%d" % buckets, key_check]
         """Reply to `head_command` while this is the dataset in force."""
         self._marker = layout.marker_value(epoch)
@@ -97,17 +92,13 @@ def head_command(keys: ShardKeys) -> bytes:
     return command(b"HMGET", keys.head, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_KEYCHECK)
 
 
-def read_head(reply: Any, key_check: bytes = b"", clustered: bool = False) -> Dataset | None:
-    """The dataset named by a reply to `head_command`; None where it names none. `key_check`: of our own key; b"":
-    whatever the head says is taken. Raises OtherKey."""
+def read_head(reply: Any, clustered: bool = False) -> Dataset | None:
+    """The dataset named by a reply to `head_command`; None where it names none."""
     try:
         epoch, buckets, found = reply
-        dataset = Dataset(int(epoch), int(buckets), found, clustered)
+        return Dataset(int(epoch), int(buckets), found, clustered)
     except (TypeError, ValueError):
         return None
-    if other_key(found, key_check):
-        raise OtherKey(OTHER_KEY_TEXT)
-    return dataset
 
 
 def other_key(found: bytes | None, key_check: bytes) -> bool:

@@ -10,6 +10,7 @@ Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits; `names` has 
 | `cg:version:V`  | string | head of registry version V: `publication.Published`                           |
 | `cg:page:D`     | string | number ranges of some versions, by digest D: `publication.encode_page`        |
 | `cg:calls`      | stream | calls that went on by another worker: `elsewhere`                             |
+| `cg:workers`    | hash   | which keys each worker holds: `held_keys`                                     |
 | `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; refusals of   |
 |                 |        | the other scopes: `scoped_field` -> `encode_scoped`; marker                   |
 | `cg:E:r:{B}`    | set    | refusals of scope all and category, no time band: `refusal_member`; marker    |

@@ -3,7 +3,8 @@
 All asks of one turn of the event loop go out in one write and share one deadline, one request of the link and
 one latency sample; there is no task, future or timer per ask. The head travels with every request: no answer
 is read from a dataset that is no longer in force, and a switch to a new epoch costs one more question, not
-errors.
+errors. Where the new epoch is hashed with another key of ours, whoever asked hashes the number anew and asks once more
+(`ports.Rekeyed`), within the same deadline.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
+from gateway.store.ports import OTHER_KEY_TEXT, HeldKeys, LookupReply, Rekeyed, SubscriberFacts, Unavailable
 from gateway.store.redis import layout
 from gateway.store.redis.address import command
 from gateway.store.redis.breaker import PROBE_EVERY_S, Breaker
@@ -26,11 +27,11 @@ from gateway.store.redis.facts import (
     Dataset,
     Elsewhere,
     NotTheDataset,
-    OtherKey,
     head_command,
+    other_key,
     read_head,
 )
-from gateway.store.redis.turn import BREAKER_OPEN, LINK_DOWN, MOVED, NO_DATA_SET, OTHER_KEY, TIMEOUT, Ask, Turn
+from gateway.store.redis.turn import BREAKER_OPEN, LINK_DOWN, MOVED, NO_DATA_SET, OTHER_KEY, TIMEOUT, AnyKey, Ask, Turn
 
 LATENCY_BOUNDS: Final = (
     5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
@@ -42,6 +43,9 @@ LOOK_AGAIN_S: Final = 0.001
 """At the deadline the loop looks at its sockets once more: where this process was kept from running, what the server
 answered in time lies there unread."""
 
+REKEY_RETRY_S: Final = 0.002
+"""While the masters of a cluster switch to another key, one after the other, a callee may be at none of them."""
+
 _PING: Final = command(b"PING")
 
 
@@ -49,7 +53,7 @@ class RedisLookup:
     """Asks over one link. Counters are plain numbers, read by telemetry."""
 
     __slots__ = (
-        "_asks", "_breaker", "_clustered", "_dataset", "_deadline", "_head_command", "_key_check", "_link", "_loop",
+        "_asks", "_breaker", "_clustered", "_dataset", "_deadline", "_head_command", "_keys", "_link", "_loop",
         "_probe", "_timer", "_turns", "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups",
         "on_breaker", "timeouts", "unreachable",
     )  # fmt: skip
@@ -59,13 +63,14 @@ class RedisLookup:
         link: RedisLink,
         deadline_s: float,
         loop: asyncio.AbstractEventLoop | None = None,
-        key_check: bytes = b"",
+        keys: HeldKeys | None = None,
         wake: Callable[[], None] | None = None,
     ) -> None:
-        """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms). `key_check`: `layout.key_check` of
-        our pseudonym key; a dataset made with another is unavailable. b"": not checked. `wake`: told that there is
-        something to `flush`; None: it is flushed at the end of the loop's turn."""
-        self._key_check = key_check
+        """`deadline_s`: longest wait for an answer, in seconds (gate.deadline_ms). `keys`: ours; a dataset made with
+        none of them is unavailable. None: not checked. `wake`: told that there is something to `flush`; None: it is
+        flushed at the end of the loop's turn."""
+        self._keys = keys or AnyKey()
+        self._keys.on_change.append(self._key_changed)
         self._link = link
         self._head_command = head_command(link.keys)
         self._clustered = bool(link.keys.tag)
@@ -111,7 +116,7 @@ class RedisLookup:
     def set_epoch(self, epoch: int, buckets: int) -> None:
         """Name the dataset to ask (from the head). Raises ValueError on impossible numbers."""
         if self._dataset is None or (epoch, buckets) != (self._dataset.epoch, self._dataset.buckets):
-            self._dataset = Dataset(epoch, buckets, self._key_check or None, self._clustered)
+            self._dataset = Dataset(epoch, buckets, self._keys.check or None, self._clustered)
 
     def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
         """See `ports.SubscriberLookup.ask`. Raises ValueError on what the layout has no room for."""
@@ -141,6 +146,8 @@ class RedisLookup:
             if timer is not None:
                 timer.cancel()
         self._timer = self._probe = None
+        if self._key_changed in self._keys.on_change:
+            self._keys.on_change.remove(self._key_changed)
         while self._turns:
             self._refuse(self._turns.popleft(), "lookup closed", LINK_DOWN)
         asks, self._asks = self._asks, []
@@ -211,12 +218,12 @@ class RedisLookup:
 
     def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
-        try:
-            dataset = read_head(head, self._key_check, self._clustered)
-        except OtherKey as error:
-            self.invalid += len(turn.asks)
-            self._refuse(turn, str(error), OTHER_KEY)
-            return
+        dataset = read_head(head, self._clustered)
+        if dataset is not None and turn.dataset is not None:
+            hashed_with = turn.dataset.key_check or self._keys.check
+            if other_key(dataset.key_check, hashed_with):
+                self._follow_key(turn, dataset)
+                return
         if dataset is None or turn.repeated:
             self.invalid += len(turn.asks)
             self._refuse(turn, "redis holds no valid data: no dataset in force", NO_DATA_SET)
@@ -224,6 +231,38 @@ class RedisLookup:
         self._dataset = dataset
         turn.repeated = True
         self._send(turn)
+
+    def _follow_key(self, turn: Turn, dataset: Dataset) -> None:
+        """The hashes of this turn were made with another key than the dataset in force."""
+        asked_at = turn.asked_at
+        if self._keys.use(dataset.key_check or b"", dataset.epoch):
+            self._dataset = dataset
+            asks, turn.asks = turn.asks, []
+            self._rekey(asks, asked_at)
+        elif dataset.epoch < self._keys.epoch and self._clustered and self._loop.time() < asked_at + self._deadline:
+            # This master has yet to be switched; the one that had this callee before it may have been.
+            asks, turn.asks = turn.asks, []
+            self._loop.call_later(REKEY_RETRY_S, self._rekey, asks, asked_at)
+        else:
+            self.invalid += len(turn.asks)
+            self._refuse(turn, OTHER_KEY_TEXT, OTHER_KEY)
+
+    def _key_changed(self) -> None:
+        """Another key is in use: what is yet to be sent finds nobody under its hashes."""
+        dataset, self._dataset = self._dataset, None
+        if dataset is not None:
+            self.set_epoch(dataset.epoch, dataset.buckets)
+        if self._asks:
+            asks, self._asks = self._asks, []
+            self._loop.call_soon(self._rekey, asks, self._loop.time())
+
+    def _rekey(self, asks: list[Ask], asked_at: float) -> None:
+        """Have them asked again, with hashes under the key in use."""
+        for ask in asks:
+            self._tell(ask[4], Rekeyed(partial(self._again, ask, asked_at)))
+
+    def _again(self, ask: Ask, asked_at: float, callee_hash: bytes) -> None:
+        self.ask_again((callee_hash, ask[1], ask[2], ask[3], ask[4]), asked_at)
 
     def _expire(self) -> None:
         """The deadline of the oldest turn. One timer serves all: turns expire in the order they began."""

@@ -17,6 +17,7 @@ PostgreSQL reads by its index), and the masters share the callees as they share 
 | `cg:page:D`          | `cg:page:D:{T}`           |
 | `cg:E:c:{B}`, `…:r:` | `cg:E:c:{T}B`, `…:r:{T}B` |
 | `cg:calls`           | `cg:calls:{T}`, of place 0 |
+| `cg:workers`         | `cg:workers:{T}`, of place 0 |
 
 In the first five T is the tag of the highest place the master holds (slots are mostly moved away from the lower end).
 """

@@ -18,13 +18,15 @@ from typing import Final, Protocol
 from gateway.registry.model import Snapshot
 from gateway.registry.pages import Page, Shared
 from gateway.registry.ranges import RangeTable
+from gateway.store.ports import OTHER_KEY_TEXT, HeldKeys
 from gateway.store.redis import layout
 from gateway.store.redis.address import command
 from gateway.store.redis.connection import OnReplies, Replies
-from gateway.store.redis.facts import OTHER_KEY_TEXT, other_key
+from gateway.store.redis.facts import other_key
 from gateway.store.redis.lastgood import LastGood, save_last_good
 from gateway.store.redis.names import ShardKeys
 from gateway.store.redis.publication import Published, decode_page, decode_published, page_name, table_of
+from gateway.store.redis.turn import AnyKey
 
 POLL_EVERY_S: Final = 0.2
 """How soon a change of the registry reaches a worker; one small command each time."""
@@ -71,7 +73,7 @@ class SnapshotWatcher:
     __slots__ = (
         "_asking",
         "_held",
-        "_key_check",
+        "_keys",
         "_last_good",
         "_link",
         "_loop",
@@ -100,14 +102,14 @@ class SnapshotWatcher:
         on_epoch: Callable[[int, int], None],
         last_good: Path | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
-        key_check: bytes = b"",
+        keys: HeldKeys | None = None,
     ) -> None:
         """`on_snapshot(snapshot, ranges)`, the snapshot without its ranges, may raise ValueError to refuse a version
-        whole. `on_epoch(epoch, buckets)`. `last_good`: file to keep the last accepted version in. `key_check`: as
-        `RedisLookup`'s."""
-        self._key_check = key_check
+        whole. `on_epoch(epoch, buckets)`. `last_good`: file to keep the last accepted version in. `keys`: as
+        `RedisLookup`'s; the one the head names is put in use."""
+        self._keys = keys or AnyKey()
         self.key_reason = ""
-        """Why the dataset in force cannot be used with our pseudonym key (health: not ready); empty: it can."""
+        """Why the dataset in force cannot be used with our pseudonym keys (health: not ready); empty: it can."""
         self._link = link
         self._loop = loop or asyncio.get_running_loop()
         self._on_snapshot = on_snapshot
@@ -176,7 +178,9 @@ class SnapshotWatcher:
             version, epoch, buckets, updated = [int(field or 0) for field in numbers]
         except (TypeError, ValueError):  # an error reply (loading), or not our head
             return
-        self.key_reason = OTHER_KEY_TEXT if other_key(key_check, self._key_check) else ""
+        check = key_check or b""
+        differs = other_key(check, self._keys.check) and not self._keys.use(check, epoch)
+        self.key_reason = OTHER_KEY_TEXT if differs else ""
         if updated:
             self.head_updated = float(updated)
         if epoch >= 1 and 1 <= buckets <= layout.MAX_BUCKETS:

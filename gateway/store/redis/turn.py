@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from gateway.store.ports import LookupReply
+from gateway.store.ports import OTHER_KEY, LookupReply
 from gateway.store.redis.facts import Dataset
+
+__all__ = ["BREAKER_OPEN", "LINK_DOWN", "MOVED", "NO_DATA_SET", "OTHER_KEY", "TIMEOUT", "AnyKey", "Ask", "Turn"]
 
 TIMEOUT: Final = "timeout"
 LINK_DOWN: Final = "link down"
 BREAKER_OPEN: Final = "breaker open"
 NO_DATA_SET: Final = "no data set"
-OTHER_KEY: Final = "other key"
 MOVED: Final = "moved"
-"""`Unavailable.reason`, all there are."""
+"""`Unavailable.reason`, with `OTHER_KEY` all there are."""
 
 Ask = tuple[bytes, int, int, float, LookupReply]
 """Callee hash, operator, purpose, epoch seconds, and whom to tell: as `ports.SubscriberLookup.ask` takes them."""
@@ -32,3 +34,16 @@ class Turn:
         """Asked of a second dataset."""
         self.looked_again = False
         """The deadline was met; the sockets are looked at once more."""
+
+
+class AnyKey:
+    """`HeldKeys` of whoever takes a data set under any key: nothing is held against it."""
+
+    def __init__(self) -> None:
+        self.check = b""
+        self.epoch = 0
+        self.on_change: list[Callable[[], None]] = []
+
+    def use(self, check: bytes, epoch: int) -> bool:
+        """Never asked."""
+        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -49,7 +49,7 @@ async def find_calls(
     engine: AsyncEngine,
     *,
     caller: str | None = None,
-    callee_hash: bytes | None = None,
+    callee_hashes: Sequence[bytes] | None = None,
     call_id: str | None = None,
     decision: str | None = None,
     since: datetime | None = None,
@@ -62,13 +62,14 @@ async def find_calls(
     """Calls that match all that is given, newest first, at most `limit`.
 
     `caller`: the call centre's number, canonical (outbound calls' caller, inbound calls' callee).
-    `callee_hash`: keyed hash of the subscriber's number, 8 bytes. `call_id`: whole and exact.
-    `decision`: decision id or its beginning. `operator`: id, of outbound calls by whose trunk it came, of inbound ones
-    by whose number was called. `before`: only calls after this place in the order. Raises Unavailable."""
+    `callee_hashes`: keyed hashes of the subscriber's number, 8 bytes each, one for each key. `call_id`: whole and
+    exact. `decision`: decision id or its beginning. `operator`: id, of outbound calls by whose trunk it came, of
+    inbound ones by whose number was called. `before`: only calls after this place in the order. Raises
+    Unavailable."""
     conditions, values = ["kind = 'decision'"], dict[str, object](limit=max(1, min(limit, MAX_CALLS)))
     for clause, name, value in (
         ("number = :caller", "caller", caller),
-        ("party = :party", "party", callee_hash),
+        ("party = ANY(:party)", "party", callee_hashes),
         ("at >= :since", "since", since),
         ("at < :until", "until", until),
     ):

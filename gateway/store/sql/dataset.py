@@ -70,16 +70,30 @@ async def write_buckets(connection: AsyncConnection, epoch: int, buckets: int) -
     )
 
 
-async def claim_key(connection: AsyncConnection, key_check: bytes) -> None:
-    """Bind the data set to the pseudonym key, or raise Conflict where it was made with another.
-
-    With another key every hash would miss: no refusal would be found again, and nobody would notice.
-    """
-    row = await connection.execute(
-        text("UPDATE dataset SET key_check = coalesce(key_check, :check) RETURNING key_check = :check"),
-        {"check": key_check},
-    )
-    if not row.scalar_one():
-        raise Conflict(
-            "keys: the stored numbers were hashed with another pseudonym key: put back the key file they were made with"
+async def claim_key(connection: AsyncConnection, key_check: bytes) -> bytes:
+    """The check of the pseudonym key the stored numbers are hashed with; where there are none yet, they are from now
+    on hashed with `key_check`. Until commit nobody puts another key in force."""
+    found = await connection.execute(text("SELECT key_check FROM dataset WHERE key_check IS NOT NULL FOR SHARE"))
+    check = found.scalar_one_or_none()
+    if check is None:
+        found = await connection.execute(
+            text("UPDATE dataset SET key_check = coalesce(key_check, :check) RETURNING key_check"),
+            {"check": key_check},
         )
+        check = found.scalar_one()
+    return bytes(check)
+
+
+async def exchange_key(connection: AsyncConnection, before: bytes, after: bytes) -> None:
+    """The stored numbers are hashed with another key from commit on. Raises Conflict where they were not hashed with
+    `before`."""
+    row = await connection.execute(
+        text("UPDATE dataset SET key_check = :after WHERE key_check = :before"), {"before": before, "after": after}
+    )
+    if row.rowcount != 1:
+        raise Conflict("keys: the stored numbers are hashed with a third key: see callgate keys status")
+
+
+async def lock(connection: AsyncConnection) -> None:
+    """Until commit nobody reads which key is in force to store a number with it."""
+    await connection.execute(text("SELECT FROM dataset FOR UPDATE"))

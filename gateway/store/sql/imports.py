@@ -29,13 +29,14 @@ EVENTS = {"consents": "consent_events", "refusals": "refusal_events"}
 @dataclass(frozen=True, slots=True)
 class Import:
     """A running import. `staged_lines`: lines of the file already staged; `started_at`: what an unknown
-    time means."""
+    time means; `key_check`: of the pseudonym key the staged rows are hashed with, None where it stages nothing."""
 
     id: int
     kind: str
     staged_lines: int
     staged_rows: int
     started_at: datetime
+    key_check: bytes | None = None
 
     @property
     def table(self) -> str:
@@ -49,10 +50,11 @@ def staging_table(kind: str, import_id: int) -> str:
 
 
 async def begin(
-    connection: AsyncConnection, kind: str, name: str, sha256: bytes, principal: str, into: str = ""
-) -> Import:
-    """Begin an import, or take up the one of the same file into the same list that was not finished. Holds a lock
-    until commit.
+    connection: AsyncConnection, kind: str, name: str, sha256: bytes, principal: str, into: str = "",
+    key_check: bytes | None = None,
+) -> Import:  # fmt: skip
+    """Begin an import, or take up the one of the same file into the same list that was not finished; from the first
+    line where it was staged with another key than that of `key_check`. Holds a lock until commit.
 
     Two imports of one file at once: the second waits for the first one's chunk and goes on from there.
     """
@@ -66,7 +68,7 @@ async def begin(
     await _drop_leftovers(connection)
     found = await connection.execute(
         text(
-            "SELECT id, kind, staged_lines, staged_rows, started_at FROM imports "
+            "SELECT id, kind, staged_lines, staged_rows, started_at, key_check FROM imports "
             "WHERE kind = :kind AND sha256 = :sha256 AND list = :list AND state = 'staging' "
             "ORDER BY id LIMIT 1 FOR UPDATE"
         ),
@@ -78,20 +80,20 @@ async def begin(
             text(
                 "INSERT INTO imports (kind, name, sha256, principal, list, state) "
                 "VALUES (:kind, :name, :sha256, :principal, :list, 'staging') "
-                "RETURNING id, kind, staged_lines, staged_rows, started_at"
+                "RETURNING id, kind, staged_lines, staged_rows, started_at, key_check"
             ),
             {"kind": kind, "name": name, "sha256": sha256, "principal": principal, "list": into},
         )
         row = made.one()
     job = Import(*row)
-    return await _with_table(connection, job) if kind in EVENTS else job
+    return await _with_table(connection, job, key_check) if kind in EVENTS else job
 
 
-async def _with_table(connection: AsyncConnection, job: Import) -> Import:
+async def _with_table(connection: AsyncConnection, job: Import, key_check: bytes | None) -> Import:
     """The import with a staging table that holds what it should: as it is, or empty and from the first line."""
     found = await connection.execute(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": job.table})
     if found.scalar_one():
-        if await staged_count(connection, job) == job.staged_rows:
+        if job.key_check == key_check and await staged_count(connection, job) == job.staged_rows:
             return job
         await connection.execute(text(f"TRUNCATE {job.table}"))
     else:
@@ -99,9 +101,10 @@ async def _with_table(connection: AsyncConnection, job: Import) -> Import:
             text(f"CREATE UNLOGGED TABLE {job.table} (LIKE {EVENTS[job.kind]} INCLUDING DEFAULTS)")
         )
     await connection.execute(
-        text("UPDATE imports SET staged_lines = 0, staged_rows = 0 WHERE id = :id"), {"id": job.id}
+        text("UPDATE imports SET staged_lines = 0, staged_rows = 0, key_check = :check WHERE id = :id"),
+        {"id": job.id, "check": key_check},
     )
-    return Import(job.id, job.kind, 0, 0, job.started_at)
+    return Import(job.id, job.kind, 0, 0, job.started_at, key_check)
 
 
 async def _drop_leftovers(connection: AsyncConnection) -> None:

@@ -196,6 +196,35 @@ dataset = Table(
     CheckConstraint('"only"', name="dataset_only"),
 )
 
+key_rotations = Table(
+    "key_rotations",
+    metadata,
+    # Rotations of the keys of subscriber numbers (store.sql.rotation), one open at a time.
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    # Checks of the pseudonym keys, ids of the seal keys.
+    Column("before", LargeBinary, nullable=False),
+    Column("after", LargeBinary, nullable=False),
+    Column("seal_before", SmallInteger, nullable=False),
+    Column("seal_after", SmallInteger, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'copying'::text")),
+    # Hashes up to this one are copied.
+    Column("reached", LargeBinary, nullable=True),
+    Column("rows", BigInteger, nullable=False, server_default=text("0")),
+    Column("total", BigInteger, nullable=False, server_default=text("0")),
+    _time("started_at", now=True),
+    _time("switched_at"),
+    # From then on no worker used the key before.
+    _time("finished_at"),
+    CheckConstraint(
+        "state IN ('copying', 'copied', 'switched', 'done', 'given up')", name="key_rotations_state"
+    ),
+    Index(
+        "key_rotations_open", text("(true)"), unique=True,
+        postgresql_where=text("state IN ('copying', 'copied', 'switched')"),
+    ),
+)  # fmt: skip
+
 audit = Table(
     "audit",
     metadata,

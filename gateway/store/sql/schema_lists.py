@@ -94,6 +94,8 @@ imports = Table(
     Column("list", Text, nullable=False, server_default=text("''::text")),
     Column("staged_lines", BigInteger, nullable=False, server_default=text("0")),
     Column("staged_rows", BigInteger, nullable=False, server_default=text("0")),
+    # Of the pseudonym key they are hashed with.
+    Column("key_check", LargeBinary, nullable=True),
     Column("changed", BigInteger, nullable=False, server_default=text("0")),
     time_column("started_at", now=True),
     time_column("finished_at"),

@@ -27,12 +27,13 @@ EXPECTED = {
     "document add", "document list", "restriction add", "restriction lift", "restriction list",
     "registry check", "registry versions", "registry diff", "registry rollback",
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
-    "wish set", "wish show", "wish withdraw", "packs", "pack withdraw",
+    "wish set", "wish show", "wish withdraw", "packs", "pack withdraw", "keys rotate", "keys status", "keys retire",
+    "keys new",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
-    "reveal", "feed", "list", "wish", "packs", "pack",
+    "reveal", "feed", "list", "wish", "packs", "pack", "keys",
     "operator", "tenant", "range", "document", "restriction", "registry",
 )  # fmt: skip
 

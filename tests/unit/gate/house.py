@@ -18,7 +18,7 @@ from gateway.gate.engine import Engine
 from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate
 from gateway.gate.pack import Pack
-from gateway.gate.pseudonym import Pseudonymizer
+from gateway.gate.pseudonym import PseudonymRing
 from gateway.gate.recorder import Recorder
 from gateway.gate.records import DecisionRecord, Record
 from gateway.gate.seal import Sealer
@@ -33,6 +33,7 @@ from tests.unit.gate.test_engine import example
 
 CONSENT = SubscriberFacts(CONSENT_LIVE)
 PSEUDONYM_KEY = b"p" * 32
+NEXT_PSEUDONYM_KEY = b"q" * 32
 SEAL_KEY = b"s" * 32
 SOURCE = "127.0.0.2:5060/udp"
 HIDDEN = b'"Anonymous" <sip:anonymous@anonymous.invalid>;tag=a1'
@@ -127,7 +128,7 @@ class House:
         self.wakes = 0
         self.now = 1_000.0
         self.rule_errors: list[str] = []
-        self.pseudonymizer = Pseudonymizer(PSEUDONYM_KEY)
+        self.pseudonymizer = PseudonymRing([PSEUDONYM_KEY, NEXT_PSEUDONYM_KEY])
         self.sealer = Sealer(1, SEAL_KEY)
         self.evidence = Evidence(self.journal)
         recorder = Recorder("node-7", self.evidence, self.pseudonymizer, self.sealer)

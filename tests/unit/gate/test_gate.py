@@ -15,7 +15,7 @@ from gateway.registry.model import Feed, Snapshot, Trunk
 from gateway.registry.plan_csv import load_plan_csv
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
-from gateway.store.ports import ScopedRefusal, SubscriberFacts, Unavailable
+from gateway.store.ports import Rekeyed, ScopedRefusal, SubscriberFacts, Unavailable
 from tests.unit.gate.calls import ALPHA, AT, CALLEE, CARRIER, RANGES, invite, registry
 from tests.unit.gate.house import CONSENT, HIDDEN, House, emergency
 from tests.unit.gate.test_engine import Failing, example, failing, with_modes
@@ -409,3 +409,14 @@ def test_a_feed_that_is_too_old(answer: SubscriberFacts, age: int, pack: Pack, r
     assert house.verdict.rule == rule
     if rule == "store-unavailable":
         assert house.verdict.reason == "no facts for callee-refused: decline feed national is too old"
+
+
+def test_a_number_is_hashed_anew_when_the_data_set_has_another_key() -> None:
+    house = House()
+    asked_again: list[bytes] = []
+    house.place(invite())
+    before = house.lookup.asked[0][0]
+    house.pseudonymizer.use(house.pseudonymizer.checks[1], 7)
+    house.lookup.answer(Rekeyed(asked_again.append))
+    assert asked_again == [house.pseudonymizer.hash(CALLEE.decode())] != [before]
+    assert house.gate.parked == 1 and not house.verdicts

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.gate import seal
-from gateway.gate.seal import Sealer, SealError
+from gateway.gate.seal import Sealer, SealError, sealed_with
 
 KEY = b"k" * 32
 
@@ -88,3 +88,18 @@ def test_derived_keys_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> 
 def test_bad_keys(key_id: int, key: bytes) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Sealer(key_id, key)
+
+
+def test_a_text_says_which_key_sealed_it() -> None:
+    sealer = Sealer(1, KEY)
+    old = sealer.seal(b"x")
+    sealer.renew(200, b"n" * 32, {1: KEY})
+    new = sealer.seal(b"x")
+    assert (sealed_with(old), sealed_with(new)) == (1, 200)
+    assert sealer.open(old) == sealer.open(new) == b"x"
+    for text in ("", "x", "////", "+8613800138000"):
+        with pytest.raises(SealError):
+            sealed_with(text)
+    with pytest.raises(ValueError, match="32 bytes"):
+        sealer.renew(1, b"short")
+    assert sealer.open(sealer.seal(b"y")) == b"y", "the keys stay as they were"

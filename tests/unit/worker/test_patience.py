@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
+from gateway.gate.pseudonym import PseudonymRing
+from gateway.store.ports import LookupReply, Rekeyed, SubscriberFacts, Unavailable
 from gateway.worker import patience
 from gateway.worker.patience import PatientLookup
 
@@ -44,3 +45,20 @@ def test_no_more_are_held_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> Non
     for number in range(3):
         lookup.ask(bytes([number]), 1, 1, 0.0, reply)
     assert (asked.hashes, lookup.held) == ([b"\2"], 2)
+
+
+def test_what_is_held_is_hashed_anew_when_the_first_head_names_another_key() -> None:
+    ring = PseudonymRing([b"n" * 32, b"o" * 32])
+    asked = Asked()
+    lookup = PatientLookup(asked, ring)
+
+    def told(answer: SubscriberFacts | Unavailable) -> None:
+        assert isinstance(answer, Rekeyed)
+        answer.again(ring.hash("95588"))
+
+    lookup.ask(ring.hash("95588"), 1, 2, 3.0, told)
+    before = ring.hash("95588")
+    ring.use(ring.checks[1], 1)
+    assert lookup.held == 1
+    lookup.release()
+    assert asked.hashes == [ring.hash("95588")] != [before]

@@ -13,6 +13,7 @@ from gateway.control.api.context import Context
 from gateway.control.api.numbers import canonical
 from gateway.control.api.types import Body, Id, PhoneNumber, Text, Time
 from gateway.control.importer.consents import grant_consent, revoke_consent
+from gateway.control.importer.subscriber import Subscribers, keys_in_force
 from gateway.registry.numbering import mask
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.of_callee import ConsentRow, consents_of
@@ -107,7 +108,8 @@ def router(context: Context) -> APIRouter:
         number = await canonical(context, body.callee)
         with mapped_errors():
             async with context.engine.connect() as connection:
-                rows = await consents_of(connection, context.subscribers.hash(number), caller.operator)
+                subscribers = Subscribers(await keys_in_force(connection, context.keys))
+                rows = await consents_of(connection, subscribers.hash(number), caller.operator)
         now = datetime.fromtimestamp(context.clock(), UTC)
         return Consents(callee=mask(number), consents=[_shown(row, now) for row in rows])
 

@@ -75,6 +75,7 @@ def router(context: Context) -> APIRouter:
         if not made:
             made.append(Explainer(context.settings, context.keys))
             context.closers.append(made[0].close)
+        made[0].renew(context.keys)
         at = None if body.at is None else body.at.timestamp()
         found = await made[0].explain(body.trunk, body.caller, body.callee, at)
         return _shown(found, caller)

@@ -16,6 +16,7 @@ from gateway.control.api.routes.consents import Changed, Lookup
 from gateway.control.api.types import Body, PhoneNumber, Text, Time
 from gateway.control.importer.lists import home_list
 from gateway.control.importer.refusals import add_refusal, withdraw_refusal
+from gateway.control.importer.subscriber import Subscribers, keys_in_force
 from gateway.registry.numbering import mask
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.of_callee import refusals_of
@@ -94,7 +95,8 @@ def router(context: Context) -> APIRouter:
         number = await canonical(context, body.callee)
         with mapped_errors():
             async with context.engine.connect() as connection:
-                rows = await refusals_of(connection, context.subscribers.hash(number), home_list(body.home))
+                subscribers = Subscribers(await keys_in_force(connection, context.keys))
+                rows = await refusals_of(connection, subscribers.hash(number), home_list(body.home))
         return Refusals(
             callee=mask(number),
             refusals=[

@@ -7,7 +7,7 @@ the record is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -78,9 +78,9 @@ class Gate:
         self.draining = False
         self._registry: Registry | None = None
         self._engine: Engine | None = None
-        self._by_trunk: Mapping[str, Engine] = {}
+        self._by_trunk: dict[str, Engine] = {}
 
-    def switch(self, registry: Registry, engine: Engine, by_trunk: Mapping[str, Engine] | None = None) -> None:
+    def switch(self, registry: Registry, engine: Engine, by_trunk: dict[str, Engine] | None = None) -> None:
         """Put a new registry and its packs in force for the attempts that arrive from now on. `engine`: the default
         pack's; `by_trunk`: of trunks whose calls another pack judges."""
         self._registry = registry

@@ -45,7 +45,7 @@ class Engines:
     """The packs at work: one engine per pack, found by the trunk a call comes from. Immutable; swapped whole."""
 
     default: Engine
-    by_trunk: Mapping[str, Engine]
+    by_trunk: dict[str, Engine]
     """Trunks whose calls another pack than the default judges."""
 
 

@@ -28,7 +28,7 @@ EXPECTED = {
     "registry check", "registry versions", "registry diff", "registry rollback",
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
     "wish set", "wish show", "wish withdraw", "packs", "pack withdraw", "keys rotate", "keys status", "keys retire",
-    "keys new",
+    "keys new", "import ranges", "export ranges",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",

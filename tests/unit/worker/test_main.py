@@ -11,6 +11,7 @@ import pytest
 
 from gateway.proxy.overload import PERIOD_S
 from gateway.registry.model import Snapshot
+from gateway.registry.ranges import RangeTable
 from gateway.settings import Listener, Settings
 from gateway.worker.faults import LOGGED_EACH, MAX_LOGGED
 from gateway.worker.main import own_hosts
@@ -76,7 +77,7 @@ async def test_a_verdict_waits_for_the_disk_only_where_the_settings_ask(
 async def test_a_snapshot_whose_pack_is_broken_is_refused_whole(tmp_path: Path) -> None:
     with built(tmp_path, asyncio.get_running_loop()) as worker:
         with pytest.raises(ValueError, match="pack example of registry version 9"):
-            worker._switch(Snapshot(9, packs={"example": "id ="}))
+            worker._switch(Snapshot(9, packs={"example": "id ="}), RangeTable())
         assert (worker.book, worker.stats.registry_version, worker._listening) == (None, 0, False)
 
 

@@ -26,13 +26,16 @@ from gateway.process import (
     SETTINGS_VARIABLE,
     SOCKETS_VARIABLE,
     SUPERVISOR_VARIABLE,
+    TOKEN_VARIABLE,
 )
 from gateway.settings import Settings
 from gateway.settings_check import contradictions
 from gateway.settings_show import masked
 
 PREFIX = "CALLGATE_"
-OUR_OWN = frozenset((CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SOCKETS_VARIABLE, SUPERVISOR_VARIABLE))
+OUR_OWN = frozenset(
+    (CONFIG_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SOCKETS_VARIABLE, SUPERVISOR_VARIABLE, TOKEN_VARIABLE)
+)
 """Variables with our prefix that are no settings: the file's path, what the supervisor tells its children."""
 
 SEARCH = ("callgate.toml", "config/example/callgate.toml")

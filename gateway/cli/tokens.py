@@ -38,12 +38,16 @@ def register(app: typer.Typer) -> None:
     "create",
     epilog=examples(
         "callgate token create ann --role compliance",
+        "callgate token create ann-laptop --person ann --role compliance",
         "callgate token create alpha-crm --role operator --operator alpha --expires 2030-01-01",
         "callgate token create inspector --role compliance --scope read --scope reveal",
     ),
 )
 def create(
     name: Annotated[str, typer.Argument(help="Whom it is for: stands in the audit trail; unique.")],
+    person: Annotated[
+        str, typer.Option(help="Who holds it; default NAME. Tokens of one person count as one where two must agree.")
+    ] = "",
     role: Annotated[str, typer.Option(help="viewer, operator, compliance or admin.")] = "viewer",
     operator: Annotated[str, typer.Option(metavar="ID", help="Role operator: whose data it reads and changes.")] = "",
     scope: Annotated[
@@ -64,8 +68,9 @@ def create(
         from gateway.store.sql.tokens import create_token
 
         return await create_token(
-            engine, name, role, principal_of(principal), operator=operator, scopes=scope or (), expires_at=utc(expires)
-        )
+            engine, name, role, principal_of(principal), person=person, operator=operator, scopes=scope or (),
+            expires_at=utc(expires),
+        )  # fmt: skip
 
     typer.echo(with_database(config, work))
 
@@ -87,13 +92,14 @@ def show(as_json: AsJson = False, config: Config = None) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("name", "role", "operator", "scopes", "made by", "expires", "revoked"):
+    for head in ("name", "person", "role", "operator", "scopes", "made by", "expires", "revoked"):
         table.add_column(head, no_wrap=True)
     for row in found:
         times = [f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (row.expires_at, row.revoked_at)]
         table.add_row(
-            escape(row.name), row.role, escape(row.operator), " ".join(row.scopes), escape(row.principal), *times
-        )
+            escape(row.name), escape(row.person), row.role, escape(row.operator), " ".join(row.scopes),
+            escape(row.principal), *times,
+        )  # fmt: skip
     print_table(table)
 
 

@@ -14,7 +14,9 @@ from gateway.control.importer.commit import Change, clock, put_in_force, refuse_
 from gateway.control.importer.problems import NO_PACK, ImportReport, Problems
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.control.record import record_of
+from gateway.control.two_persons import ASK, By, require_papers, require_second
 from gateway.registry.model import NumberRange, Snapshot, Trunk
+from gateway.registry.openings import Opening, openings, opens_first
 from gateway.registry.shrink import DEFAULT_SHARE
 from gateway.registry.standing import Tenant
 from gateway.registry.validate import validate
@@ -45,38 +47,67 @@ async def import_registry(
     allow_shrink: bool = False,
     max_shrink: float = DEFAULT_SHARE,
 ) -> ImportReport:
+    """`import_on`, in a transaction of its own. Raises ImportRefused, Conflict, Unavailable."""
+    file = _read(text, name)
+    with mapped_errors():
+        async with engine.begin() as connection:
+            return await import_on(
+                connection, file, name, By(principal), whole=whole, allow_shrink=allow_shrink, max_shrink=max_shrink
+            )
+
+
+async def import_on(
+    connection: AsyncConnection,
+    file: RegistryFile,
+    name: str,
+    by: By,
+    *,
+    whole: bool = False,
+    allow_shrink: bool = False,
+    max_shrink: float = DEFAULT_SHARE,
+) -> ImportReport:
     """Put the rows of a registry file over the stored ones, by id. `name`: the file's path (plan files are
     found from it). `whole`: trunks, ranges and tenants the file does not name go; more than the share `max_shrink` of
     them only with `allow_shrink`.
 
-    The registry that would result is validated whole; one problem refuses everything. A file that says what
-    is stored makes no new version. Raises ImportRefused, Conflict, Unavailable."""
+    The registry that would result is validated whole; one problem refuses everything. What lets more calls out than
+    before takes a second person (`by.approver`) and papers in order, but for the first load into an empty registry. A
+    file that says what is stored makes no new version. Raises ImportRefused, Conflict, Unavailable."""
+    problems = Problems(name)
+    await sql.lock_registry(connection)
+    stored = await sql.load_snapshot(connection)
+    documents = await load_documents(connection)
+    wanted = merged(stored, file, whole)
+    fresh = fresh_documents(documents, file.documents)
+    note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
+    problems.check()
+    found = [] if opens_first(stored) else openings(stored, wanted)
+    if not by.approver:
+        note_opened(found, file, problems)
+        problems.check()
+    hint = "" if stored.pack else NO_PACK
+    titles = await _new_titles(connection, file)
+    if wanted == stored and not titles and not fresh:
+        return ImportReport("registry", name, file.rows, 0, stored.version, hint)
+    refuse_shrinking(stored, wanted, allow_shrink, max_shrink)
+    now = await clock(connection)
+    fresh = [replace(one, recorded_by=one.recorded_by or by.principal) for one in fresh]
+    refuse_barred(record_of(stored, documents), wanted, now)
+    if found:
+        require_second(by, "; ".join(one.words for one in found))
+        require_papers(record_of(wanted, (*documents, *fresh)), found, now)
+    detail = {"documents": [one.id for one in fresh]}
+    change = Change(by.principal, "import.registry", Path(name).name, by.reason, by.approver, detail)
+    version, count = await put_in_force(connection, stored, wanted, change, titles, len(fresh))
+    await add_documents(connection, fresh)
+    return ImportReport("registry", name, file.rows, count, version, hint)
+
+
+def _read(text: str, name: str) -> RegistryFile:
     problems = Problems(name)
     file = read_registry_file(text, Path(name).parent, problems)
     problems.check()
-    with mapped_errors():
-        async with engine.begin() as connection:
-            await sql.lock_registry(connection)
-            stored = await sql.load_snapshot(connection)
-            documents = await load_documents(connection)
-            wanted = merged(stored, file, whole)
-            fresh = fresh_documents(documents, file.documents)
-            note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
-            problems.check()
-            hint = "" if stored.pack else NO_PACK
-            titles = await _new_titles(connection, file)
-            if wanted == stored and not titles and not fresh:
-                return ImportReport("registry", name, file.rows, 0, stored.version, hint)
-            refuse_shrinking(stored, wanted, allow_shrink, max_shrink)
-            now = await clock(connection)
-            fresh = [replace(one, recorded_by=one.recorded_by or principal) for one in fresh]
-            refuse_barred(record_of(stored, documents), wanted, now)
-            change = Change(
-                principal, "import.registry", Path(name).name, detail={"documents": [one.id for one in fresh]}
-            )
-            version, count = await put_in_force(connection, stored, wanted, change, titles, len(fresh))
-            await add_documents(connection, fresh)
-    return ImportReport("registry", name, file.rows, count, version, hint)
+    return file
 
 
 async def _new_titles(connection: AsyncConnection, file: RegistryFile) -> dict[str, str]:
@@ -187,3 +218,10 @@ def note_invalid(found: list[str], file: RegistryFile, problems: Problems) -> No
             table, _, key = where.partition(".")
             line = file.lines.line(table, 0, key)
         problems.add(line, where, value, fix or "mend it")
+
+
+def note_opened(found: Sequence[Opening], file: RegistryFile, problems: Problems) -> None:
+    """Put what takes a second person to the lines of the file."""
+    for one in found:
+        line = file.lines.line(one.kind, file.places.get((one.kind, one.subject), 0), one.field)
+        problems.add(line, f"{one.kind} {one.subject}.{one.field}", one.words, f"takes a second person: {ASK}")

@@ -194,6 +194,8 @@ tokens = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    # The human being who holds it: tokens of one person are one person where two have to agree.
+    Column("person", Text, nullable=False),
     # SHA-256 of the token; the token itself is shown once and kept nowhere.
     Column("sha256", LargeBinary, nullable=False, unique=True),
     Column("role", Text, nullable=False),

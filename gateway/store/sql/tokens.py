@@ -74,6 +74,11 @@ class Principal:
     """Operator id; empty where it is bound to none."""
     scopes: frozenset[Scope]
 
+    @property
+    def may_agree(self) -> bool:
+        """Whether he may ask for, and allow, what takes two persons."""
+        return self.role in (Role.COMPLIANCE, Role.ADMIN) and Scope.REGISTRY in self.scopes
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
@@ -81,6 +86,7 @@ class TokenRow:
 
     id: int
     name: str
+    person: str
     role: str
     operator: str
     scopes: tuple[str, ...]
@@ -96,24 +102,29 @@ async def create_token(
     role: str,
     principal: str,
     *,
+    person: str = "",
     operator: str = "",
     scopes: Iterable[str] = (),
     expires_at: datetime | None = None,
 ) -> str:
     """A new token for `name` (unique for ever); returns the token, which is not kept.
 
-    `operator`: needed in the role operator, and only there. `scopes`: default all the role may have without being
-    asked for. Raises ValueError (names field, value and fix), Conflict where the name is taken, Unavailable.
+    `person`: who holds it, default `name`; where two persons have to agree, tokens of one person are one
+    (`store.sql.persons`). `operator`: needed in the role operator, and only there. `scopes`: default all the role may
+    have without being asked for. Raises ValueError (names field, value and fix), Conflict where the name is taken,
+    Unavailable.
     """
     known, given = checked_role(role), frozenset(map(str, scopes))
     wanted = checked_scopes(known, given) if given else ALLOWED[known] - ASKED_FOR
-    if not (0 < len(name) <= MAX_NAME and name.isprintable()):
-        raise ValueError(f"name: {name!r}: write 1 to {MAX_NAME} printable characters")
+    person = person or name
+    for field, value in (("name", name), ("person", person)):
+        if not (0 < len(value) <= MAX_NAME and value.isprintable()):
+            raise ValueError(f"{field}: {value!r}: write 1 to {MAX_NAME} printable characters")
     if bool(operator) != (known is Role.OPERATOR):
         fix = "name the one it is bound to" if known is Role.OPERATOR else "leave it out: only role operator has one"
         raise ValueError(f"operator: {operator or '(empty)'!r}: {fix}")
     token = PREFIX + secrets.token_urlsafe(32)
-    detail = {"role": known, "operator": operator, "scopes": sorted(wanted), "expires_at": expires_at}
+    detail = {"person": person, "role": known, "operator": operator, "scopes": sorted(wanted), "expires_at": expires_at}
     with mapped_errors():
         async with engine.begin() as connection:
             if operator and (await connection.execute(_OPERATOR, {"id": operator})).scalar_one_or_none() is None:
@@ -121,7 +132,7 @@ async def create_token(
             made = await connection.execute(
                 _INSERT,
                 {
-                    "name": name, "sha256": digest(token), "role": str(known), "principal": principal,
+                    "name": name, "person": person, "sha256": digest(token), "role": str(known), "principal": principal,
                     "operator": operator or None, "scopes": sorted(wanted), "expires_at": expires_at,
                 },
             )  # fmt: skip
@@ -133,8 +144,8 @@ async def create_token(
 
 _OPERATOR = text("SELECT 1 FROM operators WHERE id = :id")
 _INSERT = text(
-    "INSERT INTO tokens (name, sha256, role, principal, operator, scopes, expires_at) "
-    "VALUES (:name, :sha256, :role, :principal, :operator, :scopes, :expires_at) "
+    "INSERT INTO tokens (name, person, sha256, role, principal, operator, scopes, expires_at) "
+    "VALUES (:name, :person, :sha256, :role, :principal, :operator, :scopes, :expires_at) "
     "ON CONFLICT (name) DO NOTHING RETURNING id"
 )
 
@@ -191,7 +202,7 @@ async def list_tokens(engine: AsyncEngine, after: str = "", limit: int = 1_000) 
         async with engine.connect() as connection:
             rows = await connection.execute(
                 text(
-                    "SELECT id, name, role, operator, scopes, principal, created_at, expires_at, revoked_at "
+                    "SELECT id, name, person, role, operator, scopes, principal, created_at, expires_at, revoked_at "
                     "FROM tokens WHERE name > :after ORDER BY name LIMIT :limit"
                 ),
                 {"after": after, "limit": limit},
@@ -200,7 +211,7 @@ async def list_tokens(engine: AsyncEngine, after: str = "", limit: int = 1_000) 
 
 
 def _row(row: Any) -> TokenRow:
-    return TokenRow(row[0], row[1], row[2], row[3] or "", tuple(row[4]), *row[5:])
+    return TokenRow(row[0], row[1], row[2], row[3], row[4] or "", tuple(row[5]), *row[6:])
 
 
 def digest(token: str) -> bytes:

@@ -21,6 +21,9 @@ class NewToken(Body):
     """Whom it is for, and what it may do."""
 
     name: Annotated[Id, StringConstraints(max_length=MAX_NAME)] = Field(description="Stands in the audit trail; unique")
+    person: Annotated[Id, StringConstraints(max_length=MAX_NAME)] | None = Field(
+        default=None, description="Who holds it; default: its name. Where two have to agree, a person counts once"
+    )
     role: Role
     operator: Id | None = Field(default=None, description="Role operator: whose data it reads and changes")
     scopes: list[Scope] = Field(default_factory=list, max_length=len(Scope), description="Default: all but reveal")
@@ -39,6 +42,7 @@ class Token(BaseModel):
 
     id: int
     name: str
+    person: str = Field(description="Who holds it")
     role: str
     operator: str
     scopes: list[str]
@@ -56,8 +60,8 @@ def router(context: Context) -> APIRouter:
     @routes.post("/tokens", status_code=201, summary="Make a token; the answer alone holds it")
     async def create(body: NewToken, response: Response, caller: Caller = admin) -> MadeToken:
         token = await create_token(
-            context.engine, body.name, body.role, caller.name, operator=body.operator or "", scopes=body.scopes,
-            expires_at=body.expires_at,
+            context.engine, body.name, body.role, caller.name, person=body.person or "",
+            operator=body.operator or "", scopes=body.scopes, expires_at=body.expires_at,
         )  # fmt: skip
         response.headers["Cache-Control"] = "no-store"
         return MadeToken(name=body.name, token=token)

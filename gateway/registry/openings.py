@@ -20,8 +20,8 @@ class Opening:
 
 
 def openings(before: Snapshot, after: Snapshot) -> list[Opening]:
-    """Activations, outbound flags of trunks and ranges, numbers that become enabled, and more numbers, or another
-    operator's, for outbound calls."""
+    """Activations, outbound flags of trunks and ranges, numbers that become enabled, and outbound ranges that get
+    more numbers, more time or another operator."""
     found: list[Opening] = []
     for kind, old, new in (
         ("operator", before.operators, after.operators),
@@ -59,6 +59,8 @@ def _range(before: NumberRange | None, after: NumberRange) -> Iterator[Opening]:
         yield Opening("range", after.id, "operator", f"range {after.id} goes to {after.operator} for outbound calls")
     if not (before.first <= after.first and after.last <= before.last and len(before.first) == len(after.first)):
         yield Opening("range", after.id, "first", f"range {after.id} gets more numbers for outbound calls")
+    if after.valid_from < before.valid_from or (before.valid_to and not 0 < after.valid_to <= before.valid_to):
+        yield Opening("range", after.id, "valid_to", f"range {after.id} is valid longer for outbound calls")
     for since in (0.0, *(at for at, _ in (*before.steps, *after.steps))):  # the times at which either changes
         if after.state_at(since) == "enabled" and before.state_at(since) != "enabled":
             yield Opening("range", after.id, "state", f"range {after.id} becomes enabled", since)

@@ -12,7 +12,7 @@ from gateway.registry.model import NextHop
 from gateway.registry.validate import validate
 from gateway.store.sql.engine import make_engine
 from gateway.store.sql.registry import load_snapshot, range_key
-from tests.support.database import ALICE, EXAMPLE, KEYS, ROOT, count, engine_on, hash_of
+from tests.support.database import ALICE, EXAMPLE, KEYS, ROOT, count, engine_on, hash_of, import_agreed
 
 RANGE = """
 [[range]]
@@ -83,7 +83,12 @@ async def test_a_registry_that_says_what_is_stored_makes_no_version(migrated_url
 async def test_rows_go_over_stored_ones_by_id(migrated_url: str) -> None:
     async with engine_on(migrated_url) as engine:
         text = RANGE.format(id="alpha-new", first="+8657188760000", last="+8657188769999")
-        report = await import_registry(engine, text, "new.toml", "test")
+        with pytest.raises(ImportRefused) as refused:
+            await import_registry(engine, text, "new.toml", "test")
+        assert "line 8: range alpha-new.outbound: range alpha-new is opened for outbound calls: takes a second" in str(
+            refused.value
+        )
+        report = await import_agreed(engine, text, "new.toml")
         assert (report.rows, report.changed, report.version) == (1, 1, 2)
         async with engine.connect() as connection:
             snapshot = await load_snapshot(connection)
@@ -98,7 +103,7 @@ async def test_two_ranges_may_swap_their_numbers(migrated_url: str) -> None:
         for first, second in ((one, two), (two, one)):
             text = RANGE.format(id="a", first=first[0], last=first[1])
             text += RANGE.format(id="b", first=second[0], last=second[1])
-            await import_registry(engine, text, "swap.toml", "test")
+            await import_agreed(engine, text, "swap.toml")
         async with engine.connect() as connection:
             ranges = {row.id: row.first for row in (await load_snapshot(connection)).ranges}
         assert (ranges["a"], ranges["b"]) == (two[0], one[0])

@@ -271,5 +271,6 @@ class GatewayProcess:
         """Run `callgate ARGUMENTS` beside it. `token`: whose it is done by, where it takes two persons."""
         return subprocess.run(
             [self.python, "-m", "gateway.cli", *arguments, "--config", str(self.config)],
-            cwd=ROOT, env=self.env | ({"CALLGATE_TOKEN": token} if token else {}), input=stdin, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, env=self.env | ({"CALLGATE_TOKEN": token} if token else {}), input=stdin, capture_output=True,
+            text=True, timeout=60, check=False,
         )  # fmt: skip

@@ -19,7 +19,7 @@ EXPECTED = {
     "run", "worker", "ship", "control", "check-config", "import registry", "import pack", "import consents",
     "import refusals", "export registry", "export pack", "consent grant", "consent revoke", "refusal add",
     "refusal withdraw", "token create", "token list", "token revoke", "approval list", "approval approve",
-    "approval reject", "audit", "reveal", "explain", "replay", "calls", "evidence verify",
+    "approval reject", "approval show", "audit", "reveal", "explain", "replay", "calls", "evidence verify",
     "evidence set-aside", "demo", "trunk secret", "peer drain", "peer undrain", "peer list",
     *(f"{kind} {verb}" for kind in ("operator", "tenant", "trunk") for verb in
       ("list", "show", "set", "activate", "suspend")),

@@ -9,10 +9,13 @@ import pytest
 
 from gateway.control.importer import ImportRefused, bootstrap, import_consents, import_pack, import_registry
 from gateway.registry.model import NextHop
+from gateway.registry.papers import Agreement
 from gateway.registry.validate import validate
+from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import make_engine
 from gateway.store.sql.registry import load_snapshot, range_key
 from tests.support.database import ALICE, EXAMPLE, KEYS, ROOT, count, engine_on, hash_of, import_agreed
+from tests.support.example_pack import LABEL
 
 RANGE = """
 [[range]]
@@ -32,6 +35,7 @@ async def test_the_example_fills_an_empty_database_once(migrated_url: str) -> No
     assert [report.kind for report in reports] == ["pack", "registry", "consents", "refusals"]
     async with engine.connect() as connection:
         snapshot = await load_snapshot(connection)
+        documents = await load_documents(connection)
     assert validate(snapshot) == []
     assert snapshot.version == 2
     assert [operator.id for operator in snapshot.operators] == ["alpha", "beta"]
@@ -44,6 +48,7 @@ async def test_the_example_fills_an_empty_database_once(migrated_url: str) -> No
     assert (ranges["alpha-hangzhou"].first, ranges["alpha-hangzhou"].last) == ("+8657112340000", "+8657112349999")
     assert set(snapshot.emergency) >= {"110", "119", "120", "122"}
     assert "consultation" in snapshot.purposes
+    assert {one.detail.policy for one in documents if isinstance(one.detail, Agreement)} == {LABEL}, "A31"
     assert snapshot.pack == (ROOT / "config" / "packs" / "example.toml").read_text()
     assert await count(engine, "consents") == 2
     assert await count(engine, "refusals") == 1

@@ -16,6 +16,7 @@ from gateway.registry.plan_csv import load_plan_csv
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
 from gateway.store.ports import ScopedRefusal, SubscriberFacts, Unavailable
+from tests.support.example_pack import LABEL
 from tests.unit.gate.calls import ALPHA, AT, CALLEE, CARRIER, RANGES, invite, registry
 from tests.unit.gate.house import CONSENT, HIDDEN, House, emergency
 from tests.unit.gate.test_engine import Failing, example, failing, with_modes
@@ -140,14 +141,14 @@ def test_inbound_asks_no_store() -> None:
 def test_versions_never_mix_in_one_decision() -> None:
     house = House()
     house.place(invite())
-    house.switch(replace(with_modes(consent_missing="off"), version=2), suspended_core())
+    house.switch(replace(with_modes(consent_missing="off"), version=99), suspended_core())
     house.lookup.answer(NO_CONSENT)
     house.turn()
-    assert (house.verdict.rule, house.record.pack) == ("consent-missing", "example@1")
+    assert (house.verdict.rule, house.record.pack) == ("consent-missing", LABEL)
     house.place(invite())
     house.lookup.answer(NO_CONSENT)
     house.turn()
-    assert (house.verdict.rule, house.record.pack) == ("trunk-capacity", "example@2")
+    assert (house.verdict.rule, house.record.pack) == ("trunk-capacity", "example@99")
 
 
 def test_no_active_trunk_to_leave_by() -> None:

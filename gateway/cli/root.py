@@ -22,6 +22,7 @@ from gateway.cli import (
     run,
     tokens,
     trunks,
+    wishes,
 )
 
 app = typer.Typer(
@@ -57,7 +58,7 @@ def callgate(
 
 
 for module in (
-    *(run, imports, changes, lists, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay),
-    tokens,
+    *(run, imports, changes, lists, wishes, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain),
+    *(replay, tokens),
 ):
     module.register(app)

@@ -206,7 +206,10 @@ tokens = Table(
     Column("operator", Text, ForeignKey("operators.id"), nullable=True),
     Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{read}'::text[]")),
     _time("expires_at"),
-    CheckConstraint("role IN ('viewer', 'operator', 'compliance', 'admin')", name="tokens_role"),
+    # Of a token in the role resale: whose users' wishes it reads and changes, as in refusals.list without `home:`.
+    Column("home", Text, nullable=True),
+    CheckConstraint("role IN ('viewer', 'operator', 'resale', 'compliance', 'admin')", name="tokens_role"),
+    CheckConstraint("(role = 'resale') = (home IS NOT NULL)", name="tokens_home"),
     CheckConstraint("(role = 'operator') = (operator IS NOT NULL)", name="tokens_operator"),
 )
 

@@ -28,7 +28,7 @@ EXPECTED = {
     "document add", "document list", "restriction add", "restriction lift", "restriction list",
     "registry check", "registry versions", "registry diff", "registry rollback",
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
-    "wish set", "wish show", "wish withdraw",
+    "wish set", "wish show", "wish statistics", "wish withdraw",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",

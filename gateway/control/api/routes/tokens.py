@@ -13,7 +13,7 @@ from gateway.control.api.caller import Caller, needs
 from gateway.control.api.context import Context
 from gateway.control.api.paging import Page, Paged
 from gateway.control.api.problems import not_found
-from gateway.control.api.types import Body, Id, PathId, Time
+from gateway.control.api.types import Body, HomeId, Id, PathId, Time
 from gateway.store.sql.tokens import MAX_NAME, Role, Scope, TokenRow, create_token, list_tokens, revoke_token
 
 
@@ -26,6 +26,7 @@ class NewToken(Body):
     )
     role: Role
     operator: Id | None = Field(default=None, description="Role operator: whose data it reads and changes")
+    home: HomeId = Field(default="", description="Role resale: the resale operator whose users' wishes it is for")
     scopes: list[Scope] = Field(default_factory=list, max_length=len(Scope), description="Default: all but reveal")
     expires_at: Time | None = Field(default=None, description="Default: never")
 
@@ -45,6 +46,7 @@ class Token(BaseModel):
     person: str = Field(description="Who holds it")
     role: str
     operator: str
+    home: str
     scopes: list[str]
     principal: str = Field(description="Who made it")
     created_at: datetime
@@ -61,7 +63,7 @@ def router(context: Context) -> APIRouter:
     async def create(body: NewToken, response: Response, caller: Caller = admin) -> MadeToken:
         token = await create_token(
             context.engine, body.name, body.role, caller.name, person=body.person or "",
-            operator=body.operator or "", scopes=body.scopes, expires_at=body.expires_at,
+            operator=body.operator or "", home=body.home, scopes=body.scopes, expires_at=body.expires_at,
         )  # fmt: skip
         response.headers["Cache-Control"] = "no-store"
         return MadeToken(name=body.name, token=token)

@@ -1,4 +1,4 @@
-"""Tokens name the person who holds them."""
+"""Tokens name the person who holds them, and may be bound to a resale operator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ down_revision = "0005"
 STATEMENTS = """
 ALTER TABLE tokens ADD COLUMN person text;
 UPDATE tokens SET person = name;
-ALTER TABLE tokens ALTER COLUMN person SET NOT NULL
+ALTER TABLE tokens
+    ALTER COLUMN person SET NOT NULL,
+    ADD COLUMN home text,
+    DROP CONSTRAINT tokens_role,
+    ADD CONSTRAINT tokens_role CHECK (role IN ('viewer', 'operator', 'resale', 'compliance', 'admin')),
+    ADD CONSTRAINT tokens_home CHECK ((role = 'resale') = (home IS NOT NULL))
 """
 
 

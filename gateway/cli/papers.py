@@ -186,7 +186,7 @@ def check(
 
 
 def _print(report: Report) -> None:
-    words = {"bar": "no calls", "hold": "no activation", "note": "note"}
+    words = {"bar": "no calls", "hold": "no activation", "late": "late", "note": "note"}
     for problem in report.problems:
         typer.echo(f"invalid        {problem}")
     for issue in report.issues:

@@ -19,7 +19,7 @@ def published(record: Record) -> Snapshot:
     bars: dict[tuple[SubjectKind, str], list[Bar]] = {}
     ranges: dict[str, list[Bar]] = {}
     for issue in issues(record):
-        if issue.level != "bar":
+        if issue.level not in ("bar", "late"):
             continue
         if issue.kind == "range":
             ranges.setdefault(issue.subject, []).append(issue.bar)

@@ -52,9 +52,9 @@ async def commit(
     stored = record.snapshot
     if wanted == stored:
         return Changed(stored.version, 0)
-    refuse_invalid(validate(wanted), subject)
     now = await clock(connection)
     refuse_barred(record, wanted, now)
+    refuse_invalid(validate(wanted), subject)
     found = openings(stored, wanted)
     if found:
         require_second(by, "; ".join(one.words for one in found))

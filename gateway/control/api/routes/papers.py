@@ -54,7 +54,9 @@ class IssueShown(BaseModel):
     """Something wrong with papers."""
 
     clause: str
-    level: Literal["bar", "hold", "note"] = Field(description="Refuses calls; keeps from activation; is noted")
+    level: Literal["bar", "hold", "late", "note"] = Field(
+        description="Refuses calls; keeps from activation; refuses calls where the pack says so; is noted"
+    )
     kind: str
     subject: str
     text: str

@@ -197,6 +197,7 @@ class _Run:
         await self._lock(connection, job)
         if not await imports.is_whole(connection, job, self._rows):
             raise Conflict(f"{self._name}: PostgreSQL restarted and lost what was staged: import the file again")
+        await imports.measure(connection, job)
         await versions.lock(connection, bulk.kind)
         change = await outbox.announce(connection, bulk.kind)
         return await bulk.merge(Context(connection, job, change, plan, self._label, self._principal)), change

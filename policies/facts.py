@@ -95,3 +95,5 @@ class Facts:
     refusals: tuple[str, ...] = field(default_factory=tuple)
     """The callee's refusals that apply to this call, as `scope` or `scope:value`; with ` @band` behind it where they
     count at some times only (`policies.band`)."""
+    share: int = 0
+    """0..99, even over calls, from the decision id: a rule at ten per cent of a trunk refuses those below ten."""

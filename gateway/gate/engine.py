@@ -25,8 +25,8 @@ WORD_OFF: Final = "off"
 WORD_WAITS: Final = "waits for the store"
 
 OnError = Callable[[str, Exception], None]
-Word = tuple[str, str, str, str]
-"""(rule id, mode, word, reason)"""
+Word = tuple[str, str, str, str, tuple[str, ...]]
+"""(rule id, mode or the per cent of the trunk's calls it enforces on, word, reason, clauses)"""
 Chain = tuple[tuple[Callable[[Facts], str | None], BoundRule], ...]
 """What is asked of each rule, and the rule."""
 
@@ -47,7 +47,7 @@ class Ruling:
         return f"Ruling({self.rule}: {self.reason}, {self.answer.status})"
 
 
-def _ignore(rule_id: str, error: Exception) -> None:
+def ignore(rule_id: str, error: Exception) -> None:
     """For engines whose errors nobody counts (explain)."""
 
 
@@ -57,11 +57,13 @@ class Engine:
     `on_error` is called with the rule id and the exception when a rule raises: to count and to log with
     traceback."""
 
-    __slots__ = ("_memory", "_on_error", "_store", "pack")
+    __slots__ = ("_memory", "_on_error", "_store", "pack", "shared")
 
-    def __init__(self, pack: Pack, on_error: OnError = _ignore) -> None:
+    def __init__(self, pack: Pack, on_error: OnError = ignore) -> None:
         self.pack = pack
         self._on_error = on_error
+        self.shared = any(bound.percent for bound in pack.rules)
+        """Some rule looks at `Facts.share`, which is worked out for such packs only."""
         self._memory = {direction: _chain(pack, direction, False) for direction in (OUTBOUND, INBOUND)}
         self._store = {direction: _chain(pack, direction, True) for direction in (OUTBOUND, INBOUND)}
 
@@ -83,7 +85,7 @@ class Engine:
         first rule that does not pass without them, or None. Shadow rules refuse nothing. `only`: it is the facts of
         this rule alone that could not be had, and `why`."""
         for _, bound in self._store[facts.direction]:
-            if bound.mode == "enforce" and bound.on_unavailable == "refuse" and only in ("", bound.id):
+            if bound.on_unavailable == "refuse" and only in ("", bound.id) and bound.enforces(facts):
                 reason = f"no facts for {bound.id}: {why}" if why else f"no facts for {bound.id}"
                 return Ruling(STORE_UNAVAILABLE, reason, self.pack.answers[STORE_UNAVAILABLE])
         return None
@@ -101,31 +103,38 @@ class Engine:
                 reason = judge(facts)
             except Exception as error:
                 self._on_error(bound.id, error)
-                if bound.mode == "enforce":
+                if bound.enforces(facts):
                     return Ruling(bound.id, RULE_FAILED, bound.answer, True)
                 shadow.append(bound.id)
                 continue
             if reason is None:
                 continue
-            if bound.mode == "enforce":
+            if bound.enforces(facts):
                 return Ruling(bound.id, reason, bound.answer)
             shadow.append(bound.id)
         return None
 
     def _word(self, bound: BoundRule, facts: Facts) -> Word:
+        percent = bound.percent.get(facts.trunk)
+        mode = bound.mode if percent is None else f"{percent} %"
+        word, reason = self._said(bound, facts)
+        return bound.id, mode, word, reason, bound.clauses
+
+    def _said(self, bound: BoundRule, facts: Facts) -> tuple[str, str]:
+        """A rule's word and its reason."""
         if bound.mode == "off":
-            return bound.id, bound.mode, WORD_OFF, ""
+            return WORD_OFF, ""
         if facts.direction not in bound.rule.binds:
-            return bound.id, bound.mode, WORD_NOT_BOUND, ""
+            return WORD_NOT_BOUND, ""
         if bound.waits and facts.consent == CONSENT_UNREAD:
-            return bound.id, bound.mode, WORD_WAITS, ""
-        refuse = WORD_REFUSE if bound.mode == "enforce" else WORD_WOULD_REFUSE
+            return WORD_WAITS, ""
+        refuse = WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE
         try:
             reason = bound.rule.judge(facts)
         except Exception as error:
             self._on_error(bound.id, error)
-            return bound.id, bound.mode, refuse, RULE_FAILED
-        return (bound.id, bound.mode, WORD_OK, "") if reason is None else (bound.id, bound.mode, refuse, reason)
+            return refuse, RULE_FAILED
+        return (WORD_OK, "") if reason is None else (refuse, reason)
 
 
 def _chain(pack: Pack, direction: str, waits: bool) -> Chain:

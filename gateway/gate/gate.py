@@ -7,7 +7,7 @@ the record is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -17,6 +17,7 @@ from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
 from gateway.gate.localtime import minute_of_week
 from gateway.gate.pack import trunk_answer
+from gateway.gate.pack_bind import share_of
 from gateway.gate.recorder import Recorder
 from gateway.gate.waiting import Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
@@ -77,21 +78,24 @@ class Gate:
         self.draining = False
         self._registry: Registry | None = None
         self._engine: Engine | None = None
+        self._by_trunk: Mapping[str, Engine] = {}
 
-    def switch(self, registry: Registry, engine: Engine) -> None:
-        """Put a new registry and pack in force for the attempts that arrive from now on."""
+    def switch(self, registry: Registry, engine: Engine, by_trunk: Mapping[str, Engine] | None = None) -> None:
+        """Put a new registry and its packs in force for the attempts that arrive from now on. `engine`: the default
+        pack's; `by_trunk`: of trunks whose calls another pack judges."""
         self._registry = registry
         self._engine = engine
+        self._by_trunk = by_trunk or {}
 
     def recover(self, decisions: Recovered, now: float) -> None:
         """Decisions that are in the journal already: their retransmitted INVITEs are the same calls."""
         self._recovered = {**self._recovered, **decisions}
         self._recovered_until = now + RECOVERY_SECONDS
 
-    def _in_force(self) -> tuple[Registry, Engine]:
+    def _in_force(self, trunk: Trunk) -> tuple[Registry, Engine]:
         if self._registry is None or self._engine is None:
             raise NoRegistry
-        return self._registry, self._engine
+        return self._registry, self._by_trunk.get(trunk.id, self._engine)
 
     # -- deciding --------------------------------------------------------------------------------------------------
 
@@ -107,7 +111,7 @@ class Gate:
     ) -> None:
         """Decide one initial INVITE; `deliver` is called once, after a later `commit`. `decision`: its id, 32 hex
         digits. `source`: `address:port/transport`."""
-        registry, engine = self._in_force()
+        registry, engine = self._in_force(trunk)
         attempt = read_attempt(request, trunk, registry, at, self._own_hosts)
         waiting = Waiting(engine, registry, received_at, source, self._recorder.party(attempt), deliver)
         if self._recovered:
@@ -116,6 +120,8 @@ class Gate:
                 self._repeat(waiting, attempt, decision, known)
                 return
         facts = attempt.facts
+        if engine.shared:
+            facts.share = share_of(decision)
         blocked = self._blocked(attempt)
         if blocked or attempt.emergency:
             ruling = Ruling(blocked, facts.forced_route, engine.pack.answers[blocked]) if blocked else None
@@ -217,7 +223,7 @@ class Gate:
     ) -> Answer:
         """Record a refusal that needs no decision (`method`, `dialog-forged`, `route-forced` …); its answer. A
         repeated request (same decision id) makes no second record, and one without id (OPTIONS while draining) none."""
-        registry, engine = self._in_force()
+        registry, engine = self._in_force(trunk)
         answer = engine.pack.answer(rule, trunk.answers)
         if not decision or decision in self._refused:
             return answer

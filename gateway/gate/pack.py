@@ -8,9 +8,12 @@ newer program still starts on it.
 A pack is refused whole, with every problem named as `file:line: where: value: fix`. Its shape:
 
     id = "cn-call-centre"        version = 3            title = "..."
-    [[rule]]                     id, mode = "enforce" | "shadow" | "off", on_unavailable = "refuse" | "pass"
+    [binds]                      classes, trunks: the calls it judges; neither: those no other pack names (`pack_bind`)
+    [[rule]]                     id, mode = "enforce" | "shadow" | "off", on_unavailable = "refuse" | "pass",
+                                 clauses = ["A06"]: what it stands for
     [rule.answer]                status, phrase, cause, retry_after, headers: the rest is the rule's own
     [rule.params]                what the rule takes
+    [rule.percent]               trunk = 0..100: enforces on that share of its calls, shadow on the rest
     [[answer]]                   id, status, phrase, cause, retry_after, headers: refusals outside the chain
 """
 
@@ -23,9 +26,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.gate.pack_answer import FIELDS, read_answer
+from gateway.gate.pack_bind import Binds, read_binds, read_clauses, read_percent
 from policies import REQUIRED, RULES
 from policies.answers import ANSWERS
 from policies.base import STORE, Answer, Rule
+from policies.facts import Facts
 
 MODES = ("enforce", "shadow", "off")
 ON_UNAVAILABLE = ("refuse", "pass")
@@ -36,8 +41,8 @@ MAX_ID = 64
 
 _log = logging.getLogger("callgate.pack")
 
-_PACK_KEYS = ("id", "version", "title", "rule", "answer")
-_RULE_KEYS = ("id", "mode", "answer", "params", "on_unavailable")
+_PACK_KEYS = ("id", "version", "title", "binds", "rule", "answer")
+_RULE_KEYS = ("id", "mode", "answer", "params", "on_unavailable", "clauses", "percent")
 
 
 class PackError(ValueError):
@@ -59,11 +64,23 @@ class BoundRule:
     answer: Answer
     on_unavailable: str
     """`refuse` or `pass`: what a store rule does when its facts could not be had."""
+    clauses: tuple[str, ...] = ()
+    """What it stands for, in the texts the pack follows (`config/packs/README.md`)."""
+    percent: Mapping[str, int] = field(default_factory=dict)
+    """Trunk to the share of its calls, 0..100, that the rule enforces on; it is in shadow on the rest."""
 
     @property
     def waits(self) -> bool:
         """True when the rule needs the store's facts."""
         return self.rule.needs == STORE
+
+    def enforces(self, facts: Facts) -> bool:
+        """True when the rule refuses such a call, rather than being counted."""
+        if self.percent:
+            share = self.percent.get(facts.trunk)
+            if share is not None:
+                return facts.share < share
+        return self.mode == "enforce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,8 @@ class Pack:
     """Answers by id, of the rules and of the refusals outside the chain."""
     sha: str
     """SHA-256 of the text, hex."""
+    binds: Binds = field(default_factory=Binds)
+    """The calls it judges."""
     label: str = field(init=False)
     """`id@version`, as decision records name it."""
 
@@ -130,12 +149,15 @@ class _Reader:
             self._say(self._line(1, "version"), f"version: {version!r}: write a whole number from 1")
         if not isinstance(title, str):
             self._say(self._line(1, "title"), f"title: {title!r}: write a text")
+        binds, found = read_binds(table.get("binds", {}))
+        for key, text in found:
+            self._say(self._line(self._header("[binds]", 0), key), text)
         rules = self._rules(table.get("rule", []))
         answers = {rule.id: rule.answer for rule in rules} | ANSWERS | self._answers(table.get("answer", []))
         if self._problems or not isinstance(pack_id, str) or not isinstance(version, int):
             raise PackError(self._problems)
         sha = hashlib.sha256("\n".join(self._lines).encode()).hexdigest()
-        return Pack(pack_id, version, str(title), tuple(rules), answers, sha)
+        return Pack(pack_id, version, str(title), tuple(rules), answers, sha, binds)
 
     def _rules(self, tables: object) -> list[BoundRule]:
         rules: list[BoundRule] = []
@@ -180,7 +202,13 @@ class _Reader:
             key = str(error).partition(":")[0]
             self._say(self._line(line, key), f"{where}.params.{error}")
             return None
-        return BoundRule(rule_id, rule, mode, answer, fallback)
+        clauses, wrong = read_clauses(table.get("clauses", []))
+        if wrong:
+            self._say(self._line(line, "clauses"), f"{where}.clauses: {wrong}")
+        percent, found = read_percent(table.get("percent", {}), mode)
+        for key, text in found:
+            self._say(self._line(self._line(line, "[rule.percent]"), key), f"{where}.{text}")
+        return BoundRule(rule_id, rule, mode, answer, fallback, clauses, percent)
 
     def _answers(self, tables: object) -> dict[str, Answer]:
         answers: dict[str, Answer] = {}

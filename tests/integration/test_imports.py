@@ -15,7 +15,7 @@ from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import make_engine
 from gateway.store.sql.registry import load_snapshot, range_key
 from tests.support.database import ALICE, EXAMPLE, KEYS, ROOT, count, engine_on, hash_of, import_agreed
-from tests.support.example_pack import LABEL
+from tests.support.packs import LABEL
 
 RANGE = """
 [[range]]
@@ -49,7 +49,7 @@ async def test_the_example_fills_an_empty_database_once(migrated_url: str) -> No
     assert set(snapshot.emergency) >= {"110", "119", "120", "122"}
     assert "consultation" in snapshot.purposes
     assert {one.detail.policy for one in documents if isinstance(one.detail, Agreement)} == {LABEL}, "A31"
-    assert snapshot.pack == (ROOT / "config" / "packs" / "example.toml").read_text()
+    assert snapshot.packs == {"example": (ROOT / "config" / "packs" / "example.toml").read_text()}
     assert await count(engine, "consents") == 2
     assert await count(engine, "refusals") == 1
     assert await bootstrap(engine, KEYS, EXAMPLE) == []

@@ -11,7 +11,7 @@ from gateway.gate.decision import Verdict
 from gateway.registry.model import Snapshot, Trunk
 from gateway.registry.registry import Registry
 from gateway.registry.standing import Bar, Restriction, Standing
-from tests.support.example_pack import LABEL
+from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, CARRIER, RANGES, invite
 from tests.unit.gate.house import CONSENT, House, emergency
 from tests.unit.registry.example import EMERGENCY, PLAN

@@ -13,7 +13,7 @@ from gateway.gate.pack import Pack
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.seal import Sealer
 from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
-from tests.support.example_pack import LABEL
+from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, registry
 from tests.unit.gate.house import CONSENT, PSEUDONYM_KEY, SEAL_KEY
 from tests.unit.gate.test_engine import example, with_modes
@@ -50,7 +50,7 @@ async def ask(
 
 def word(found: Explanation, rule: str) -> Sequence[str]:
     (row,) = [row for row in found.words if row[0] == rule]
-    return row[2:]
+    return row[2:4]
 
 
 async def test_a_call_that_passes() -> None:

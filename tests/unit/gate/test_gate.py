@@ -15,7 +15,7 @@ from gateway.registry.plan_csv import load_plan_csv
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
 from gateway.store.ports import ScopedRefusal, SubscriberFacts
-from tests.support.example_pack import LABEL
+from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, CALLEE, CARRIER, invite, registry
 from tests.unit.gate.house import CONSENT, HIDDEN, House, emergency
 from tests.unit.gate.test_engine import Failing, example, failing, with_modes

@@ -10,7 +10,7 @@ import pytest
 from gateway.gate.pack import MAX_PACK, Pack, PackError, load_pack, trunk_answer
 from policies import RULES
 from policies.answers import ANSWERS
-from tests.support.example_pack import LABEL
+from tests.support.packs import LABEL
 
 EXAMPLE = (Path(__file__).parents[3] / "config/packs/example.toml").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from gateway.gate.sealed import sealed_content
 from gateway.sip.message import Request
 from gateway.store.ports import SubscriberFacts
 from policies.facts import Facts
-from tests.support.example_pack import LABEL
+from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, CARRIER, invite, registry
 from tests.unit.gate.house import CONSENT, SEAL_KEY, SOURCE, House
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0005"
+revision = "persons"
+down_revision = "packs_in_force"
 
 STATEMENTS = """
 ALTER TABLE tokens ADD COLUMN person text;

@@ -14,6 +14,9 @@ CONFIG_VARIABLE = "CALLGATE_CONFIG"
 PRINCIPAL_VARIABLE = "CALLGATE_PRINCIPAL"
 """Environment variable that names who makes a change, for the audit trail."""
 
+TOKEN_VARIABLE = "CALLGATE_TOKEN"
+"""Environment variable that holds the token of whoever asks for, or allows, what takes two persons."""
+
 SETTINGS_VARIABLE = "CALLGATE_CHILD_SETTINGS"
 """Environment variable that holds a child's checked settings, as JSON."""
 

@@ -27,6 +27,7 @@ from gateway.process import (
     SETTINGS_VARIABLE,
     SOCKETS_VARIABLE,
     SUPERVISOR_VARIABLE,
+    TOKEN_VARIABLE,
 )
 from gateway.settings import Settings
 from gateway.settings_check import contradictions
@@ -36,7 +37,7 @@ PREFIX = "CALLGATE_"
 OUR_OWN = frozenset(
     (
         *(CONFIG_VARIABLE, KEYS_VARIABLE, PRINCIPAL_VARIABLE, SETTINGS_VARIABLE, SOCKETS_VARIABLE),
-        SUPERVISOR_VARIABLE,
+        *(SUPERVISOR_VARIABLE, TOKEN_VARIABLE),
     )
 )
 """Variables with our prefix that are no settings: the file's path, the keys, what the supervisor tells its children."""

@@ -14,6 +14,8 @@ from policies.params import flag, only, words
 
 USER_NUMBERS: Final = ("geo", "mobile", "mobile_mvno")
 """Kinds of ordinary subscribers' numbers (RULES A25)."""
+OVERDUE: Final = "A15"
+"""Clause of a changed filing that is due."""
 EXEMPT: Final = ("", "own_customers")
 """Classes that run no call-centre business for others (RULES A46)."""
 
@@ -21,7 +23,8 @@ EXEMPT: Final = ("", "own_customers")
 class OperatorAdmission:
     """Operators, trunks, tenants and numbers whose papers are missing, out of date, or contradict each other.
 
-    Parameters: `ignored`: clauses that are reported only, such as `["A09"]`; `user_numbers`: may a call centre present
+    Parameters: `ignored`: clauses that are reported only, such as `["A09"]`; `late_filing`: refuse also while a changed
+    filing is overdue (default false: reported only, RULES A15); `user_numbers`: may a call centre present
     ordinary fixed or mobile numbers that are its own (default false, RULES A25)."""
 
     id: ClassVar[str] = "operator-admission"
@@ -30,8 +33,10 @@ class OperatorAdmission:
     answer: ClassVar[Answer] = Answer(403, "Forbidden", 21)
 
     def __init__(self, params: Mapping[str, object]) -> None:
-        only(params, "ignored", "user_numbers")
+        only(params, "ignored", "late_filing", "user_numbers")
         self._ignored = words(params, "ignored", ())
+        if not flag(params, "late_filing", False):
+            self._ignored = (*self._ignored, OVERDUE)
         self._user_numbers = flag(params, "user_numbers", False)
 
     def judge(self, facts: Facts) -> str | None:

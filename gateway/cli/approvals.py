@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.agreeing import holder_of, own_token
 from gateway.cli.common import (
     AsJson,
     Config,
@@ -69,14 +70,27 @@ def show(
     print_table(table)
 
 
-@approval.command("approve", epilog=examples("callgate approval approve 7 --principal ben --note 'papers seen'"))
-def approve(number: Number, note: Note = "", principal: PrincipalName = "", config: Config = None) -> None:
-    """Allow a change that somebody else asked for; it is made at once."""
+@approval.command("show")
+def one(number: Number, config: Config = None) -> None:
+    """One, as JSON, with all it would be made with: a registry file's text too."""
+
+    async def work(_settings: Settings, engine: AsyncEngine) -> Approval:
+        from gateway.control.approvals import find_approval
+
+        return await find_approval(engine, number)
+
+    print_json(with_database(config, work))
+
+
+@approval.command("approve", epilog=examples("CALLGATE_TOKEN=cg_… callgate approval approve 7 --note 'papers seen'"))
+def approve(number: Number, note: Note = "", config: Config = None) -> None:
+    """Allow a change that another person asked for; it is made at once. Your token says who you are."""
+    token = own_token()
 
     async def work(_settings: Settings, engine: AsyncEngine) -> Approval:
         from gateway.control.approvals import approve as allow
 
-        return await allow(engine, number, principal_of(principal), note)
+        return await allow(engine, number, await holder_of(engine, token), note)
 
     done = with_database(config, work)
     typer.echo(f"{done.kind} of {done.subject} approved and made")

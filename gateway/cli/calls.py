@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 
 SHORT_ID = 16
 """Hex digits of a decision id in the table: enough to find it by."""
+MIN_REASON = 3
+"""Characters, as the API asks."""
 
 EXAMPLES = examples(
     "callgate calls --limit 5",
     "callgate calls --callee +8613800138000 --since 2024-05-01",
     "callgate calls --decision 9f86d081884c7d65    (from the Warning of a refusal)",
     "callgate calls --call-id 1-4711@192.0.2.1 --json",
+    "callgate calls --decision 9f86d081 --reveal --reason 'complaint 117'",
 )
 
 
@@ -54,8 +57,9 @@ def calls(
     until: Annotated[datetime | None, typer.Option(help="Before (UTC).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 50,
     reveal: Annotated[
-        bool, typer.Option("--reveal", help="Show subscriber numbers; each is written to the audit trail.")
+        bool, typer.Option("--reveal", help="Show subscriber numbers; each is written to the audit trail first.")
     ] = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="With --reveal: why; stands in the audit trail.")] = "",
     principal: PrincipalName = "",
     as_json: AsJson = False,
     config: Config = None,
@@ -64,6 +68,8 @@ def calls(
 
     Several conditions narrow the search together. A call shows up when its record was shipped, within a second.
     """
+    if reveal and len(reason.strip()) < MIN_REASON:
+        fail(f"--reason: {reason!r}: with --reveal, say why in {MIN_REASON} characters or more")
     if reveal and not as_json and limit > 50:
         fail("--reveal shows at most 50 calls at a time; fix: give --limit 50 or less")
 
@@ -73,7 +79,7 @@ def calls(
         rows = await _find(settings, engine, caller, callee, call_id, decision, utc(since), utc(until), limit)
         shown = [call_fields(row) for row in rows]
         if reveal and rows:
-            await _reveal(settings, engine, rows, shown, principal_of(principal))
+            await _reveal(settings, engine, rows, shown, principal_of(principal), reason)
         return shown
 
     found = with_database(config, work)
@@ -109,6 +115,7 @@ async def _reveal(
     rows: Sequence[CallRow],
     shown: list[dict[str, object]],
     principal: str,
+    reason: str,
 ) -> None:
     """Put the subscriber's number in place of the mask. Written to the audit trail first."""
     from gateway.control.calls import subscriber_of
@@ -119,7 +126,7 @@ async def _reveal(
     with mapped_errors():
         async with engine.begin() as connection:
             for row in rows:
-                await audit.record(connection, principal, "call.reveal", row.decision.id, {})
+                await audit.record(connection, principal, "call.reveal", row.decision.id, {"reason": reason})
     keys = keys_of(settings)
     sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
     for row, fields in zip(rows, shown, strict=True):

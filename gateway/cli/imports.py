@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
+from gateway.cli.agreeing import Ask, ask
 from gateway.cli.common import Config, PrincipalName, examples, keys_of, principal_of, with_database
 from gateway.cli.progress import import_bar
 from gateway.settings import Settings
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
     "registry",
     epilog=examples(
         "callgate import registry registry.toml",
+        "callgate import registry new-numbers.toml --ask --reason 'certificate 7'",
         "callgate export registry -o registry.toml    (a file to begin with)",
     ),
 )
@@ -56,16 +58,30 @@ def registry(
     whole: Annotated[bool, typer.Option("--whole", help="Trunks, ranges, tenants the file does not name go.")] = False,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Though it takes much away.")] = False,
     dry_run: DryRun = False,
+    asking: Ask = False,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="With --ask: why.")] = "",
     principal: PrincipalName = "",
     config: Config = None,
 ) -> None:
     """Operators, tenants, trunks, number ranges, documents, purposes, plan: a TOML file; rows are replaced by id.
 
     Rows the file does not name stay as they are. A file that would take away more than `registry.max_shrink` of the
-    numbers, or leave a hole in a range, is refused without --allow-shrink. A running gateway switches to the new
-    version within a second.
+    numbers, or leave a hole in a range, is refused without --allow-shrink. One that lets more calls out than before
+    is refused too, but for the first one into an empty database: with --ask it waits for a second person (`approval`).
+    A running gateway switches to the new version within a second.
     Calls are taken once a rule pack is imported too.
     """
+    if asking:
+        from gateway.cli.common import friendly, load
+        from gateway.control.asked_import import payload_of
+
+        with friendly():
+            share = load(config).registry.max_shrink
+            payload = payload_of(
+                _read(file), file.name, whole=whole, allow_shrink=allow_shrink, max_shrink=share
+            )  # fmt: skip
+        ask(config, "registry.import", file.name, payload, reason)
+        return
 
     async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.registry import import_registry

@@ -1,4 +1,4 @@
-"""Lists of others and their versions: `feed …`, `list …`; wishes of users: `wish …`."""
+"""Lists of others and their versions: `feed …`, `list …`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.changes import Agreement, Band, Callee, Home, Scope, Value
 from gateway.cli.common import (
     AsJson,
     Config,
@@ -29,22 +28,19 @@ if TYPE_CHECKING:
 
     from gateway.control.importer.problems import ImportReport
     from gateway.control.importer.rollback import Rollback
-    from gateway.control.importer.wishes import Wish
     from gateway.store.sql.feeds import FeedState
     from gateway.store.sql.versions import ListVersion
 
 feed = typer.Typer(help="Decline feeds: who declined, as others say.", no_args_is_help=True)
 lists = typer.Typer(help="Versions of consents, refusals and feeds; the way back.", no_args_is_help=True)
-wish = typer.Typer(help="Wishes of users, each with how the user agreed.", no_args_is_help=True)
 
 FeedId = Annotated[str, typer.Argument(metavar="FEED", help="Id of the feed, such as national.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add this family."""
+    """Add these families."""
     app.add_typer(feed, name="feed")
     app.add_typer(lists, name="list")
-    app.add_typer(wish, name="wish")
 
 
 @feed.command("define", epilog=examples("callgate feed define national --max-age-hours 48 --max-shrink-percent 20"))
@@ -179,84 +175,3 @@ def rollback(
     done = with_database(config, work)
     undone = ", ".join(str(number) for number in done.undone)
     typer.echo(f"{done.list}: back at version {done.version}; undone: {undone}; {done.rows:,} rows touched")
-
-
-def _change_wish(
-    taken_back: bool,
-    callee: str,
-    wanted: tuple[str, str, str],
-    agreement: str,
-    home: str,
-    principal: str,
-    config: Config,
-) -> None:
-    """`wanted`: scope, value and band."""
-
-    async def work(settings: Settings, engine: AsyncEngine) -> bool:
-        from gateway.control.importer.wishes import set_wish, withdraw_wish
-
-        change = withdraw_wish if taken_back else set_wish
-        return await change(
-            engine, keys_of(settings), callee, *wanted, agreement=agreement, home=home,
-            principal=principal_of(principal),
-        )  # fmt: skip
-
-    _said("wish withdrawn" if taken_back else "wish recorded", with_database(config, work))
-
-
-@wish.command("set", epilog=examples("callgate wish set --callee +8613800138000 --band 21:00-09:00 --agreement 'app'"))
-def set_(
-    callee: Callee,
-    agreement: Agreement,
-    scope: Scope = "all",
-    value: Value = "",
-    band: Band = "",
-    home: Home = "",
-    principal: PrincipalName = "",
-    config: Config = None,
-) -> None:
-    """Record what a user does not want, by agreement with the user."""
-    _change_wish(False, callee, (scope, value, band), agreement, home, principal, config)
-
-
-@wish.command("withdraw", epilog=examples("callgate wish withdraw --callee +8613800138000 --agreement 'shop 12'"))
-def withdraw(
-    callee: Callee,
-    agreement: Agreement,
-    scope: Scope = "all",
-    value: Value = "",
-    band: Band = "",
-    home: Home = "",
-    principal: PrincipalName = "",
-    config: Config = None,
-) -> None:
-    """Record that a user took a wish back; scope, value and band as it was set."""
-    _change_wish(True, callee, (scope, value, band), agreement, home, principal, config)
-
-
-@wish.command("show", epilog=examples("callgate wish show --callee +8613800138000"))
-def show(
-    callee: Callee, home: Home = "", as_json: AsJson = False, principal: PrincipalName = "", config: Config = None
-) -> None:
-    """A user's wishes, withdrawn ones too. That it was asked is recorded."""
-
-    async def work(settings: Settings, engine: AsyncEngine) -> list[Wish]:
-        from gateway.control.importer.wishes import wishes_of
-
-        return await wishes_of(engine, keys_of(settings), callee, principal=principal_of(principal), home=home)
-
-    found = with_database(config, work)
-    if as_json:
-        print_json(found)
-        return
-    for one in found:
-        what = " ".join(word for word in (one.scope, one.value, one.band and f"@{one.band}") if word)
-        typer.echo(f"{what}: {'in force' if one.in_force else 'withdrawn'} ({one.agreement or one.source})")
-    if not found:
-        typer.echo("none")
-
-
-def _said(done: str, changed: bool) -> None:
-    typer.echo(done if changed else "nothing to change: a newer event, or the same one, is stored already")
-
-

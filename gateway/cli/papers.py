@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.cli.agreeing import Ask, ask
 from gateway.cli.common import (
     AsJson,
     Config,
@@ -17,7 +18,7 @@ from gateway.cli.common import (
     utc,
     with_database,
 )
-from gateway.cli.rows import Approver, Changes, Reason, by_whom, cell, change_registry, read_change, said, show_table
+from gateway.cli.rows import Changes, Reason, by_whom, cell, change_registry, read_change, said, show_table
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def add_document(
     async def work(connection: AsyncConnection) -> Changed:
         from gateway.control.registry_admin import record_document
 
-        return await record_document(connection, values, by_whom(principal, reason, ""))
+        return await record_document(connection, values, by_whom(principal, reason))
 
     said(change_registry(config, work))
 
@@ -114,28 +115,20 @@ def restrict(
     async def work(connection: AsyncConnection) -> tuple[int, Changed]:
         from gateway.control import registry_admin
 
-        return await registry_admin.restrict(connection, kind, subject, by_whom(principal, reason, ""), first, last)
+        return await registry_admin.restrict(connection, kind, subject, by_whom(principal, reason), first, last)
 
     made, changed = change_registry(config, work)
     typer.echo(f"restriction {made}; registry version {changed.version}")
 
 
-@restriction.command("lift", epilog=examples("callgate restriction lift 7 --reason mended --approver head"))
+@restriction.command("lift", epilog=examples("callgate restriction lift 7 --reason mended"))
 def lift(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Of `callgate restriction list`.")],
     reason: Reason,
-    approver: Approver,
-    principal: PrincipalName = "",
     config: Config = None,
 ) -> None:
-    """End a restriction now; a second person has to agree."""
-
-    async def work(connection: AsyncConnection) -> Changed:
-        from gateway.control import registry_admin
-
-        return await registry_admin.lift(connection, number, by_whom(principal, reason, approver))
-
-    said(change_registry(config, work))
+    """Ask for the end of a restriction; another person allows it (`approval`)."""
+    ask(config, "restriction.lift", str(number), {}, reason)
 
 
 @restriction.command("list")
@@ -193,7 +186,7 @@ def check(
 
 
 def _print(report: Report) -> None:
-    words = {"bar": "no calls", "hold": "no activation", "note": "note"}
+    words = {"bar": "no calls", "hold": "no activation", "late": "late", "note": "note"}
     for problem in report.problems:
         typer.echo(f"invalid        {problem}")
     for issue in report.issues:
@@ -268,20 +261,23 @@ def rollback(
     version: Version,
     reason: Reason,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Though it takes much away.")] = False,
-    approver: Approver = "",
+    asking: Ask = False,
     principal: PrincipalName = "",
     config: Config = None,
 ) -> None:
     """Put operators, tenants, trunks, ranges and plan back as they were at a version, as a new version.
 
-    Documents, restrictions, the rule pack, passwords and drained peers stay as they are. What opens calls by it needs
-    an approver.
+    Documents, restrictions, the rule pack, passwords and drained peers stay as they are. What opens calls by it takes
+    a second person (--ask).
     """
+    if asking:
+        ask(config, "registry.rollback", str(version), {"allow_shrink": allow_shrink}, reason)
+        return
 
     async def run(settings: Settings, engine: AsyncEngine) -> Changed:
         from gateway.control import registry_admin
 
-        by, share = by_whom(principal, reason, approver), settings.registry.max_shrink
+        by, share = by_whom(principal, reason), settings.registry.max_shrink
 
         async def work(connection: AsyncConnection) -> Changed:
             return await registry_admin.rollback(connection, version, by, allow_shrink, share)

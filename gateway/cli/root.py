@@ -24,6 +24,7 @@ from gateway.cli import (
     run,
     tokens,
     trunks,
+    wishes,
 )
 
 app = typer.Typer(
@@ -59,7 +60,7 @@ def callgate(
 
 
 for module in (
-    *(run, imports, changes, lists, packs, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain),
-    *(replay, tokens, keys),
+    *(run, imports, changes, lists, wishes, packs, approvals, trunks, rows, papers, peer, calls, audit, evidence),
+    *(explain, replay, tokens, keys),
 ):
     module.register(app)

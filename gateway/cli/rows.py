@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gateway.cli.agreeing import Ask, ask
 from gateway.cli.common import (
     AsJson,
     Config,
@@ -35,9 +36,6 @@ number_range = typer.Typer(help="Number ranges and their life cycle.", no_args_i
 
 RowId = Annotated[str, typer.Argument(metavar="ID", help="Its id.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why.")]
-Approver = Annotated[
-    str, typer.Option(metavar="NAME", help="The second person, where calls are opened: another than the principal.")
-]
 Changes = Annotated[
     list[str],
     typer.Argument(metavar="FIELD=VALUE…", help="Fields as in a registry file; an empty value is the default."),
@@ -85,17 +83,21 @@ def _add(group: typer.Typer, kind: Any) -> None:
         row_id: RowId,
         changes: Changes,
         reason: Reason = "",
-        approver: Approver = "",
+        asking: Ask = False,
         principal: PrincipalName = "",
         config: Config = None,
     ) -> None:
         """Change fields of one, or make it. What the result contradicts is named, and nothing is changed."""
         values = dict(read_change(one) for one in changes)
+        if asking:
+            payload = {"kind": kind, "id": row_id, "changes": values}
+            ask(config, "registry.put", f"{kind} {row_id}", payload, reason)
+            return
 
         async def work(connection: AsyncConnection) -> Changed:
             from gateway.control.registry_admin import put_row
 
-            return await put_row(connection, kind, row_id, values, by_whom(principal, reason, approver))
+            return await put_row(connection, kind, row_id, values, by_whom(principal, reason))
 
         said(change_registry(config, work))
 
@@ -115,17 +117,9 @@ _EXAMPLES = {
 
 
 def _add_states(group: typer.Typer, kind: Literal["operator", "tenant", "trunk"]) -> None:
-    def activate(
-        row_id: RowId, reason: Reason, approver: Approver, principal: PrincipalName = "", config: Config = None
-    ) -> None:
-        """Put into use. Everything that papers lack for it is listed, not the first thing only."""
-
-        async def work(connection: AsyncConnection) -> Changed:
-            from gateway.control import registry_admin
-
-            return await registry_admin.activate(connection, kind, row_id, by_whom(principal, reason, approver))
-
-        said(change_registry(config, work))
+    def activate(row_id: RowId, reason: Reason, config: Config = None) -> None:
+        """Ask for it to be put into use; another person allows it (`approval`). All that papers lack is listed."""
+        ask(config, "registry.activate", row_id, {"kind": kind}, reason)
 
     def suspend(row_id: RowId, reason: Reason = "", principal: PrincipalName = "", config: Config = None) -> None:
         """Take out of use: no new calls; those that are up go on."""
@@ -133,7 +127,7 @@ def _add_states(group: typer.Typer, kind: Literal["operator", "tenant", "trunk"]
         async def work(connection: AsyncConnection) -> Changed:
             from gateway.control import registry_admin
 
-            return await registry_admin.suspend(connection, kind, row_id, by_whom(principal, reason, ""))
+            return await registry_admin.suspend(connection, kind, row_id, by_whom(principal, reason))
 
         said(change_registry(config, work))
 
@@ -155,28 +149,30 @@ def state(
         datetime | None, typer.Option("--from", help="From when (UTC); default now. It may lie ahead.")
     ] = None,
     reason: Reason = "",
-    approver: Approver = "",
     principal: PrincipalName = "",
     config: Config = None,
 ) -> None:
     """Put a number range into a state: assigned, filed, enabled, suspended, recalled. One that lies ahead takes effect
-    at its second by itself."""
+    at its second by itself; `enabled` is asked for, and another person allows it (`approval`)."""
     at = utc(since)
+    moment = at.timestamp() if at else 0.0
+    if state == "enabled":
+        ask(config, "range.enable", row_id, {"from": moment}, reason)
+        return
 
     async def work(connection: AsyncConnection) -> Changed:
         from gateway.control.registry_admin import set_range_state
 
-        by = by_whom(principal, reason, approver)
-        return await set_range_state(connection, row_id, state, by, at.timestamp() if at else 0.0)
+        return await set_range_state(connection, row_id, state, by_whom(principal, reason), moment)
 
     said(change_registry(config, work))
 
 
-def by_whom(principal: str, reason: str, approver: str) -> Any:
+def by_whom(principal: str, reason: str) -> Any:
     """Who changes something, as `registry_admin.By`."""
     from gateway.control.registry_admin import By
 
-    return By(principal_of(principal), reason, approver)
+    return By(principal_of(principal), reason)
 
 
 def change_registry(config: Any, work: Any) -> Any:

@@ -38,14 +38,20 @@ def register(app: typer.Typer) -> None:
     "create",
     epilog=examples(
         "callgate token create ann --role compliance",
+        "callgate token create ann-laptop --person ann --role compliance",
         "callgate token create alpha-crm --role operator --operator alpha --expires 2030-01-01",
+        "callgate token create mvno-1-care --role resale --home mvno-1",
         "callgate token create inspector --role compliance --scope read --scope reveal",
     ),
 )
 def create(
     name: Annotated[str, typer.Argument(help="Whom it is for: stands in the audit trail; unique.")],
-    role: Annotated[str, typer.Option(help="viewer, operator, compliance or admin.")] = "viewer",
+    person: Annotated[
+        str, typer.Option(help="Who holds it; default NAME. Tokens of one person count as one where two must agree.")
+    ] = "",
+    role: Annotated[str, typer.Option(help="viewer, operator, resale, compliance or admin.")] = "viewer",
     operator: Annotated[str, typer.Option(metavar="ID", help="Role operator: whose data it reads and changes.")] = "",
+    home: Annotated[str, typer.Option(metavar="ID", help="Role resale: the resale operator it is for.")] = "",
     scope: Annotated[
         list[str] | None,
         typer.Option(help="read, lists, registry, reveal, admin; more than once. Default: all of the role but reveal."),
@@ -56,7 +62,8 @@ def create(
 ) -> None:
     """Make an API token. It is printed once and stored as a hash.
 
-    A viewer reads; an operator's token sees and changes that operator's data alone; compliance changes lists and
+    A viewer reads; an operator's token sees and changes that operator's data alone, a resale operator's (role resale)
+    the wishes of its own users alone; compliance changes lists and
     registry, and may be given `reveal`; an admin makes tokens as well.
     """
 
@@ -64,8 +71,9 @@ def create(
         from gateway.store.sql.tokens import create_token
 
         return await create_token(
-            engine, name, role, principal_of(principal), operator=operator, scopes=scope or (), expires_at=utc(expires)
-        )
+            engine, name, role, principal_of(principal), person=person, operator=operator, home=home,
+            scopes=scope or (), expires_at=utc(expires),
+        )  # fmt: skip
 
     typer.echo(with_database(config, work))
 
@@ -87,13 +95,14 @@ def show(as_json: AsJson = False, config: Config = None) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("name", "role", "operator", "scopes", "made by", "expires", "revoked"):
+    for head in ("name", "person", "role", "bound to", "scopes", "made by", "expires", "revoked"):
         table.add_column(head, no_wrap=True)
     for row in found:
         times = [f"{at:%Y-%m-%d %H:%M}" if at else "" for at in (row.expires_at, row.revoked_at)]
         table.add_row(
-            escape(row.name), row.role, escape(row.operator), " ".join(row.scopes), escape(row.principal), *times
-        )
+            escape(row.name), escape(row.person), row.role, escape(row.operator or row.home), " ".join(row.scopes),
+            escape(row.principal), *times,
+        )  # fmt: skip
     print_table(table)
 
 

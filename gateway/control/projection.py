@@ -119,6 +119,12 @@ class Projection:
         status = self._projector.status
         return {
             "callgate_projection_lag_seconds": [((), status.lag_seconds)],
+            "callgate_projection_shard_lag_seconds": [
+                ((name,), one.lag_seconds) for name, one in status.shards.items()
+            ],
+            "callgate_projection_shard_in_step": [
+                ((name,), float(one.in_step)) for name, one in status.shards.items()
+            ],
             "callgate_projection_active": [((), float(status.holds_lock))],
             "callgate_projection_rebuilds_total": [((), float(status.rebuilds))],
             "callgate_projection_repairs_total": [((), float(status.repairs))],

@@ -11,8 +11,9 @@ from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.papers import Document, Held, in_force
 from gateway.registry.standing import Bar, SubjectKind
 
-Level = Literal["bar", "hold", "note"]
-"""`bar`: outbound calls are refused while it holds. `hold`: the subject cannot be activated. `note`: reported."""
+Level = Literal["bar", "hold", "late", "note"]
+"""`bar`: outbound calls are refused while it holds. `hold`: the subject cannot be activated. `late`: reported, and
+outbound calls are refused where the rule pack says so (`late_filing` of `operator-admission`). `note`: reported."""
 
 SERVICE_OF = {
     "call_centre": "call_centre",

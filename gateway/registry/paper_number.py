@@ -11,6 +11,7 @@ from gateway.registry.issues import SERVICE_OF, Issue, Level, Record, shown
 from gateway.registry.model import NumberRange
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.paper_agree import disagreements
+from gateway.registry.paper_scope import scope_issues
 from gateway.registry.papers import Certificate, Filing, Held, Promise, day_of, day_start, gaps
 
 FILING_DAYS = 10
@@ -42,6 +43,7 @@ def range_issues(record: Record, row: NumberRange, plan: NumberingPlan) -> Itera
         yield from _promise(record, row)
     for text in disagreements(record, row, certificates, filings):
         yield _issue(row, "A23", "bar", text)
+    yield from scope_issues(record, row, certificates, plan)
 
 
 def _issue(row: NumberRange, clause: str, level: Level, text: str, since: float = 0.0, until: float = 0.0) -> Issue:
@@ -116,6 +118,6 @@ def filing_deadlines(record: Record, operator: str) -> Iterator[Issue]:
             and filing.filed_on >= certificate.approved_on
         )
         if not filed:
-            yield Issue("A15", "note", "operator", operator, text, alert)
+            yield Issue("A15", "late", "operator", operator, text, alert)
         elif filed[0] > deadline.isoformat():
             yield Issue("A15", "note", "operator", operator, f"{text}, and was made on {filed[0]}", alert)

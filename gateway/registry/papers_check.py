@@ -63,7 +63,7 @@ def activation(record: Record, kind: str, subject: str, at: float) -> list[Issue
     return [
         issue
         for issue in issues(record)
-        if issue.level != "note"
+        if issue.level in ("bar", "hold")
         and (issue.kind, issue.subject) in wanted
         and (issue.level == "bar" or issue.kind == kind or kind != "range")
         and issue.holds(at)

@@ -16,6 +16,9 @@ from gateway.registry.papers import Filing
 from gateway.registry.papers_check import plan_of, subject_issues
 from gateway.registry.standing import Bar, Standing, SubjectKind
 
+CALL_LEVELS = ("bar", "late")
+"""Levels of issues that workers are told: what refuses calls, and what does where the rule pack says so."""
+
 
 def published(record: Record) -> Snapshot:
     """The record's snapshot with standings and ranges' bars filled in."""
@@ -27,7 +30,7 @@ def standings(record: Record) -> tuple[Standing, ...]:
     """The bars of operators, trunks and tenants."""
     bars: dict[tuple[SubjectKind, str], list[Bar]] = {}
     for issue in subject_issues(record):
-        if issue.level == "bar":
+        if issue.level in CALL_LEVELS:
             bars.setdefault((issue.kind, issue.subject), []).append(issue.bar)
     return tuple(Standing(kind, subject, tuple(found)) for (kind, subject), found in sorted(bars.items()))
 
@@ -45,7 +48,7 @@ class RangePapers:
         found = []
         for row in rows:
             issues = range_issues(self._record, row, self._plan)
-            bars = tuple([issue.bar for issue in issues if issue.level == "bar"])
+            bars = tuple([issue.bar for issue in issues if issue.level in CALL_LEVELS])
             carriers = row.carriers or self._filed.get((row.operator, row.filing), ())
             found.append(replace(row, bars=bars, carriers=carriers) if bars or carriers != row.carriers else row)
         return found

@@ -86,6 +86,8 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("callgate_journal_shipped_total", "counter", "Evidence records shipped to PostgreSQL", ("journal",)),
     Metric("callgate_projection_lag_seconds", "gauge", "Age of the oldest change not yet in Redis; 0 = none"),
+    Metric("callgate_projection_shard_lag_seconds", "gauge", "The same, of each Redis master", ("redis",)),
+    Metric("callgate_projection_shard_in_step", "gauge", "1 if that master held all when last looked at", ("redis",)),
     Metric("callgate_projection_active", "gauge", "1 if this control process is the one that projects"),
     Metric("callgate_projection_rebuilds_total", "counter", "Times Redis was filled anew under a new epoch"),
     Metric("callgate_projection_repairs_total", "counter", "Buckets found without their marker and rewritten"),

@@ -90,8 +90,10 @@ async def test_an_imported_range_takes_effect_without_restart(tmp_path: Path) ->
             assert refused.status == 403 and "number-unassigned" in refused.warning
             file = tmp_path / "range.toml"
             file.write_text(NEW_RANGE)
-            imported = gateway.cli("import", "registry", str(file))
-            assert imported.returncode == 0, imported.stdout + imported.stderr
+            alone = gateway.cli("import", "registry", str(file))
+            assert alone.returncode == 1
+            assert "range alpha-new is opened for outbound calls: takes a second person" in alone.stderr
+            gateway.agreed("import", "registry", str(file), "--ask", "--reason", "certificate C-2026-1")
             assert await telephony.until(200, CONSENTED, 1.0, caller) < 1.0
 
 

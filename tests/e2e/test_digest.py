@@ -28,6 +28,10 @@ id = "cc-gamma"
 side = "access"
 operator = "alpha"
 area = "571"
+carrier = "Example Telecom"
+circuit = "EX-LINE-7"
+contract = "EX-CONTRACT-7"
+agreement = "alpha-agreement"
 digest = [{ user = "pbx-7" }, { user = "pbx-8" }]
 algorithms = ["SHA-256", "SHA-512-256", "MD5"]
 
@@ -42,6 +46,16 @@ inbound = false
 purposes = ["consultation"]
 certificate = "C"
 filing = "F"
+
+[[document]]
+id = "alpha-capability"
+kind = "capability"
+operator = "alpha"
+consent_store = true
+recorder = true
+frequency_control = true
+complaint_channel = true
+probed_on = {today}
 """
 PASSWORD = "correct horse"
 ALGORITHMS = ("SHA-256", "SHA-512-256", "MD5")
@@ -55,9 +69,8 @@ def secret_of(algorithm: str) -> str:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     directory = tmp_path_factory.mktemp("digest")
     with GatewayProcess(directory / "state", env={**PATIENT, "CALLGATE_NODE__WORKERS": "2"}) as running:
-        (directory / "gamma.toml").write_text(FILE)
-        imported = running.cli("import", "registry", str(directory / "gamma.toml"))
-        assert imported.returncode == 0, imported.stdout + imported.stderr
+        (directory / "gamma.toml").write_text(FILE.replace("{today}", time.strftime("%Y-%m-%d")))
+        running.agreed("import", "registry", str(directory / "gamma.toml"), "--ask", "--reason", "contract 7")
         said = running.cli("trunk", "secret", "cc-gamma", "pbx-7", stdin=PASSWORD + "\n")
         assert said.returncode == 0, said.stderr
         assert said.stdout == "password of pbx-7 set for SHA-256, SHA-512-256, MD5; registry version 4\n"
@@ -273,7 +286,8 @@ def test_sipp_logs_in_with_md5(gateway: GatewayProcess, tmp_path: Path) -> None:
         *("-auth_uri", f"{CONSENTED}@127.0.0.1:{gateway.sip_port}"),
     ]
     # It gives up where the first challenge is of another algorithm, so this trunk is to offer MD5 alone.
-    (tmp_path / "md5.toml").write_text(FILE.replace('"SHA-256", "SHA-512-256", "MD5"', '"MD5"'))
+    rows, _, _ = FILE.partition("[[document]]")
+    (tmp_path / "md5.toml").write_text(rows.replace('"SHA-256", "SHA-512-256", "MD5"', '"MD5"'))
     assert gateway.cli("import", "registry", str(tmp_path / "md5.toml")).returncode == 0
     time.sleep(1.0)  # what is promised
     with answering(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gateway_process import GatewayProcess
-from tests.support.packs import pack_text
+from tests.support.packs import LABEL, pack_text
 
 CALLER, CALLEE = "+8657112340001", "+8613900139000"
 MASKED = "+86139****9000"
@@ -85,7 +85,10 @@ def test_the_table_holds_no_subscriber_number(gateway: GatewayProcess) -> None:
 
 
 def test_a_reveal_is_in_the_audit_trail(gateway: GatewayProcess) -> None:
-    (call,) = found(gateway, "--reveal", "--principal", "auditor@example")
+    for reason in ((), ("--reason", " ")):
+        refused = gateway.cli("calls", "--reveal", *reason)
+        assert refused.returncode == 1 and "--reason" in refused.stderr
+    (call,) = found(gateway, "--reveal", "--reason", "court order 4", "--principal", "auditor@example")
     assert call["callee"] == CALLEE
     why = ("--reason", "complaint 117", "--principal", "ann")
     shown = gateway.cli("reveal", str(call["id"]), *why)
@@ -94,7 +97,7 @@ def test_a_reveal_is_in_the_audit_trail(gateway: GatewayProcess) -> None:
     rows = json.loads(gateway.cli("audit", "--action", "call.reveal", "--json").stdout)
     assert [(row["principal"], row["object"], row["detail"]) for row in rows] == [
         ("ann", call["id"], {"reason": "complaint 117"}),
-        ("auditor@example", call["id"], {}),
+        ("auditor@example", call["id"], {"reason": "court order 4"}),
     ]
 
 
@@ -144,4 +147,4 @@ def test_a_recorded_call_is_explained_by_another_pack_and_at_another_time(
 
 def test_replay_says_the_same(gateway: GatewayProcess) -> None:
     done = gateway.cli("replay")
-    assert done.stdout == "1 decisions judged again with example@1: 0 differ, 0 cannot be judged again\n"
+    assert done.stdout == f"1 decisions judged again with {LABEL}: 0 differ, 0 cannot be judged again\n"

@@ -12,7 +12,7 @@ from gateway.store.sql.calls import find_calls
 from gateway.store.sql.engine import make_engine
 from tests.support.evidence import wait_for
 from tests.support.gateway_process import GatewayProcess
-from tests.support.packs import pack_text
+from tests.support.packs import VERSION, pack_text
 from tests.support.sipp import answering, calling
 from tests.support.telephony import UNKNOWN
 
@@ -20,12 +20,12 @@ CALLS = 600
 NUMBERS = [(f"+86571123400{n:02d}", UNKNOWN) for n in range(50)]
 """Nobody consented: a pack that asks for consent in shadow mode lets them pass and says so."""
 BARRED = 'mode = "shadow"\n[rule.params]\nforbidden = ["consultation"]'
-ON_STORE = pack_text(version=2, consent_missing='mode = "shadow"')
-ON_MEMORY = pack_text(version=3, purpose=BARRED, consent_missing='mode = "off"')
+ON_STORE = pack_text(version=VERSION + 1, consent_missing='mode = "shadow"')
+ON_MEMORY = pack_text(version=VERSION + 2, purpose=BARRED, consent_missing='mode = "off"')
 OF_TRUNK = pack_text("alphas", trunks=["cc-alpha"], purpose=BARRED, consent_missing='mode = "shadow"')
 SAID = {
-    "example@2": ("consent-missing",),
-    "example@3": ("purpose",),
+    f"example@{VERSION + 1}": ("consent-missing",),
+    f"example@{VERSION + 2}": ("purpose",),
     "alphas@1": ("purpose", "consent-missing"),
 }
 """What each pack has against such a call, on memory and then on the store's answer."""
@@ -55,13 +55,13 @@ def test_packs_changed_at_200_calls_a_second(tmp_path: Path) -> None:
         assert {(one.verdict, one.pack, one.shadow) for one in decisions} == {
             ("allow", pack, shadow) for pack, shadow in SAID.items()
         }
-        assert gateway.cli("packs").stdout.split()[8:11] == ["example", "2", "default"]
+        assert gateway.cli("packs").stdout.split()[8:11] == ["example", str(VERSION + 1), "default"]
 
 
 def test_a_bad_pack_is_refused_with_file_line_key_and_fix_and_the_old_one_stays(tmp_path: Path) -> None:
     with GatewayProcess(tmp_path / "state") as gateway:
         bad = tmp_path / "bad.toml"
-        bad.write_text(pack_text(version=2).replace('mode = "enforce"', 'mode = "enforced"', 1))
+        bad.write_text(pack_text(version=VERSION + 1).replace('mode = "enforce"', 'mode = "enforced"', 1))
         done = gateway.cli("import", "pack", str(bad))
         line = bad.read_text().split("\n").index('mode = "enforced"') + 1
         assert done.returncode == 1
@@ -72,7 +72,7 @@ def test_a_bad_pack_is_refused_with_file_line_key_and_fix_and_the_old_one_stays(
         withdrawn = gateway.cli("pack", "withdraw", "example")
         assert withdrawn.returncode == 1 and "import pack FILE --instead example" in withdrawn.stderr
         packs = gateway.cli("packs", "--json").stdout
-        assert '"id": "example"' in packs and '"version": 1' in packs and packs.count('"id"') == 1
+        assert '"id": "example"' in packs and f'"version": {VERSION}' in packs and packs.count('"id"') == 1
 
 
 async def recorded(gateway: GatewayProcess) -> list[DecisionRecord]:

@@ -31,7 +31,7 @@ async def test_a02_a_licence_ends_at_its_second_and_a32_a_restriction_within_one
             refused = await telephony.outbound(CONSENTED)
             assert "operator-restricted" in refused.warning
             assert (await telephony.inbound()).status == 200
-            change("restriction", "lift", "1", "--reason", "mended", "--approver", "head", "--principal", "clerk")
+            gateway.agreed("restriction", "lift", "1", "--reason", "mended")
             assert await telephony.until(200, CONSENTED, TAKES_EFFECT_S) < TAKES_EFFECT_S
 
             ends = float(int(time.time()) + 5)

@@ -4,6 +4,7 @@ that come back."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -72,6 +73,7 @@ def test_http_side(gateway: GatewayProcess) -> None:
     assert "callgate_database_up 1.0" in metrics
     assert f'callgate_build_info{{flavour="{FLAVOUR}"}} 1.0' in metrics
     assert "callgate_projection_lag_seconds " in metrics
+    assert re.search(r"callgate_projection_shard_in_step\{redis=\"\S+\"\} 1.0", metrics)
     assert "ready</span>" in gateway.get("/")[1]
 
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.store.sql.engine import make_engine
+from tests.support.redis_view import View
 from tests.support.servers import (
     _template,
     database_url,
@@ -24,3 +25,11 @@ async def engine(migrated_url: str) -> AsyncIterator[AsyncEngine]:
     engine = make_engine(migrated_url, pool_size=1)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+async def view(redis_url: str) -> AsyncIterator[View]:
+    """The test's Redis, as a worker sees it."""
+    made = View(redis_url)
+    yield made
+    await made.client.aclose()

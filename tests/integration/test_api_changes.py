@@ -178,6 +178,9 @@ async def test_opening_a_range_takes_two(migrated_url: str, tmp_path: Path) -> N
             api.tokens[name] = await create_token(api.engine, name, "admin", maker)
             told(await api.ask(name, "POST", f"/approvals/{number}/approve", {}), 403, "forbidden")
             maker = name
+        await api.token("compliance-phone", person="Compliance")
+        refused = await api.ask("compliance-phone", "POST", f"/approvals/{number}/approve", {})
+        assert "the same person holds both tokens" in str(told(refused, 403, "forbidden")["detail"])
         done = await api.ask("admin", "POST", f"/approvals/{number}/approve", {"note": "seen"})
         assert (done.json()["state"], done.json()["decided_by"]) == ("approved", "admin")
         assert (await api.ask("viewer", "GET", "/ranges/alpha-hangzhou")).json()["outbound"] is True
@@ -206,6 +209,7 @@ async def test_the_table_itself_refuses_one_person(migrated_url: str, tmp_path: 
     from gateway.store.sql.engine import mapped_errors
 
     async with api_on(migrated_url, tmp_path) as api:
+        await close_range(api)
         made = await approvals.request(api.engine, "range.open-outbound", "alpha-hangzhou", {}, "because", "ann")
         with pytest.raises(Conflict, match="approvals_two_persons"), mapped_errors():
             async with api.engine.begin() as connection:

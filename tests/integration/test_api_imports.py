@@ -11,6 +11,7 @@ import pytest
 from gateway.control.api import spool
 from gateway.store.sql import uploads
 from tests.integration.test_api_access import told
+from tests.integration.test_imports import RANGE
 from tests.support.api import ApiSite, api_on
 from tests.support.database import ALICE, BOB, EXAMPLE, count
 
@@ -85,10 +86,15 @@ async def test_a_registry_is_exported_and_uploaded_and_opens_nothing_by_itself(
         assert (again["state"], again["changed"]) == ("done", 0)
         closed = exported.replace('id = "alpha-400"', 'id = "alpha-new"').replace("+86400123", "+86400124")
         assert (await upload(api, "compliance", "registry", closed)).json()["changed"] == 1
-        opened = closed.replace("outbound = false", "outbound = true")
-        problem = told(await upload(api, "compliance", "registry", opened), 422, "invalid")["problems"]
-        assert [one["field"] for one in problem] == ["range alpha-new.outbound"]  # type: ignore[attr-defined]
-        assert "/ranges/alpha-new/open-outbound" in problem[0]["fix"] and problem[0]["line"] > 0  # type: ignore[index]
+        opened = RANGE.format(id="alpha-more", first="+8657188760000", last="+8657188769999")
+        for dry_run in (True, False):
+            (problem,) = told(await upload(api, "compliance", "registry", opened, dry_run=dry_run), 422, "invalid")[
+                "problems"
+            ]  # type: ignore[misc]
+            assert (problem["field"], problem["value"], problem["line"]) == (
+                "range alpha-more.outbound", "range alpha-more is opened for outbound calls", 8,
+            )  # fmt: skip
+            assert "second person" in problem["fix"]
         tried = exported.replace('"127.0.0.2"', '"127.0.0.3"')
         told(await upload(api, "compliance", "registry", tried, dry_run=True), 422, "invalid")
 

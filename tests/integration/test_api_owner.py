@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gateway.control import approvals
-from gateway.store.sql import uploads
+from gateway.store.sql import approvals, uploads
 from gateway.store.sql.schema import metadata
 from tests.support.api import ApiSite, api_on
 from tests.support.api_calls import ship_calls
@@ -36,7 +35,8 @@ async def api(migrated_url: str, tmp_path: Path) -> AsyncIterator[ApiSite]:
             body = {**CONSENT, "operator": operator, "evidence_uri": f"https://{operator}-secret.example"}
             assert (await api.ask("compliance", "POST", "/consents", body)).status_code == 200
             secret, subject = f"{operator}-secret", f"{operator}-hangzhou"
-            await approvals.request(api.engine, "range.open-outbound", subject, {}, secret, "ann", operator=operator)
+            async with api.engine.begin() as connection:
+                await approvals.add(connection, "range.open-outbound", subject, {}, secret, operator, "ann", 1.0)
             row = await uploads.begin(api.engine, "consents", secret, b"x" * 32, operator, operator, "n", False)
             await uploads.settle(api.engine, row.id, uploads.DONE)
         await ship_calls(api.engine)

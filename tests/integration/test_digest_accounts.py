@@ -20,6 +20,7 @@ FILE = """
 id = "cc-gamma"
 side = "access"
 operator = "alpha"
+state = "suspended"
 digest = [{ user = "pbx-7" }, { user = "pbx-8", realm = "callgate" }]
 algorithms = ["SHA-256", "MD5"]
 
@@ -27,6 +28,7 @@ algorithms = ["SHA-256", "MD5"]
 id = "cc-delta"
 side = "access"
 operator = "alpha"
+state = "suspended"
 sources = ["192.0.2.0/24"]
 ports = [5060, 5062]
 transports = ["tls"]
@@ -107,5 +109,5 @@ async def test_two_that_could_take_the_same_message_are_refused_by_line(migrated
         with pytest.raises(ImportRefused) as refused:
             await import_registry(engine, text, "bad.toml", "test")
     said = str(refused.value)
-    assert "line 13: trunk cc-delta.sources: 127.0.0.2/32: trunk cc-alpha has it" in said
+    assert "line 15: trunk cc-delta.sources: 127.0.0.2/32: trunk cc-alpha has it" in said
     assert "port 5060, 5062, transport tls, TLS name sbc.example" in said

@@ -9,10 +9,13 @@ import pytest
 
 from gateway.control.importer import ImportRefused, bootstrap, import_consents, import_pack, import_registry
 from gateway.registry.model import NextHop
+from gateway.registry.papers import Agreement
 from gateway.registry.validate import validate
+from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import make_engine
 from gateway.store.sql.registry import load_snapshot, range_key
-from tests.support.database import ALICE, EXAMPLE, KEYS, ROOT, count, engine_on, hash_of
+from tests.support.database import ALICE, EXAMPLE, KEYS, ROOT, count, engine_on, hash_of, import_agreed
+from tests.support.packs import LABEL
 
 RANGE = """
 [[range]]
@@ -32,6 +35,7 @@ async def test_the_example_fills_an_empty_database_once(migrated_url: str) -> No
     assert [report.kind for report in reports] == ["pack", "registry", "consents", "refusals"]
     async with engine.connect() as connection:
         snapshot = await load_snapshot(connection)
+        documents = await load_documents(connection)
     assert validate(snapshot) == []
     assert snapshot.version == 2
     assert [operator.id for operator in snapshot.operators] == ["alpha", "beta"]
@@ -44,6 +48,7 @@ async def test_the_example_fills_an_empty_database_once(migrated_url: str) -> No
     assert (ranges["alpha-hangzhou"].first, ranges["alpha-hangzhou"].last) == ("+8657112340000", "+8657112349999")
     assert set(snapshot.emergency) >= {"110", "119", "120", "122"}
     assert "consultation" in snapshot.purposes
+    assert {one.detail.policy for one in documents if isinstance(one.detail, Agreement)} == {LABEL}, "A31"
     assert snapshot.packs == {"example": (ROOT / "config" / "packs" / "example.toml").read_text()}
     assert await count(engine, "consents") == 2
     assert await count(engine, "refusals") == 1
@@ -83,7 +88,12 @@ async def test_a_registry_that_says_what_is_stored_makes_no_version(migrated_url
 async def test_rows_go_over_stored_ones_by_id(migrated_url: str) -> None:
     async with engine_on(migrated_url) as engine:
         text = RANGE.format(id="alpha-new", first="+8657188760000", last="+8657188769999")
-        report = await import_registry(engine, text, "new.toml", "test")
+        with pytest.raises(ImportRefused) as refused:
+            await import_registry(engine, text, "new.toml", "test")
+        assert "line 8: range alpha-new.outbound: range alpha-new is opened for outbound calls: takes a second" in str(
+            refused.value
+        )
+        report = await import_agreed(engine, text, "new.toml")
         assert (report.rows, report.changed, report.version) == (1, 1, 2)
         async with engine.connect() as connection:
             snapshot = await load_snapshot(connection)
@@ -98,7 +108,7 @@ async def test_two_ranges_may_swap_their_numbers(migrated_url: str) -> None:
         for first, second in ((one, two), (two, one)):
             text = RANGE.format(id="a", first=first[0], last=first[1])
             text += RANGE.format(id="b", first=second[0], last=second[1])
-            await import_registry(engine, text, "swap.toml", "test")
+            await import_agreed(engine, text, "swap.toml")
         async with engine.connect() as connection:
             ranges = {row.id: row.first for row in (await load_snapshot(connection)).ranges}
         assert (ranges["a"], ranges["b"]) == (two[0], one[0])

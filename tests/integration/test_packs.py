@@ -23,7 +23,7 @@ from tests.integration.test_api_access import told
 from tests.integration.test_api_imports import upload
 from tests.support.api import api_on
 from tests.support.database import engine_on
-from tests.support.packs import pack_text
+from tests.support.packs import LABEL, VERSION, pack_text
 
 DEFAULT = pack_text()
 
@@ -101,14 +101,16 @@ async def test_the_default_is_replaced_in_one_step(migrated_url: str) -> None:
 
 async def test_a_pack_newer_than_a_trunks_agreement_is_warned_of_and_noted(migrated_url: str) -> None:
     async with engine_on(migrated_url) as engine:
-        assert (await import_pack(engine, DEFAULT, "p.toml", "ann")).warnings == ()  # the example's agreements name it
-        said = "A31 trunk cc-alpha: rules in force are example@2, agreement alpha-agreement contains example@1"
-        assert said in (await import_pack(engine, pack_text(version=2), "p.toml", "ann")).warnings
-        assert said not in (await import_pack(engine, pack_text(version=3), "p.toml", "ann")).warnings
+        agreed = pack_text(version=VERSION)
+        assert (await import_pack(engine, agreed, "p.toml", "ann")).warnings == ()  # the example's agreements name it
+        newer = f"example@{VERSION + 1}"
+        said = f"A31 trunk cc-alpha: rules in force are {newer}, agreement alpha-agreement contains {LABEL}"
+        assert said in (await import_pack(engine, pack_text(version=VERSION + 1), "p.toml", "ann")).warnings
+        assert said not in (await import_pack(engine, pack_text(version=VERSION + 2), "p.toml", "ann")).warnings
         await brought(engine, pack_text("betas", trunks=["cc-beta"]))
         async with engine.connect() as connection:
             assert (await load_record(connection)).packs == {
-                "cc-alpha": "example@3", "cc-beta": "betas@1", "carrier": "example@3",
+                "cc-alpha": f"example@{VERSION + 2}", "cc-beta": "betas@1", "carrier": f"example@{VERSION + 2}",
             }  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from gateway.control.importer import (
 )
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
-from tests.integration.test_projector import View, projecting, until
 from tests.support.database import ALICE, BOB, KEYS, engine_on
+from tests.support.projecting import projecting
+from tests.support.redis_view import View, until
 
 NIGHT = "21:00-09:00"
 

@@ -26,9 +26,9 @@ from gateway.control.registry_admin import (
     set_range_state,
     suspend,
 )
-from gateway.control.registry_admin.changing import NotInOrder, SecondPersonNeeded
 from gateway.control.registry_admin.restrict import NoSuchRestriction
 from gateway.control.registry_admin.rows import NoSuchRow
+from gateway.control.two_persons import NotInOrder, SecondPersonNeeded
 from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.store.ports import Conflict

@@ -9,10 +9,14 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gateway.control.importer import import_registry
+from gateway.control.importer import ImportReport, import_registry
+from gateway.control.importer.problems import Problems
+from gateway.control.importer.registry import import_on
+from gateway.control.importer.registry_file import read_registry_file
+from gateway.control.two_persons import By
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.keys import Key, Keys
-from gateway.store.sql.engine import make_engine
+from gateway.store.sql.engine import make_engine, mapped_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "config" / "example"
@@ -43,6 +47,16 @@ async def import_example_registry(engine: AsyncEngine) -> None:
     """The example's registry, without pack, consents and refusals."""
     path = EXAMPLE / "registry.toml"
     await import_registry(engine, path.read_text(encoding="utf-8"), str(path), "test")
+
+
+async def import_agreed(engine: AsyncEngine, text: str, name: str) -> ImportReport:
+    """A registry file that lets more calls out than before, as two agreed."""
+    problems = Problems(name)
+    file = read_registry_file(text, Path(), problems)
+    problems.check()
+    with mapped_errors():
+        async with engine.begin() as connection:
+            return await import_on(connection, file, name, By("test", "as agreed", "head"))
 
 
 async def count(engine: AsyncEngine, table: str) -> int:

@@ -80,6 +80,7 @@ class GatewayProcess:
         self.log = self.state_dir.with_name(f"{self.state_dir.name}.log")
         self.ready_line = ""
         self._process: subprocess.Popen[bytes] | None = None
+        self._tokens: dict[str, str] = {}
         listeners: list[dict[str, object]] = [
             {"name": "main", "address": "127.0.0.1", "port": self.sip_port, "transport": "udp"}
         ]
@@ -256,9 +257,20 @@ class GatewayProcess:
             time.sleep(0.02)
         return time.monotonic() - began
 
-    def cli(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run `callgate ARGUMENTS` beside it."""
+    def agreed(self, *arguments: str) -> None:
+        """A command that takes two persons: ann asks, ben allows."""
+        for name in {"ann", "ben"} - self._tokens.keys():
+            self._tokens[name] = self.cli("token", "create", name, "--role", "compliance").stdout.strip()
+        asked = self.cli(*arguments, token=self._tokens["ann"])
+        assert asked.returncode == 0, asked.stdout + asked.stderr
+        number = asked.stdout.split()[1]
+        allowed = self.cli("approval", "approve", number, token=self._tokens["ben"])
+        assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+
+    def cli(self, *arguments: str, stdin: str = "", token: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `callgate ARGUMENTS` beside it. `token`: whose it is done by, where it takes two persons."""
         return subprocess.run(
             [self.python, "-m", "gateway.cli", *arguments, "--config", str(self.config)],
-            cwd=ROOT, env=self.env, input=stdin, capture_output=True, text=True, timeout=60, check=False,
+            cwd=ROOT, env=self.env | ({"CALLGATE_TOKEN": token} if token else {}), input=stdin, capture_output=True,
+            text=True, timeout=60, check=False,
         )  # fmt: skip

@@ -6,7 +6,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.gate.pack import load_pack
+
 EXAMPLE = (Path(__file__).parents[2] / "config/packs/example.toml").read_text(encoding="utf-8")
+LABEL = load_pack(EXAMPLE, "example.toml").label
+"""What the example's is called: a changed text is another version, so no test repeats the number."""
+VERSION = int(LABEL.partition("@")[2])
 _RULES = EXAMPLE[EXAMPLE.index("[[rule]]") :]
 _NEXT = re.compile(r"^\[\[", re.MULTILINE)
 

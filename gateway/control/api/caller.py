@@ -53,6 +53,14 @@ class Caller:
         if not self.sees(operator):
             raise forbidden(f"operator: {operator!r}: this token is bound to {self.principal.operator}")
 
+    def home(self, asked: str) -> str:
+        """The resale operator whose users a request is about: a token in the role resale speaks of its own alone.
+        Raises 403."""
+        own = self.principal.home
+        if own and asked not in ("", own):
+            raise forbidden(f"home: {asked!r}: this token is bound to {own}")
+        return own or asked
+
     def must_see(self, operator: str, what: str, name: str) -> None:
         """For a thing named by its id: another operator's is as good as none. Raises 404."""
         if not self.sees(operator):

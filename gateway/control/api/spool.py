@@ -21,7 +21,7 @@ from gateway.control.api.problems import ApiError, too_many
 from gateway.control.importer.problems import MAX_PROBLEMS, ImportRefused, ImportReport, Problem
 from gateway.control.importer.uploaded import import_uploaded
 from gateway.gate.pack import PackError
-from gateway.store.ports import StoreError
+from gateway.store.ports import Conflict, StoreError
 from gateway.store.sql import uploads
 from gateway.store.sql.engine import make_engine
 from gateway.store.sql.uploads import DONE, FAILED, REFUSED, Upload
@@ -162,6 +162,8 @@ def _problems(error: Exception) -> list[Problem]:
         return error.problems
     if isinstance(error, PackError):
         return [Problem(0, "pack", "", line) for line in error.problems[:MAX_PROBLEMS]]
+    if isinstance(error, Conflict):
+        return [Problem(0, "file", "", str(error))]
     return []
 
 

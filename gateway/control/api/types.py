@@ -37,6 +37,8 @@ Words = Annotated[str, StringConstraints(min_length=3, max_length=MAX_TEXT), Aft
 """Free text that must say something: a reason."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)]
 """Id of an operator, trunk, range, purpose, …: as in the registry."""
+HomeId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9_.-]{0,63})?$")]
+"""Id of a resale operator; empty: none."""
 PathId = Annotated[str, Path(min_length=1, max_length=64), AfterValidator(_printable)]
 """The same, in a path."""
 RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]

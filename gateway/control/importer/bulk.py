@@ -219,6 +219,7 @@ class _Run:
         await self._lock(connection, job)
         if not await imports.is_whole(connection, job, self._rows):
             raise Conflict(f"{self._name}: PostgreSQL restarted and lost what was staged: import the file again")
+        await imports.measure(connection, job)
         await versions.lock(connection, bulk.kind)  # keys are not exchanged under it
         if (await dataset.read(connection)).key_check != self._key_check:
             raise _Rotated

@@ -15,6 +15,7 @@ from gateway.registry.issues import Record
 from gateway.registry.model import Snapshot
 from gateway.registry.paper_findings import NO_NEW_NUMBERS, NO_NEW_TRUNKS, barred_from
 from gateway.registry.shrink import suspicious
+from gateway.registry.validate_class import NO_SYSTEM
 from gateway.store.ports import Conflict
 from gateway.store.sql import audit, outbox
 from gateway.store.sql import registry as sql
@@ -107,15 +108,19 @@ def refuse_shrinking(stored: Snapshot, wanted: Snapshot, allowed: bool, share: f
 
 
 def refuse_barred(record: Record, wanted: Snapshot, now: float) -> None:
-    """Raises Conflict where somebody who may not gets new numbers or trunks (RULES A20, B15), naming every reason."""
+    """Raises Conflict where somebody who may not gets new numbers or trunks (RULES A20, A47, A48, B15), naming every
+    reason."""
     found: list[str] = []
-    for before, after, categories in (
-        (record.snapshot.ranges, wanted.ranges, NO_NEW_NUMBERS),
-        (record.snapshot.trunks, wanted.trunks, NO_NEW_TRUNKS),
+    classes = {row.id: row.operator_class for row in wanted.operators}
+    for what, before, after, categories in (
+        ("number range", record.snapshot.ranges, wanted.ranges, NO_NEW_NUMBERS),
+        ("trunk", record.snapshot.trunks, wanted.trunks, NO_NEW_TRUNKS),
     ):
         there = {(row.id, row.operator) for row in before}
         gaining = {row.operator for row in after if row.operator and (row.id, row.operator) not in there}
         for operator in sorted(gaining):
+            if clause := NO_SYSTEM.get(classes.get(operator, "")):
+                found.append(f"{clause}: operator {operator} is of class {classes[operator]}: it may own no {what}")
             found += barred_from(replace(record, snapshot=wanted), operator, categories, now)
     if found:
         raise Conflict("; ".join(dict.fromkeys(found)))

@@ -4,20 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from gateway.control.importer.problems import Problems
-from gateway.control.importer.subscriber import Subscribers
-from gateway.control.importer.values import (
-    AHEAD_FIX,
-    TIME_FIX,
-    UNKNOWN_TIME,
-    canonical_number,
-    known,
-    latest_time,
-    parse_time,
-    text_problem,
-)
-from gateway.registry.model import Snapshot
-from gateway.registry.numbering import NumberingPlan
+from gateway.control.importer.event_reader import EventReader
+from gateway.control.importer.values import AHEAD_FIX, TIME_FIX, UNKNOWN_TIME, known, parse_time, text_problem
 from gateway.store.sql.consents import ConsentEvent
 
 REQUIRED = ("callee", "operator", "purpose", "granted_at")
@@ -28,18 +16,8 @@ METHODS = ("call", "web", "app", "sms", "paper", "in_person", "other")
 _SHA256_DIGITS = 64
 
 
-class ConsentReader:
+class ConsentReader(EventReader):
     """Turns cells into events, noting what is wrong."""
-
-    def __init__(self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime) -> None:
-        """`now`: what an unknown time means."""
-        self._plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
-        self._operators = {operator.id: operator.number for operator in snapshot.operators}
-        self._purposes = snapshot.purposes
-        self._subscribers = subscribers
-        self._problems = problems
-        self._now = now
-        self._latest = latest_time()
 
     def event(
         self,
@@ -58,9 +36,7 @@ class ConsentReader:
         """One row; cells in the order of REQUIRED and OPTIONAL. None where something is wrong."""
         add = self._problems.add
         before = len(self._problems.found)
-        number, fix = canonical_number(self._plan, callee)
-        if fix:
-            add(line, "callee", callee, fix)
+        number = self._callee(line, callee)
         operator_number = self._operators.get(operator, 0)
         if not operator_number:
             add(line, "operator", operator, f"name one of the operators ({known(self._operators)})")

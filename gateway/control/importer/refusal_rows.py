@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gateway.control.importer.event_reader import EventReader
 from gateway.control.importer.problems import Problems
 from gateway.control.importer.subscriber import Subscribers
-from gateway.control.importer.values import (
-    AHEAD_FIX,
-    TIME_FIX,
-    canonical_number,
-    known,
-    latest_time,
-    parse_time,
-    text_problem,
-)
+from gateway.control.importer.values import AHEAD_FIX, TIME_FIX, canonical_number, known, parse_time, text_problem
 from gateway.registry.model import Snapshot
-from gateway.registry.numbering import NumberingPlan
 from gateway.store.sql.refusals import OWN, SCOPES, RefusalEvent
 from policies.band import FIX as BAND_FIX
 from policies.band import read_band
@@ -28,21 +20,15 @@ MAX_PREFIX = 15
 """Digits of a caller prefix: E.164's longest number."""
 
 
-class RefusalReader:
+class RefusalReader(EventReader):
     """Turns cells into events, noting what is wrong."""
 
     def __init__(
         self, snapshot: Snapshot, subscribers: Subscribers, problems: Problems, now: datetime, into: str = OWN
     ) -> None:
         """`now`: what an unknown time means. `into`: the list they are for."""
-        self._plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
-        self._operators = {operator.id: operator.number for operator in snapshot.operators}
-        self._purposes = snapshot.purposes
-        self._subscribers = subscribers
-        self._problems = problems
-        self._now = now
+        super().__init__(snapshot, subscribers, problems, now)
         self._list = into
-        self._latest = latest_time()
 
     def event(
         self,
@@ -59,9 +45,7 @@ class RefusalReader:
         """One row; cells in the order of REQUIRED and OPTIONAL. None where something is wrong."""
         add = self._problems.add
         before = len(self._problems.found)
-        number, fix = canonical_number(self._plan, callee)
-        if fix:
-            add(line, "callee", callee, fix)
+        number = self._callee(line, callee)
         if scope not in SCOPES:
             add(line, "scope", scope, f"write one of {', '.join(SCOPES)}")
         elif fix := self._value_problem(scope, value):

@@ -17,7 +17,9 @@ from gateway.control.importer.ranges_csv import read_ranges
 from gateway.control.importer.registry_differences import registry_differences
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.control.record import record_of
+from gateway.control.two_persons import ASK, By, require_papers, require_second
 from gateway.registry.model import NumberRange, Snapshot, Trunk
+from gateway.registry.openings import Opening, openings, opens_first
 from gateway.registry.shrink import DEFAULT_SHARE
 from gateway.registry.standing import Tenant
 from gateway.registry.validate import validate
@@ -38,6 +40,22 @@ KEPT = ("state", "steps")
 """What is set by command, and kept where a file leaves it out."""
 
 
+def _tell_nobody(_phase: str) -> None:
+    """For imports that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a file is to be taken up. `whole`: trunks, ranges and tenants it does not name go; more than the share
+    `max_shrink` of them only with `allow_shrink`. `dry_run`: say what would change, and change nothing."""
+
+    kind: str = "registry"
+    whole: bool = False
+    allow_shrink: bool = False
+    max_shrink: float = DEFAULT_SHARE
+    dry_run: bool = False
+
+
 async def import_registry(
     engine: AsyncEngine,
     text: str,
@@ -49,17 +67,9 @@ async def import_registry(
     max_shrink: float = DEFAULT_SHARE,
     dry_run: bool = False,
 ) -> ImportReport:
-    """Put the rows of a registry file over the stored ones, by id. `name`: the file's path (plan files are
-    found from it). `whole`: trunks, ranges and tenants the file does not name go; more than the share `max_shrink` of
-    them only with `allow_shrink`. `dry_run`: say what would change, and change nothing.
-
-    The registry that would result is validated whole; one problem refuses everything. A file that says what
-    is stored makes no new version. Raises ImportRefused, Conflict, Unavailable."""
-    problems = Problems(name)
-    file = read_registry_file(text, Path(name).parent, problems)
-    problems.check()
-    wish = _Wish("registry", principal, whole, allow_shrink, max_shrink, dry_run)
-    return await _import(engine, file, problems, wish, lambda _: None)
+    """`import_on`, in a transaction of its own. Raises ImportRefused, Conflict, Unavailable."""
+    terms = Terms("registry", whole, allow_shrink, max_shrink, dry_run)
+    return await _import(engine, _read(text, name), name, principal, terms)
 
 
 async def import_ranges(
@@ -84,53 +94,70 @@ async def import_ranges(
         if progress:
             progress(Step(phase, 0, 0, file.rows))
 
-    wish = _Wish("ranges", principal, whole, allow_shrink, max_shrink, dry_run)
-    return await _import(engine, file, problems, wish, tell)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What is to become of a file."""
-
-    kind: str
-    principal: str
-    whole: bool
-    allow_shrink: bool
-    max_shrink: float
-    dry_run: bool
+    terms = Terms("ranges", whole, allow_shrink, max_shrink, dry_run)
+    return await _import(engine, file, problems.name, principal, terms, tell)
 
 
 async def _import(
-    engine: AsyncEngine, file: RegistryFile, problems: Problems, wish: _Wish, tell: Callable[[str], None]
+    engine: AsyncEngine,
+    file: RegistryFile,
+    name: str,
+    principal: str,
+    terms: Terms,
+    tell: Callable[[str], None] = _tell_nobody,
 ) -> ImportReport:
-    name = problems.name
     with mapped_errors():
         async with engine.begin() as connection:
-            await sql.lock_registry(connection)
-            stored = await sql.load_snapshot(connection)
-            documents = await load_documents(connection)
-            tell("checking")
-            wanted = merged(stored, file, wish.whole)
-            fresh = fresh_documents(documents, file.documents)
-            note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
-            problems.check()
-            hint = "" if stored.packs else NO_PACK
-            titles = await _new_titles(connection, file)
-            if wanted == stored and not titles and not fresh:
-                unchanged = ImportReport(wish.kind, name, file.rows, 0, stored.version, hint)
-                return replace(unchanged, dry_run=wish.dry_run, unchanged=file.rows)
-            refuse_shrinking(stored, wanted, wish.allow_shrink, wish.max_shrink)
-            now = await clock(connection)
-            fresh = [replace(one, recorded_by=one.recorded_by or wish.principal) for one in fresh]
-            refuse_barred(record_of(stored, documents), wanted, now)
-            if wish.dry_run:
-                return _tried(wish.kind, name, file, stored, wanted)
-            detail = {"documents": [one.id for one in fresh]} if fresh else {}
-            change = Change(wish.principal, f"import.{wish.kind}", Path(name).name, detail=detail)
-            tell("merging")
-            version, count = await put_in_force(connection, stored, wanted, change, titles, len(fresh))
-            await add_documents(connection, fresh)
-    return ImportReport(wish.kind, name, file.rows, count, version, hint)
+            return await import_on(connection, file, name, By(principal), terms, tell)
+
+
+async def import_on(
+    connection: AsyncConnection,
+    file: RegistryFile,
+    name: str,
+    by: By,
+    terms: Terms,
+    tell: Callable[[str], None] = _tell_nobody,
+) -> ImportReport:
+    """Put the rows of a registry file over the stored ones, by id. `name`: the file's path (plan files are found from
+    it). `tell`: is told what is done now.
+
+    The registry that would result is validated whole; one problem refuses everything. What lets more calls out than
+    before takes a second person (`by.approver`) and papers in order, but for the first load into an empty registry. A
+    file that says what is stored makes no new version. Raises ImportRefused, Conflict, Unavailable."""
+    problems = Problems(name)
+    await sql.lock_registry(connection)
+    stored = await sql.load_snapshot(connection)
+    documents = await load_documents(connection)
+    tell("checking")
+    wanted = merged(stored, file, terms.whole)
+    fresh = fresh_documents(documents, file.documents)
+    note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
+    problems.check()
+    found = [] if opens_first(stored) else openings(stored, wanted)
+    if not by.approver:
+        note_opened(found, file, problems)
+        problems.check()
+    hint = "" if stored.packs else NO_PACK
+    titles = await _new_titles(connection, file)
+    if wanted == stored and not titles and not fresh:
+        unchanged = ImportReport(terms.kind, name, file.rows, 0, stored.version, hint)
+        return replace(unchanged, dry_run=terms.dry_run, unchanged=file.rows)
+    refuse_shrinking(stored, wanted, terms.allow_shrink, terms.max_shrink)
+    now = await clock(connection)
+    fresh = [replace(one, recorded_by=one.recorded_by or by.principal) for one in fresh]
+    refuse_barred(record_of(stored, documents), wanted, now)
+    if found:
+        require_second(by, "; ".join(one.words for one in found))
+        require_papers(record_of(wanted, (*documents, *fresh)), found, now)
+    if terms.dry_run:
+        return _tried(terms.kind, name, file, stored, wanted)
+    detail = {"documents": [one.id for one in fresh]} if fresh else {}
+    change = Change(by.principal, f"import.{terms.kind}", Path(name).name, by.reason, by.approver, detail)
+    tell("merging")
+    version, count = await put_in_force(connection, stored, wanted, change, titles, len(fresh))
+    await add_documents(connection, fresh)
+    return ImportReport(terms.kind, name, file.rows, count, version, hint)
 
 
 def _tried(kind: str, name: str, file: RegistryFile, stored: Snapshot, wanted: Snapshot) -> ImportReport:
@@ -140,6 +167,13 @@ def _tried(kind: str, name: str, file: RegistryFile, stored: Snapshot, wanted: S
         kind, name, file.rows, new + other + gone, stored.version, added=new,
         unchanged=max(0, file.rows - new - other), dry_run=True, differences=tuple(shown),
     )  # fmt: skip
+
+
+def _read(text: str, name: str) -> RegistryFile:
+    problems = Problems(name)
+    file = read_registry_file(text, Path(name).parent, problems)
+    problems.check()
+    return file
 
 
 async def _new_titles(connection: AsyncConnection, file: RegistryFile) -> dict[str, str]:
@@ -257,3 +291,10 @@ def note_invalid(found: list[str], file: RegistryFile, problems: Problems) -> No
             table, _, key = where.partition(".")
             line = file.lines.line(table, 0, key)
         problems.add(line, where, value, fix or "mend it")
+
+
+def note_opened(found: Sequence[Opening], file: RegistryFile, problems: Problems) -> None:
+    """Put what takes a second person to the lines of the file."""
+    for one in found:
+        line = file.lines.line(one.kind, file.places.get((one.kind, one.subject), 0), one.field)
+        problems.add(line, f"{one.kind} {one.subject}.{one.field}", one.words, f"takes a second person: {ASK}")

@@ -8,13 +8,14 @@ connection; an approval executes them in its own transaction.
 What opens outbound calls (a number's or trunk's flag, an enabled number, activation) and what lifts a restriction
 needs a reason and a second person, and papers in order: everything that is missing is named, not the first thing."""
 
-from gateway.control.registry_admin.changing import By, Changed, changing
+from gateway.control.registry_admin.changing import Changed, changing
 from gateway.control.registry_admin.life import activate, set_range_state, suspend
 from gateway.control.registry_admin.papers import record_document
 from gateway.control.registry_admin.report import Report, check_report
 from gateway.control.registry_admin.restrict import lift, restrict
 from gateway.control.registry_admin.rows import put_row
 from gateway.control.registry_admin.versions import Difference, difference, rollback
+from gateway.control.two_persons import By
 
 __all__ = [
     "By",

@@ -7,11 +7,12 @@ from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.control.registry_admin.changing import By, Changed
+from gateway.control.registry_admin.changing import Changed
 from gateway.control.registry_admin.life import Activated, activate, set_range_state
 from gateway.control.registry_admin.restrict import NoSuchRestriction, lift
 from gateway.control.registry_admin.rows import NoSuchRow, put_row
 from gateway.control.registry_admin.versions import rollback
+from gateway.control.two_persons import By
 from gateway.store.ports import Conflict
 from gateway.store.sql.approvals import Approval
 from gateway.store.sql.registry_versions import VersionGone
@@ -43,6 +44,12 @@ async def _put(
         return _made(await put_row(connection, kind, approval.subject, changes, _by(approval), new=False))
     except NoSuchRow as error:
         raise Conflict(str(error)) from None
+
+
+async def put(connection: AsyncConnection, approval: Approval) -> Mapping[str, object]:
+    """Make or change a row (`payload.kind`, `payload.id`, `payload.changes`). Raises as `open_outbound`."""
+    asked = approval.payload
+    return _made(await put_row(connection, asked["kind"], asked["id"], asked["changes"], _by(approval)))
 
 
 async def activated(connection: AsyncConnection, approval: Approval) -> Mapping[str, object]:

@@ -11,12 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.control.importer.commit import Change, clock, put_in_force, refuse_barred
 from gateway.control.importer.problems import MAX_PROBLEMS, ImportRefused, Problem
 from gateway.control.record import record_of
-from gateway.control.registry_admin.opens import Opening, openings
+from gateway.control.two_persons import By, require_papers, require_second
 from gateway.registry.issues import Record
 from gateway.registry.model import Snapshot
-from gateway.registry.papers_check import activation
+from gateway.registry.openings import openings
 from gateway.registry.validate import validate
-from gateway.store.ports import Conflict
 from gateway.store.sql import registry as sql
 from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import mapped_errors
@@ -25,28 +24,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class By:
-    """Who makes a change, why, and who else agreed."""
-
-    principal: str
-    reason: str = ""
-    approver: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Changed:
     """What a change did: the registry's version after it, and how many rows it changed (0: nothing was to be done)."""
 
     version: int
     rows: int
-
-
-class SecondPersonNeeded(Conflict):
-    """The change opens outbound calls: it needs a reason, and another principal than the one who asks."""
-
-
-class NotInOrder(Conflict):
-    """Papers keep a subject from being opened; the text lists all that is missing."""
 
 
 async def changing(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -70,9 +52,9 @@ async def commit(
     stored = record.snapshot
     if wanted == stored:
         return Changed(stored.version, 0)
-    refuse_invalid(validate(wanted), subject)
     now = await clock(connection)
     refuse_barred(record, wanted, now)
+    refuse_invalid(validate(wanted), subject)
     found = openings(stored, wanted)
     if found:
         require_second(by, "; ".join(one.words for one in found))
@@ -80,26 +62,6 @@ async def commit(
     change = Change(by.principal, action, subject, by.reason, by.approver)
     version, rows = await put_in_force(connection, stored, wanted, change)
     return Changed(version, rows)
-
-
-def require_second(by: By, what: str) -> None:
-    """Raises SecondPersonNeeded without a reason, or without another principal."""
-    if not by.reason:
-        raise SecondPersonNeeded(f"reason: '': {what}: say why")
-    if not by.approver or by.approver == by.principal:
-        raise SecondPersonNeeded(
-            f"approver: {by.approver!r}: {what}: needs a second person beside {by.principal}: name another"
-        )
-
-
-def require_papers(record: Record, found: Sequence[Opening], now: float) -> None:
-    """Raises NotInOrder with everything that is missing for what is to be opened."""
-    missing: dict[str, None] = {}
-    for one in found:
-        for issue in activation(record, one.kind, one.subject, max(now, one.at)):
-            missing[str(issue)] = None
-    if missing:
-        raise NotInOrder("; ".join(missing))
 
 
 def refuse_invalid(found: Sequence[str], subject: str) -> None:

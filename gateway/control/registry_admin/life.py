@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control.importer.commit import clock
 from gateway.control.importer.problems import ImportRefused, Problem
-from gateway.control.registry_admin.changing import By, Changed, commit, locked
+from gateway.control.registry_admin.changing import Changed, commit, locked
 from gateway.control.registry_admin.rows import find_row, no_such, with_row
+from gateway.control.two_persons import By
 from gateway.registry.model import NumberRange, RangeState
 from gateway.registry.validate_class import RANGE_STATES
 

@@ -12,7 +12,8 @@ from gateway.control.importer.problems import Problems
 from gateway.control.importer.registry_tables import read_document
 from gateway.control.importer.toml_lines import TomlLines
 from gateway.control.importer.toml_table import Table
-from gateway.control.registry_admin.changing import By, Changed, locked, refuse_invalid
+from gateway.control.registry_admin.changing import Changed, locked, refuse_invalid
+from gateway.control.two_persons import By
 from gateway.registry.validate_document import check_documents, fresh_documents
 from gateway.store.sql.documents import add_documents
 

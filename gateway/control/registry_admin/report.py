@@ -13,7 +13,7 @@ from gateway.registry.papers import Document
 from gateway.registry.papers_check import Expiring, commitments, expiring, issues
 from gateway.registry.validate import validate
 
-ORDER = {"bar": 0, "hold": 1, "note": 2}
+ORDER = {"bar": 0, "hold": 1, "late": 2, "note": 3}
 MAX_ISSUES = 1_000
 """Enough to mend a registry by; one of a million ranges without papers is not listed whole."""
 MAX_EXPIRING = 1_000
@@ -43,7 +43,7 @@ class Report:
     @property
     def others(self) -> int:
         """How many issues refuse no calls."""
-        return self.counts["hold"] + self.counts["note"]
+        return sum(self.counts.values()) - self.bars
 
 
 async def check_report(connection: AsyncConnection, at: float = 0.0) -> Report:

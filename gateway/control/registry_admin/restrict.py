@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.control.importer.commit import Change, clock, put_in_force
 from gateway.control.importer.problems import Problems
 from gateway.control.importer.values import canonical_number
-from gateway.control.registry_admin.changing import By, Changed, locked, require_second
+from gateway.control.registry_admin.changing import Changed, locked
+from gateway.control.two_persons import By, require_second
 from gateway.registry.model import Snapshot
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.standing import RESTRICTED_KINDS, SubjectKind

@@ -14,7 +14,8 @@ from gateway.control.importer.problems import Problems
 from gateway.control.importer.registry import as_at_hand, next_number
 from gateway.control.importer.toml_lines import TomlLines
 from gateway.control.importer.toml_table import Table
-from gateway.control.registry_admin.changing import By, Changed, commit, locked
+from gateway.control.registry_admin.changing import Changed, commit, locked
+from gateway.control.two_persons import By
 from gateway.registry.model import Snapshot
 
 STATEFUL: Final = ("operator", "tenant", "trunk")

@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.control.importer.commit import Change, put_in_force, refuse_shrinking
 from gateway.control.importer.registry import as_at_hand
 from gateway.control.importer.registry_rows import operator_row, range_row, tenant_row, trunk_row
-from gateway.control.registry_admin.changing import By, Changed, locked, refuse_invalid, require_second
-from gateway.control.registry_admin.opens import openings
+from gateway.control.registry_admin.changing import Changed, locked, refuse_invalid
+from gateway.control.two_persons import By, require_second
 from gateway.registry.model import Snapshot, Trunk
+from gateway.registry.openings import openings
 from gateway.registry.shrink import DEFAULT_SHARE
 from gateway.registry.validate import validate
 from gateway.store.sql import registry as sql

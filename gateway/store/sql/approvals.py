@@ -37,6 +37,11 @@ class Approval:
     decided_at: datetime | None
     note: str
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """The payload as lists and the audit trail show it: of a file its size alone."""
+        return {name: f"({len(value)} characters)" if name == "text" else value for name, value in self.payload.items()}
+
 
 _COLUMNS = (
     "id, kind, subject, payload::text, reason, coalesce(operator, ''), requested_by, requested_at, expires_at, "
@@ -106,21 +111,6 @@ async def decide(connection: AsyncConnection, approval_id: int, state: str, by: 
         {"id": approval_id, "state": state, "by": by, "note": note},
     )
     return _approval(row.one())
-
-
-async def share_a_hand(connection: AsyncConnection, one: str, other: str) -> bool:
-    """Whether one of two principals made the other's token, or that of whoever did: he has seen it, so the two may be
-    one person."""
-    row = await connection.execute(
-        text(
-            "WITH RECURSIVE makers (name, maker) AS ("
-            "SELECT name, principal FROM tokens WHERE name IN (:one, :other) "
-            "UNION SELECT makers.name, tokens.principal FROM makers JOIN tokens ON tokens.name = makers.maker) "
-            "SELECT EXISTS (SELECT FROM makers WHERE (name, maker) IN ((:one, :other), (:other, :one)))"
-        ),
-        {"one": one, "other": other},
-    )
-    return bool(row.scalar_one())
 
 
 async def find(

@@ -149,6 +149,12 @@ async def is_whole(connection: AsyncConnection, job: Import, rows: int) -> bool:
     return await staged_count(connection, job) == rows
 
 
+async def measure(connection: AsyncConnection, job: Import) -> None:
+    """Let the planner know what is staged: autovacuum may not have come by, and a merge planned for the few rows it
+    takes an unknown table for would loop over millions."""
+    await connection.execute(text(f"ANALYZE {job.table}"))
+
+
 async def finish(connection: AsyncConnection, import_id: int, state: str, changed: int) -> None:
     """End an import (`DONE`, `REFUSED`); its staging table goes."""
     row = await connection.execute(

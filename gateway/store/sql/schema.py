@@ -242,6 +242,8 @@ tokens = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    # The human being who holds it: tokens of one person are one person where two have to agree.
+    Column("person", Text, nullable=False),
     # SHA-256 of the token; the token itself is shown once and kept nowhere.
     Column("sha256", LargeBinary, nullable=False, unique=True),
     Column("role", Text, nullable=False),
@@ -252,7 +254,10 @@ tokens = Table(
     Column("operator", Text, ForeignKey("operators.id"), nullable=True),
     Column("scopes", ARRAY(Text), nullable=False, server_default=text("'{read}'::text[]")),
     _time("expires_at"),
-    CheckConstraint("role IN ('viewer', 'operator', 'compliance', 'admin')", name="tokens_role"),
+    # Of a token in the role resale: whose users' wishes it reads and changes, as in refusals.list without `home:`.
+    Column("home", Text, nullable=True),
+    CheckConstraint("role IN ('viewer', 'operator', 'resale', 'compliance', 'admin')", name="tokens_role"),
+    CheckConstraint("(role = 'resale') = (home IS NOT NULL)", name="tokens_home"),
     CheckConstraint("(role = 'operator') = (operator IS NOT NULL)", name="tokens_operator"),
 )
 

@@ -21,6 +21,22 @@ from sqlalchemy import (
 
 from gateway.store.sql.schema_base import metadata, time_column
 
+
+def _proof() -> tuple[Column[object], ...]:
+    """Of a consent: where it is, its SHA-256, how and when consent was given."""
+    return (
+        Column("evidence_uri", Text, nullable=True),
+        Column("evidence_sha256", LargeBinary, nullable=True),
+        Column("evidence_method", Text, nullable=True),
+        time_column("evidence_at"),
+    )
+
+
+def _declined() -> tuple[Column[object], ...]:
+    """What an event, or a row as it was, is about: as in `refusals`."""
+    return tuple(Column(name, Text, nullable=False) for name in ("scope", "value", "band", "list"))
+
+
 consents = Table(
     "consents",
     metadata,
@@ -34,11 +50,8 @@ consents = Table(
     # row gives the same whatever their order, so no late import resurrects a revoked consent.
     time_column("granted_at"),
     time_column("expires_at"),
-    # The proof of the newest grant: where it is, its SHA-256, how and when consent was given.
-    Column("evidence_uri", Text, nullable=True),
-    Column("evidence_sha256", LargeBinary, nullable=True),
-    Column("evidence_method", Text, nullable=True),
-    time_column("evidence_at"),
+    # Of the newest grant.
+    *_proof(),
     time_column("revoked_at"),
     Column("change", BigInteger, nullable=False),
     # The outbox row of the bulk import that made this row; 0 for others. Rolled back, such a row is void: all times
@@ -117,10 +130,7 @@ consent_events = Table(
     Column("revoke", Boolean, nullable=False),
     time_column("at", required=True),
     time_column("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    Column("evidence_sha256", LargeBinary, nullable=True),
-    Column("evidence_method", Text, nullable=True),
-    time_column("evidence_at"),
+    *_proof(),
     time_column("recorded_at", now=True),
     Index("consent_events_key", "callee_hash", "operator", "purpose"),
 )
@@ -131,10 +141,7 @@ refusal_events = Table(
     Column("id", BigInteger, Identity(always=False), primary_key=True),
     Column("callee_hash", LargeBinary, nullable=False),
     Column("callee_sealed", Text, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("band", Text, nullable=False),
-    Column("list", Text, nullable=False),
+    *_declined(),
     Column("withdraw", Boolean, nullable=False),
     time_column("at", required=True),
     Column("source", Text, nullable=False),
@@ -181,10 +188,7 @@ undo_consents = Table(
     Column("purpose", SmallInteger, nullable=False),
     time_column("granted_at"),
     time_column("expires_at"),
-    Column("evidence_uri", Text, nullable=True),
-    Column("evidence_sha256", LargeBinary, nullable=True),
-    Column("evidence_method", Text, nullable=True),
-    time_column("evidence_at"),
+    *_proof(),
     time_column("revoked_at"),
     PrimaryKeyConstraint("change", "operator", "callee_hash", "purpose"),
 )
@@ -194,10 +198,7 @@ undo_refusals = Table(
     metadata,
     Column("change", BigInteger, nullable=False),
     Column("callee_hash", LargeBinary, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("value", Text, nullable=False),
-    Column("band", Text, nullable=False),
-    Column("list", Text, nullable=False),
+    *_declined(),
     time_column("declared_at"),
     time_column("withdrawn_at"),
     Column("source", Text, nullable=False),

@@ -4,6 +4,7 @@ scopes name, and ends by itself where it has an expiry."""
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ PREFIX: Final = "cg_"
 TOKEN_CHARACTERS: Final = len(PREFIX) + 43
 """256 random bits in base64url."""
 MAX_NAME: Final = 64
+HOME_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+"""Id of a resale operator."""
 
 
 class Role(StrEnum):
@@ -31,6 +34,8 @@ class Role(StrEnum):
     """Reads; sees no subscriber number in clear."""
     OPERATOR = "operator"
     """A call centre's own staff: bound to one operator id, reads and changes that one's data alone."""
+    RESALE = "resale"
+    """A resale operator's own staff (RULES B18, B19): bound to one home id, reads and changes wishes of its users."""
     COMPLIANCE = "compliance"
     """Carrier's compliance staff: lists, registry, approvals, evidence."""
     ADMIN = "admin"
@@ -54,6 +59,7 @@ class Scope(StrEnum):
 ALLOWED: Final[dict[Role, frozenset[Scope]]] = {
     Role.VIEWER: frozenset({Scope.READ}),
     Role.OPERATOR: frozenset({Scope.READ, Scope.LISTS, Scope.REGISTRY}),
+    Role.RESALE: frozenset({Scope.READ, Scope.LISTS}),
     Role.COMPLIANCE: frozenset({Scope.READ, Scope.LISTS, Scope.REGISTRY, Scope.REVEAL}),
     Role.ADMIN: frozenset({Scope.READ, Scope.LISTS, Scope.REGISTRY, Scope.ADMIN}),
 }
@@ -73,6 +79,13 @@ class Principal:
     operator: str
     """Operator id; empty where it is bound to none."""
     scopes: frozenset[Scope]
+    home: str = ""
+    """Id of the resale operator whose users alone it is for; empty where it is bound to none."""
+
+    @property
+    def may_agree(self) -> bool:
+        """Whether he may ask for, and allow, what takes two persons."""
+        return self.role in (Role.COMPLIANCE, Role.ADMIN) and Scope.REGISTRY in self.scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ class TokenRow:
 
     id: int
     name: str
+    person: str
     role: str
     operator: str
     scopes: tuple[str, ...]
@@ -88,6 +102,7 @@ class TokenRow:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    home: str
 
 
 async def create_token(
@@ -96,24 +111,34 @@ async def create_token(
     role: str,
     principal: str,
     *,
+    person: str = "",
     operator: str = "",
+    home: str = "",
     scopes: Iterable[str] = (),
     expires_at: datetime | None = None,
 ) -> str:
     """A new token for `name` (unique for ever); returns the token, which is not kept.
 
-    `operator`: needed in the role operator, and only there. `scopes`: default all the role may have without being
-    asked for. Raises ValueError (names field, value and fix), Conflict where the name is taken, Unavailable.
+    `person`: who holds it, default `name`; where two persons have to agree, tokens of one person are one
+    (`store.sql.persons`). `operator`: needed in the role operator, and only there; `home` in the role resale.
+    `scopes`: default all the role may have without being asked for. Raises ValueError (names field, value and fix),
+    Conflict where the name is taken, Unavailable.
     """
     known, given = checked_role(role), frozenset(map(str, scopes))
     wanted = checked_scopes(known, given) if given else ALLOWED[known] - ASKED_FOR
-    if not (0 < len(name) <= MAX_NAME and name.isprintable()):
-        raise ValueError(f"name: {name!r}: write 1 to {MAX_NAME} printable characters")
-    if bool(operator) != (known is Role.OPERATOR):
-        fix = "name the one it is bound to" if known is Role.OPERATOR else "leave it out: only role operator has one"
-        raise ValueError(f"operator: {operator or '(empty)'!r}: {fix}")
+    person = person or name
+    for field, value in (("name", name), ("person", person)):
+        if not (0 < len(value) <= MAX_NAME and value.isprintable()):
+            raise ValueError(f"{field}: {value!r}: write 1 to {MAX_NAME} printable characters")
+    for field, value, role_of_it in (("operator", operator, Role.OPERATOR), ("home", home, Role.RESALE)):
+        if bool(value) != (known is role_of_it):
+            fix = f"leave it out: only role {role_of_it} has one" if value else "name the one it is bound to"
+            raise ValueError(f"{field}: {value or '(empty)'!r}: {fix}")
+    if home and not HOME_ID.fullmatch(home):
+        raise ValueError(f"home: {home!r}: write up to 64 of a-z, 0-9, '.', '_' and '-', as with --home of imports")
     token = PREFIX + secrets.token_urlsafe(32)
-    detail = {"role": known, "operator": operator, "scopes": sorted(wanted), "expires_at": expires_at}
+    detail = {"person": person, "role": known, "operator": operator, "home": home, "scopes": sorted(wanted),
+              "expires_at": expires_at}  # fmt: skip
     with mapped_errors():
         async with engine.begin() as connection:
             if operator and (await connection.execute(_OPERATOR, {"id": operator})).scalar_one_or_none() is None:
@@ -121,8 +146,9 @@ async def create_token(
             made = await connection.execute(
                 _INSERT,
                 {
-                    "name": name, "sha256": digest(token), "role": str(known), "principal": principal,
-                    "operator": operator or None, "scopes": sorted(wanted), "expires_at": expires_at,
+                    "name": name, "person": person, "sha256": digest(token), "role": str(known), "principal": principal,
+                    "operator": operator or None, "home": home or None, "scopes": sorted(wanted),
+                    "expires_at": expires_at,
                 },
             )  # fmt: skip
             if made.one_or_none() is None:
@@ -133,8 +159,8 @@ async def create_token(
 
 _OPERATOR = text("SELECT 1 FROM operators WHERE id = :id")
 _INSERT = text(
-    "INSERT INTO tokens (name, sha256, role, principal, operator, scopes, expires_at) "
-    "VALUES (:name, :sha256, :role, :principal, :operator, :scopes, :expires_at) "
+    "INSERT INTO tokens (name, person, sha256, role, principal, operator, home, scopes, expires_at) "
+    "VALUES (:name, :person, :sha256, :role, :principal, :operator, :home, :scopes, :expires_at) "
     "ON CONFLICT (name) DO NOTHING RETURNING id"
 )
 
@@ -176,11 +202,12 @@ async def find_token(engine: AsyncEngine, token: str) -> Principal | None:
             found = (await connection.execute(_FIND, {"sha256": digest(token)})).one_or_none()
     if found is None:
         return None
-    return Principal(found[0], found[1], Role(found[2]), found[3] or "", frozenset(map(Scope, found[4])))
+    token_id, name, role, operator, scopes, home = found
+    return Principal(token_id, name, Role(role), operator or "", frozenset(map(Scope, scopes)), home or "")
 
 
 _FIND = text(
-    "SELECT id, name, role, operator, scopes FROM tokens WHERE sha256 = :sha256 AND revoked_at IS NULL "
+    "SELECT id, name, role, operator, scopes, home FROM tokens WHERE sha256 = :sha256 AND revoked_at IS NULL "
     "AND (expires_at IS NULL OR expires_at > now())"
 )
 
@@ -191,8 +218,8 @@ async def list_tokens(engine: AsyncEngine, after: str = "", limit: int = 1_000) 
         async with engine.connect() as connection:
             rows = await connection.execute(
                 text(
-                    "SELECT id, name, role, operator, scopes, principal, created_at, expires_at, revoked_at "
-                    "FROM tokens WHERE name > :after ORDER BY name LIMIT :limit"
+                    "SELECT id, name, person, role, operator, scopes, principal, created_at, expires_at, revoked_at, "
+                    "coalesce(home, '') FROM tokens WHERE name > :after ORDER BY name LIMIT :limit"
                 ),
                 {"after": after, "limit": limit},
             )
@@ -200,7 +227,7 @@ async def list_tokens(engine: AsyncEngine, after: str = "", limit: int = 1_000) 
 
 
 def _row(row: Any) -> TokenRow:
-    return TokenRow(row[0], row[1], row[2], row[3] or "", tuple(row[4]), *row[5:])
+    return TokenRow(row[0], row[1], row[2], row[3], row[4] or "", tuple(row[5]), *row[6:])
 
 
 def digest(token: str) -> bytes:

@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 from gateway.cli.common import friendly, typed
 from gateway.cli.root import app
+from tests.support.packs import LABEL
 
 EXPECTED = {
     "run", "worker", "ship", "control", "check-config", "import registry", "import pack", "import consents",
     "import refusals", "export registry", "export pack", "consent grant", "consent revoke", "refusal add",
     "refusal withdraw", "token create", "token list", "token revoke", "approval list", "approval approve",
-    "approval reject", "audit", "reveal", "explain", "replay", "calls", "evidence verify",
+    "approval reject", "approval show", "audit", "reveal", "explain", "replay", "calls", "evidence verify",
     "evidence set-aside", "demo", "trunk secret", "peer drain", "peer undrain", "peer list",
     *(f"{kind} {verb}" for kind in ("operator", "tenant", "trunk") for verb in
       ("list", "show", "set", "activate", "suspend")),
@@ -27,8 +28,8 @@ EXPECTED = {
     "document add", "document list", "restriction add", "restriction lift", "restriction list",
     "registry check", "registry versions", "registry diff", "registry rollback",
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
-    "wish set", "wish show", "wish withdraw", "packs", "pack withdraw", "keys rotate", "keys status", "keys retire",
-    "keys new", "import ranges", "export ranges",
+    "wish set", "wish show", "wish statistics", "wish withdraw", "packs", "pack withdraw", "keys rotate", "keys status",
+    "keys retire", "keys new", "import ranges", "export ranges",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
@@ -92,7 +93,7 @@ def test_check_config(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check-config"])
     assert done.exit_code == 0
     assert "config/example/callgate.toml: good" in done.output
-    assert "packs/example.toml: good (example@1, 21 rules)" in done.output
+    assert f"packs/example.toml: good ({LABEL}, 21 rules)" in done.output
     for words in ("registry.toml: good (3 trunks, 3 ranges)", "consents.csv: good (2", "refusals.csv: good (1"):
         assert words in done.output
     shown = CliRunner().invoke(app, ["check-config", "--show"])

@@ -11,6 +11,7 @@ from gateway.gate.decision import Verdict
 from gateway.registry.model import Snapshot, Trunk
 from gateway.registry.registry import Registry
 from gateway.registry.standing import Bar, Restriction, Standing
+from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, CARRIER, RANGES, invite
 from tests.unit.gate.house import CONSENT, House, emergency
 from tests.unit.registry.example import EMERGENCY, PLAN
@@ -126,4 +127,4 @@ def test_a32_restrictions_meet_number_trunk_and_operator_between_their_times(
 def test_a31_a_decision_names_the_agreement_and_the_rules() -> None:
     gate = house()
     assert call(gate, AT, replace(ALPHA, agreement="joint-2020")).allowed
-    assert (gate.record.agreement, gate.record.pack) == ("joint-2020", "example@1")
+    assert (gate.record.agreement, gate.record.pack) == ("joint-2020", LABEL)

@@ -13,6 +13,7 @@ from gateway.gate.pack import Pack
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.seal import Sealer
 from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
+from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, registry
 from tests.unit.gate.house import CONSENT, PSEUDONYM_KEY, SEAL_KEY
 from tests.unit.gate.test_engine import example, with_modes
@@ -55,7 +56,7 @@ def word(found: Explanation, rule: str) -> Sequence[str]:
 async def test_a_call_that_passes() -> None:
     found, lookup = await ask()
     assert (found.allowed, found.rule, found.status, found.phrase) == (True, "allow", 0, "")
-    assert (found.route, found.pack, found.registry) == ("carrier", "example@1", 1)
+    assert (found.route, found.pack, found.registry) == ("carrier", LABEL, 1)
     assert lookup.asked == [(Pseudonymizer(PSEUDONYM_KEY).hash(CALLEE), 1, 1)]
     assert [row[0] for row in found.words] == [bound.id for bound in example().rules]
     assert word(found, "consent-missing") == ("ok", "")

@@ -8,28 +8,20 @@ from pathlib import Path
 import pytest
 
 from gateway.gate import gate as gate_module
-from gateway.gate.gate import MAX_PARKED, NoRegistry, applying_refusals
-from gateway.gate.localtime import minute_of_week
-from gateway.gate.pack import BoundRule, Pack
-from gateway.registry.model import Feed, Snapshot, Trunk
+from gateway.gate.gate import MAX_PARKED, NoRegistry
+from gateway.gate.pack import BoundRule
+from gateway.registry.model import Snapshot, Trunk
 from gateway.registry.plan_csv import load_plan_csv
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
-from gateway.store.ports import Rekeyed, ScopedRefusal, SubscriberFacts, Unavailable
-from tests.unit.gate.calls import ALPHA, AT, CALLEE, CARRIER, RANGES, invite, registry
+from gateway.store.ports import ScopedRefusal, SubscriberFacts
+from tests.support.packs import LABEL
+from tests.unit.gate.calls import ALPHA, AT, CALLEE, CARRIER, invite, registry
 from tests.unit.gate.house import CONSENT, HIDDEN, House, emergency
 from tests.unit.gate.test_engine import Failing, example, failing, with_modes
 
 PLAN = load_plan_csv(Path("config/plans/cn.csv").read_text(encoding="utf-8"))
 NO_CONSENT = SubscriberFacts("none")
-
-
-def lenient(**on_unavailable: str) -> Pack:
-    """The example's pack, in which store rules do without facts (`consent_missing="pass"`)."""
-    pack = example()
-    named = {name.replace("_", "-"): word for name, word in on_unavailable.items()}
-    rules = tuple(replace(bound, on_unavailable=named.get(bound.id, bound.on_unavailable)) for bound in pack.rules)
-    return replace(pack, rules=rules)
 
 
 def inbound_invite(callee: bytes = b"+8657112340001") -> Request:
@@ -140,14 +132,14 @@ def test_inbound_asks_no_store() -> None:
 def test_versions_never_mix_in_one_decision() -> None:
     house = House()
     house.place(invite())
-    house.switch(replace(with_modes(consent_missing="off"), version=2), suspended_core())
+    house.switch(replace(with_modes(consent_missing="off"), version=99), suspended_core())
     house.lookup.answer(NO_CONSENT)
     house.turn()
-    assert (house.verdict.rule, house.record.pack) == ("consent-missing", "example@1")
+    assert (house.verdict.rule, house.record.pack) == ("consent-missing", LABEL)
     house.place(invite())
     house.lookup.answer(NO_CONSENT)
     house.turn()
-    assert (house.verdict.rule, house.record.pack) == ("trunk-capacity", "example@2")
+    assert (house.verdict.rule, house.record.pack) == ("trunk-capacity", "example@99")
 
 
 def test_no_active_trunk_to_leave_by() -> None:
@@ -157,67 +149,6 @@ def test_no_active_trunk_to_leave_by() -> None:
     assert (verdict.rule, verdict.reason, verdict.answer.status) == ("trunk-capacity", "no active trunk", 503)
     assert (verdict.answer.cause, verdict.answer.retry_after) == (34, 0)
     assert house.decide(emergency()).rule == "trunk-capacity"
-
-
-# -- without facts -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("pack", "rule"),
-    [
-        (example(), "store-unavailable"),
-        (lenient(consent_missing="pass"), "store-unavailable"),
-        (lenient(callee_refused="pass"), "store-unavailable"),
-        (lenient(consent_missing="pass", callee_refused="pass"), "allow"),
-        (with_modes(consent_missing="shadow", callee_refused="shadow"), "allow"),
-    ],
-)
-def test_unavailable(pack: Pack, rule: str) -> None:
-    house = House(pack)
-    house.place(invite())
-    house.lookup.answer(Unavailable("redis did not answer in time"))
-    house.turn()
-    assert (house.verdict.rule, house.record.rule, house.gate.parked) == (rule, rule, 0)
-    assert house.counts.lookup.values == [], "a lookup that failed has no latency"
-    if rule != "allow":
-        assert house.verdict.answer is not None
-        assert (house.verdict.answer.status, house.verdict.answer.retry_after) == (503, 0)
-
-
-def test_a_pack_without_store_rules_asks_no_store() -> None:
-    house = House(with_modes(consent_missing="off", callee_refused="off"))
-    house.place(invite())
-    house.turn()
-    assert (house.verdict.rule, house.lookup.asked) == ("allow", [])
-
-
-def test_nothing_to_ask_with_is_as_no_facts() -> None:
-    """The rule that refuses an unreadable callee is in shadow mode: there is no hash to ask the store for."""
-    house = House(with_modes(callee_malformed="shadow", callee_mismatch="shadow"))
-    house.place(invite(uri=b"sip:bob@127.0.0.1", to=b"<sip:bob@127.0.0.1>"))
-    house.turn()
-    assert (house.verdict.rule, house.lookup.asked) == ("store-unavailable", [])
-    assert house.record.shadow == ("callee-malformed",)
-
-
-def test_an_unknown_operator_is_as_no_facts() -> None:
-    """No operator, no number that stands for it in the store."""
-    snapshot = Snapshot(
-        1, trunks=(ALPHA, CARRIER), ranges=RANGES[:1], plan=PLAN, emergency=("110",), purposes={"consultation": 1}
-    )
-    house = House(over=Registry(snapshot))
-    house.place(invite())
-    house.turn()
-    assert (house.verdict.rule, house.lookup.asked) == ("store-unavailable", [])
-
-
-def test_an_ask_that_raises_parks_nothing() -> None:
-    house = House()
-    house.lookup.broken = True
-    with pytest.raises(ValueError, match="no room"):
-        house.place(invite())
-    house.turn()
-    assert (house.gate.parked, house.verdicts) == (0, [])
 
 
 # -- shadow, rules that fail ---------------------------------------------------------------------------------------
@@ -335,88 +266,3 @@ def test_more_parked_than_the_store_can_answer_is_overload(monkeypatch: pytest.M
     assert house.gate.parked == 1
     house.turn()
     assert [verdict.rule for verdict in house.verdicts] == ["overload", "allow", "allow"]
-
-
-# -- refusals that apply -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("answer", "found"),
-    [
-        (SubscriberFacts("live"), ()),
-        (SubscriberFacts("live", refuses_all=True), ("all",)),
-        (SubscriberFacts("live", refuses_category=True), ("category:consultation",)),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("operator", "alpha"),)), ("operator:alpha",)),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("operator", "alph"),)), ()),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("caller", "+8657112340001"),)), ("caller:+8657112340001",)),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("caller", "+865711234000"),)), ()),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("caller_prefix", "+86571"),)), ("caller_prefix:+86571",)),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("caller_prefix", "+86572"),)), ()),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("moon", "+86571"),)), ()),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("all", "", "21:00-09:00"),)), ("all @21:00-09:00",)),
-        (
-            SubscriberFacts("live", scoped=(ScopedRefusal("category", "consultation", "21:00-09:00"),)),
-            ("category:consultation @21:00-09:00",),
-        ),
-        (SubscriberFacts("live", scoped=(ScopedRefusal("category", "marketing", "21:00-09:00"),)), ()),
-        (
-            SubscriberFacts("live", True, True, (ScopedRefusal("operator", "alpha"), ScopedRefusal("caller", "x"))),
-            ("all", "category:consultation", "operator:alpha"),
-        ),
-    ],
-)
-def test_applying_refusals(answer: SubscriberFacts, found: tuple[str, ...]) -> None:
-    assert applying_refusals(answer, "+8657112340001", "alpha", "consultation") == found
-
-
-# AT is a Friday, 16:00 in Shanghai and 08:00 in Greenwich.
-@pytest.mark.parametrize(
-    ("band", "rule"), [("fri 15:00-16:01", "callee-refused"), ("fri 16:01-17:00", "allow"), ("08:00-09:00", "allow")]
-)
-def test_a_time_band_counts_in_the_callees_zone(band: str, rule: str) -> None:
-    house = House()
-    house.place(invite())
-    house.lookup.answer(SubscriberFacts("live", scoped=(ScopedRefusal("all", "", band),)))
-    house.turn()
-    assert house.verdict.rule == rule
-    assert house.record.facts is not None
-    assert house.record.facts.subscriber_minute == 4 * 1440 + 16 * 60
-
-
-def test_a_callee_whose_time_nobody_knows_is_not_called_in_any_band() -> None:
-    assert minute_of_week(AT, "") == minute_of_week(AT, "Asia/Atlantis") == minute_of_week(AT, "../etc") == -1
-    assert minute_of_week(AT, "Asia/Shanghai") == 4 * 1440 + 16 * 60
-
-
-# -- decline feeds -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("answer", "age", "pack", "rule"),
-    [
-        (CONSENT, 3_600, example(), "allow"),
-        (CONSENT, 3_601, example(), "store-unavailable"),
-        (CONSENT, 3_601, lenient(callee_refused="pass"), "allow"),
-        (NO_CONSENT, 3_601, example(), "consent-missing"),
-        (SubscriberFacts("live", refuses_all=True), 3_601, example(), "callee-refused"),
-    ],
-)
-def test_a_feed_that_is_too_old(answer: SubscriberFacts, age: int, pack: Pack, rule: str) -> None:
-    house = House(pack, registry(feeds=(Feed("local", 1, AT, 60), Feed("national", 7, AT - age, 3_600))))
-    house.place(invite())
-    house.lookup.answer(answer)
-    house.turn()
-    assert house.verdict.rule == rule
-    if rule == "store-unavailable":
-        assert house.verdict.reason == "no facts for callee-refused: decline feed national is too old"
-
-
-def test_a_number_is_hashed_anew_when_the_data_set_has_another_key() -> None:
-    house = House()
-    asked_again: list[bytes] = []
-    house.place(invite())
-    before = house.lookup.asked[0][0]
-    house.pseudonymizer.use(house.pseudonymizer.checks[1], 7)
-    house.lookup.answer(Rekeyed(asked_again.append))
-    assert asked_again == [house.pseudonymizer.hash(CALLEE.decode())] != [before]
-    assert house.gate.parked == 1 and not house.verdicts

@@ -10,6 +10,7 @@ import pytest
 from gateway.gate.pack import MAX_PACK, Pack, PackError, load_pack, trunk_answer
 from policies import RULES
 from policies.answers import ANSWERS
+from tests.support.packs import LABEL
 
 EXAMPLE = (Path(__file__).parents[3] / "config/packs/example.toml").read_text(encoding="utf-8")
 
@@ -27,7 +28,7 @@ def problems(text: str) -> str:
 
 def test_the_example_enforces_everything() -> None:
     pack = load_pack(EXAMPLE, "example.toml")
-    assert pack.label == "example@1"
+    assert pack.label == LABEL
     assert {bound.mode for bound in pack.rules} == {"enforce"}
     assert {bound.on_unavailable for bound in pack.rules} == {"refuse"}
     assert {bound.id for bound in pack.rules} == set(RULES)

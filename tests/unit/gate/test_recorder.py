@@ -11,6 +11,7 @@ from gateway.gate.sealed import sealed_content
 from gateway.sip.message import Request
 from gateway.store.ports import SubscriberFacts
 from policies.facts import Facts
+from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, CARRIER, invite, registry
 from tests.unit.gate.house import CONSENT, SEAL_KEY, SOURCE, House
 
@@ -108,7 +109,7 @@ def test_every_field_of_an_allowed_call() -> None:
         id=f"{1:032x}", at=int(AT * 1e6), node="node-7", trunk="cc-alpha", direction="outbound", verdict="allow",
         rule="allow", status=0, reason="", source=SOURCE, call_id="c1@127.0.0.2", from_tag="a1", method="INVITE",
         operator="alpha", number="+8657112340001", party=house.pseudonymizer.hash(SUBSCRIBER).hex(),
-        party_mask="+86138****8000", route="carrier", pack="example@1", registry=registry().version,
+        party_mask="+86138****8000", route="carrier", pack=LABEL, registry=registry().version,
         decide_us=record.decide_us, lookup_us=record.lookup_us, facts=facts, sealed=sealed,
     )  # fmt: skip
     assert record.decide_us == record.lookup_us == pytest.approx(2_000, abs=2)

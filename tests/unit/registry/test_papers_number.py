@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.registry.model import Snapshot
+from gateway.registry.issues import Record
+from gateway.registry.model import NumberRange, Snapshot
+from gateway.registry.papers_check import activation
 from gateway.registry.publish import published
 from gateway.registry.registry import Registry
 from gateway.registry.validate import validate
@@ -88,6 +90,9 @@ def test_a15_a_changed_filing_is_due_within_ten_working_days(filed: str, now: st
     )
     notes = [one for one in found(record(papers=papers), at(now)) if one.clause == "A15"]
     assert bool(notes) is said
+    overdue = said and filed < "2020-09-25"  # never made for this approval
+    assert [one.level for one in notes] == (["late"] if overdue else ["note"] if said else [])
+    assert ("A15" in denials(record(papers=papers), at(now))) is overdue, "the rule pack says what of it"
     if said:
         assert "due by 2020-10-15" in notes[0].text and "not on file" not in notes[0].text
 
@@ -194,3 +199,46 @@ def test_b02_a_provincial_number_is_used_on_trunks_of_its_province() -> None:
     assert said(ranges=(row,), trunks=(replace(TRUNK, region="Zhejiang"), CARRIER)) == []
     (problem,) = said(ranges=(row,), trunks=(replace(TRUNK, region="Jiangsu"), CARRIER))
     assert "is connected in Jiangsu, the number may be used in Zhejiang only (RULES B02)" in problem
+
+
+def scoped(regions: tuple[str, ...], region: str, row: NumberRange = RANGE) -> Record:
+    """The certificate names regions, the trunk has one, and the range narrows nothing."""
+    papers = tuple(
+        replace(one, detail=replace(one.detail, regions=regions)) if one.kind in ("certificate", "filing") else one  # type: ignore[call-arg]
+        for one in PAPERS
+    )
+    return record(papers=papers, trunk=replace(TRUNK, region=region), row=row)
+
+
+def test_b02_a_certificates_regions_are_held_against_its_trunks() -> None:
+    assert denials(scoped(("Zhejiang",), "Zhejiang")) == denials(scoped((), "Jiangsu")) == ""
+    for region, shown in (("Jiangsu", "Jiangsu"), ("", "none stated")):
+        said = denials(scoped(("Zhejiang", "Anhui"), region))
+        assert said == f"B02: region differs: Zhejiang, Anhui in {CERTIFICATE}, {shown} in trunk cc-alpha"
+    (issue,) = activation(scoped(("Zhejiang",), "Jiangsu"), "range", "code", NOW)
+    assert str(issue).startswith("B02 range code: region differs: Zhejiang in")
+
+
+def test_b02_a_provinces_short_code_has_a_certificate_that_names_the_province() -> None:
+    block = {"first": "96789", "last": "96789", "length": 5}
+    row = replace(RANGE, first="96789", last="96789", length=5)
+
+    def said(regions: tuple[str, ...]) -> str:
+        papers = tuple(
+            replace(one, detail=replace(one.detail, **block)) if one.kind in ("certificate", "filing") else one  # type: ignore[arg-type]
+            for one in altered("certificate", {"regions": regions})
+        )
+        checked = record(papers=papers, trunk=replace(TRUNK, region="Zhejiang"), row=row)
+        return "; ".join(one.text for one in found(checked) if one.clause == "B02")
+
+    assert said(()) == f"{CERTIFICATE} names no region, numbers of kind provincial_short are one province's"
+    assert said(("Zhejiang",)) == ""
+    assert "Anhui in" in said(("Anhui",))
+
+
+def test_b02_a_certificate_that_lets_400_numbers_call_out_is_noted() -> None:
+    row = replace(RANGE, first="+864001230000", last="+864001239999", length=10, outbound=False)
+    checked = record(papers=altered("certificate", {"outbound": True}), row=row)
+    (noted,) = [one for one in found(checked) if one.clause == "B02"]
+    words = f"{CERTIFICATE} states outbound = true, numbers of kind shared_cost_inbound never call out"
+    assert (noted.level, noted.text) == ("note", words)

@@ -25,7 +25,7 @@ class ApprovalShown(BaseModel):
     id: int
     kind: str = Field(examples=["range.open-outbound"])
     subject: str
-    payload: dict[str, Any]
+    payload: dict[str, Any] = Field(description="What it is made with; in lists without a file's text")
     reason: str
     operator: str = Field(description="Whose data it changes; empty: no one operator's")
     requested_by: str
@@ -45,7 +45,7 @@ class Decision(Body):
 
 def shown(approval: Approval) -> ApprovalShown:
     """As the API tells it; routes that ask for an approval answer 202 with it."""
-    return ApprovalShown(**asdict(approval))
+    return ApprovalShown(**{**asdict(approval), "payload": approval.told})
 
 
 def router(context: Context) -> APIRouter:
@@ -67,6 +67,15 @@ def router(context: Context) -> APIRouter:
             limit=paging.limit + 1,
         )
         return paging.page(rows, shown, lambda row: (row.id,))
+
+    @routes.get("/approvals/{number}", summary="One, with all it would be made with: a registry file's text too")
+    async def one(number: RowId, caller: Caller = needs(*EVERYONE)) -> ApprovalShown:
+        try:
+            found = await approvals.find_approval(context.engine, number)
+        except approvals.NoSuchApproval:
+            raise not_found("approval", number) from None
+        caller.must_see(found.operator, "approval", str(number))
+        return ApprovalShown(**asdict(found))
 
     @routes.post("/approvals/{number}/approve", summary="Allow a change that another asked for; it is made at once")
     async def approve(

@@ -54,7 +54,9 @@ class IssueShown(BaseModel):
     """Something wrong with papers."""
 
     clause: str
-    level: Literal["bar", "hold", "note"] = Field(description="Refuses calls; keeps from activation; is noted")
+    level: Literal["bar", "hold", "late", "note"] = Field(
+        description="Refuses calls; keeps from activation; refuses calls where the pack says so; is noted"
+    )
     kind: str
     subject: str
     text: str
@@ -183,7 +185,7 @@ def router(context: Context) -> APIRouter:
                 if not any(row.id == number for row in await restriction_rows(connection)):
                     raise not_found("restriction", number)
         return shown(
-            await approvals.request(context.engine, "restriction.lift", str(number), {}, body.reason, caller.name)
+            await approvals.request(context.patient, "restriction.lift", str(number), {}, body.reason, caller.name)
         )
 
     @routes.get("/registry/check", summary="What is wrong with papers, and what ends soon")
@@ -246,7 +248,7 @@ def router(context: Context) -> APIRouter:
         payload = {"allow_shrink": body.allow_shrink}
         return shown(
             await approvals.request(
-                context.engine, "registry.rollback", str(body.version), payload, body.reason, caller.name
+                context.patient, "registry.rollback", str(body.version), payload, body.reason, caller.name
             )
         )
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field
 
 from gateway.control.api.caller import CHANGERS, STAFF, Caller, needs
 from gateway.control.api.context import Context
 from gateway.control.api.numbers import canonical
 from gateway.control.api.problems import forbidden
 from gateway.control.api.routes.consents import Changed, Lookup
-from gateway.control.api.types import Body, PhoneNumber, Text, Time
+from gateway.control.api.types import Body, HomeId, PhoneNumber, Text, Time
 from gateway.control.importer.lists import home_list
 from gateway.control.importer.refusals import add_refusal, withdraw_refusal
 from gateway.control.importer.subscriber import Subscribers, keys_in_force
@@ -23,7 +23,6 @@ from gateway.store.sql.of_callee import refusals_of
 from gateway.store.sql.tokens import Role, Scope
 
 OPERATOR = "operator"
-HomeId = Annotated[str, StringConstraints(pattern=r"^([a-z0-9][a-z0-9_.-]{0,63})?$")]
 
 
 class RefusalEvent(Body):

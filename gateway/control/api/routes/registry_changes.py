@@ -6,9 +6,9 @@ it, is told at once (409)."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control import approvals
@@ -16,18 +16,17 @@ from gateway.control.api import registry_models as models
 from gateway.control.api.caller import CHANGERS, EVERYONE, Caller, needs
 from gateway.control.api.context import Context
 from gateway.control.api.paging import Page, Paged, Paging
-from gateway.control.api.problems import conflict, invalid, not_found
+from gateway.control.api.problems import invalid, not_found
 from gateway.control.api.routes.approvals import ApprovalShown, shown
-from gateway.control.api.types import Body, PathId, Time, Words
-from gateway.control.record import load_record
+from gateway.control.api.types import Body, Id, PathId, Time, Words
 from gateway.control.registry_admin import By, Changed, changing, put_row, set_range_state, suspend
+from gateway.control.registry_admin.life import Activated
 from gateway.control.registry_admin.rows import NoSuchRow
-from gateway.registry.papers_check import activation
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.registry_find import find_rows
 from gateway.store.sql.tokens import Scope
 
-Activated = Literal["operator", "tenant", "trunk"]
+ACTIVATED: Final[tuple[Activated, ...]] = get_args(Activated)
 
 
 class StateChange(Body):
@@ -95,17 +94,10 @@ class _Rows:
     ) -> ApprovalShown:
         """Ask for an opening; what is missing for it is told at once, not to the second person."""
         row = await self.one(kind, row_id, caller)
-        if approval.endswith(".open-outbound") and row.outbound:
-            raise conflict(f"{kind} {row_id} is open for outbound calls already")
-        with mapped_errors():
-            async with self._context.patient.connect() as connection:
-                missing = activation(await load_record(connection), kind, row_id, self._context.clock())
-        if missing:
-            raise conflict("; ".join(map(str, missing)))
         owner = row.id if kind == "operator" else row.operator
         return shown(
             await approvals.request(
-                self._context.engine, approval, row_id, payload, reason, caller.name, operator=owner or ""
+                self._context.patient, approval, row_id, payload, reason, caller.name, operator=owner or ""
             )
         )
 
@@ -175,40 +167,24 @@ def router(context: Context) -> APIRouter:
     ) -> ApprovalShown:
         return await rows.ask("trunk.open-outbound", "trunk", trunk, body.reason, caller, {})
 
-    @routes.post("/operators/{operator}/activate", status_code=202, summary="Ask for an operator to be active")
-    async def activate_operator(
-        operator: PathId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
-    ) -> ApprovalShown:
-        return await rows.ask("registry.activate", "operator", operator, body.reason, caller, {"kind": "operator"})
-
-    @routes.post("/operators/{operator}/suspend", summary="Take an operator out of use; calls that are up go on")
-    async def suspend_operator(
-        operator: PathId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
-    ) -> models.ChangedShown:
-        return await rows.suspend("operator", operator, body.reason, caller)
-
-    @routes.post("/tenants/{tenant}/activate", status_code=202, summary="Ask for a tenant to be active")
-    async def activate_tenant(
-        tenant: PathId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
-    ) -> ApprovalShown:
-        return await rows.ask("registry.activate", "tenant", tenant, body.reason, caller, {"kind": "tenant"})
-
-    @routes.post("/tenants/{tenant}/suspend", summary="Take a tenant out of use; calls that are up go on")
-    async def suspend_tenant(
-        tenant: PathId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
-    ) -> models.ChangedShown:
-        return await rows.suspend("tenant", tenant, body.reason, caller)
-
-    @routes.post("/trunks/{trunk}/activate", status_code=202, summary="Ask for a trunk to be active")
-    async def activate_trunk(
-        trunk: PathId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
-    ) -> ApprovalShown:
-        return await rows.ask("registry.activate", "trunk", trunk, body.reason, caller, {"kind": "trunk"})
-
-    @routes.post("/trunks/{trunk}/suspend", summary="Take a trunk out of use; calls that are up go on")
-    async def suspend_trunk(
-        trunk: PathId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
-    ) -> models.ChangedShown:
-        return await rows.suspend("trunk", trunk, body.reason, caller)
-
+    for kind in ACTIVATED:
+        _add_states(routes, rows, kind)
     return routes
+
+
+def _add_states(routes: APIRouter, rows: _Rows, kind: Activated) -> None:
+    """`activate` and `suspend` of a kind."""
+    name = f"an {kind}" if kind == "operator" else f"a {kind}"
+    path, named = f"/{kind}s/{{{kind}}}", Path(alias=kind)
+
+    @routes.post(f"{path}/activate", status_code=202, name=f"activate_{kind}", summary=f"Ask for {name} to be active")
+    async def activate(
+        body: models.Reason, row_id: Id = named, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
+    ) -> ApprovalShown:
+        return await rows.ask("registry.activate", kind, row_id, body.reason, caller, {"kind": kind})
+
+    @routes.post(f"{path}/suspend", name=f"suspend_{kind}", summary=f"Take {name} out of use; calls that are up go on")
+    async def suspended(
+        body: models.Reason, row_id: Id = named, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
+    ) -> models.ChangedShown:
+        return await rows.suspend(kind, row_id, body.reason, caller)

@@ -13,7 +13,7 @@ from gateway.control.api.caller import Caller, needs
 from gateway.control.api.context import Context
 from gateway.control.api.paging import Page, Paged
 from gateway.control.api.problems import not_found
-from gateway.control.api.types import Body, Id, PathId, Time
+from gateway.control.api.types import Body, HomeId, Id, PathId, Time
 from gateway.store.sql.tokens import MAX_NAME, Role, Scope, TokenRow, create_token, list_tokens, revoke_token
 
 
@@ -21,8 +21,12 @@ class NewToken(Body):
     """Whom it is for, and what it may do."""
 
     name: Annotated[Id, StringConstraints(max_length=MAX_NAME)] = Field(description="Stands in the audit trail; unique")
+    person: Annotated[Id, StringConstraints(max_length=MAX_NAME)] | None = Field(
+        default=None, description="Who holds it; default: its name. Where two have to agree, a person counts once"
+    )
     role: Role
     operator: Id | None = Field(default=None, description="Role operator: whose data it reads and changes")
+    home: HomeId = Field(default="", description="Role resale: the resale operator whose users' wishes it is for")
     scopes: list[Scope] = Field(default_factory=list, max_length=len(Scope), description="Default: all but reveal")
     expires_at: Time | None = Field(default=None, description="Default: never")
 
@@ -39,8 +43,10 @@ class Token(BaseModel):
 
     id: int
     name: str
+    person: str = Field(description="Who holds it")
     role: str
     operator: str
+    home: str
     scopes: list[str]
     principal: str = Field(description="Who made it")
     created_at: datetime
@@ -56,8 +62,8 @@ def router(context: Context) -> APIRouter:
     @routes.post("/tokens", status_code=201, summary="Make a token; the answer alone holds it")
     async def create(body: NewToken, response: Response, caller: Caller = admin) -> MadeToken:
         token = await create_token(
-            context.engine, body.name, body.role, caller.name, operator=body.operator or "", scopes=body.scopes,
-            expires_at=body.expires_at,
+            context.engine, body.name, body.role, caller.name, person=body.person or "",
+            operator=body.operator or "", home=body.home, scopes=body.scopes, expires_at=body.expires_at,
         )  # fmt: skip
         response.headers["Cache-Control"] = "no-store"
         return MadeToken(name=body.name, token=token)

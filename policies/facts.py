@@ -70,6 +70,8 @@ class Facts:
     subscriber_zone: str = ""
     subscriber_minute: int = UNKNOWN_MINUTE
     """Minute of the week in that zone at `at`, 0 is Monday 00:00; read only where a rule needs it."""
+    subscriber_day: int = 0
+    """Its local date, proleptic ordinal; read with the minute, 0 where that is unknown."""
     number_status: str = NUMBER_UNASSIGNED
     range_id: str = ""
     range_operator: str = ""
@@ -80,7 +82,14 @@ class Facts:
     range_outbound: bool = False
     range_inbound: bool = False
     range_purposes: tuple[str, ...] = ()
+    range_regions: tuple[str, ...] = ()
+    """Where its certificate lets it be used (RULES B02), empty where it does not say."""
+    trunk_region: str = ""
+    trunk_origin: str = "domestic"
+    """Where the trunk's calls come from: `domestic` or `foreign`."""
     purpose: str = ""
+    purpose_detail: str = ""
+    """Why the purpose the trunk's header gives cannot be read, empty where it can or none is given."""
     route: str = ""
     """Trunk the call would leave by, empty where there is none."""
     forced_route: str = ""
@@ -97,3 +106,5 @@ class Facts:
     count at some times only (`policies.band`)."""
     share: int = 0
     """0..99, even over calls, from the decision id: a rule at ten per cent of a trunk refuses those below ten."""
+    patterns: tuple[tuple[str, int], ...] = ()
+    """How its trunk has called lately, as (what, count): `gate.patterns`; only where a rule looks at it."""

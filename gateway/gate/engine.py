@@ -57,13 +57,17 @@ class Engine:
     `on_error` is called with the rule id and the exception when a rule raises: to count and to log with
     traceback."""
 
-    __slots__ = ("_memory", "_on_error", "_store", "pack", "shared")
+    __slots__ = ("_memory", "_on_error", "_store", "pack", "shared", "wants")
 
     def __init__(self, pack: Pack, on_error: OnError = ignore) -> None:
         self.pack = pack
         self._on_error = on_error
         self.shared = any(bound.percent for bound in pack.rules)
         """Some rule looks at `Facts.share`, which is worked out for such packs only."""
+        self.wants = frozenset(
+            want for bound in pack.rules if bound.mode != "off" for want in getattr(bound.rule, "wants", ())
+        )
+        """Facts that cost something and that some rule looks at (`policies.base.LOCAL_TIME`, `PATTERNS`)."""
         self._memory = {direction: _chain(pack, direction, False) for direction in (OUTBOUND, INBOUND)}
         self._store = {direction: _chain(pack, direction, True) for direction in (OUTBOUND, INBOUND)}
 
@@ -101,16 +105,14 @@ class Engine:
         for judge, bound in chain:
             try:
                 reason = judge(facts)
+                if reason is None:
+                    continue
+                if bound.refuses(facts):
+                    return Ruling(bound.id, reason, bound.answer_to(facts))
             except Exception as error:
                 self._on_error(bound.id, error)
                 if bound.enforces(facts):
                     return Ruling(bound.id, RULE_FAILED, bound.answer, True)
-                shadow.append(bound.id)
-                continue
-            if reason is None:
-                continue
-            if bound.enforces(facts):
-                return Ruling(bound.id, reason, bound.answer)
             shadow.append(bound.id)
         return None
 
@@ -121,13 +123,14 @@ class Engine:
             return bound.id, bound.mode, WORD_NOT_BOUND, ""
         if bound.waits and facts.consent == CONSENT_UNREAD:
             return bound.id, bound.mode, WORD_WAITS, ""
-        refuse = WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE
         try:
             reason = bound.rule.judge(facts)
         except Exception as error:
             self._on_error(bound.id, error)
-            return bound.id, bound.mode, refuse, RULE_FAILED
-        return (bound.id, bound.mode, WORD_OK, "") if reason is None else (bound.id, bound.mode, refuse, reason)
+            return bound.id, bound.mode, WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE, RULE_FAILED
+        if reason is None:
+            return bound.id, bound.mode, WORD_OK, ""
+        return bound.id, bound.mode, WORD_REFUSE if bound.refuses(facts) else WORD_WOULD_REFUSE, reason
 
 
 def _chain(pack: Pack, direction: str, waits: bool) -> Chain:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
-from gateway.gate.gate import Gate, read_refusals
+from gateway.gate.gate import Gate, read_subscriber
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.recorder import Recorder
 from gateway.gate.seal import Sealer
@@ -109,7 +109,7 @@ async def explain(
     verdict = decided[0]
     facts = verdict.attempt.facts
     if facts.consent == CONSENT_UNREAD and engine.needs_store(facts) and verdict.attempt.subscriber:
-        await _read_store(verdict, registry, lookup, pseudonymizer, at)
+        await _read_store(verdict, registry, engine, lookup, pseudonymizer, at)
     answer = verdict.answer
     return Explanation(
         verdict.allowed,
@@ -127,7 +127,12 @@ async def explain(
 
 
 async def _read_store(
-    verdict: Verdict, registry: Registry, lookup: SubscriberLookup, pseudonymizer: Pseudonymizer, at: float
+    verdict: Verdict,
+    registry: Registry,
+    engine: Engine,
+    lookup: SubscriberLookup,
+    pseudonymizer: Pseudonymizer,
+    at: float,
 ) -> None:
     """A call refused on memory asks no store; to explain every rule, it is asked here."""
     facts = verdict.attempt.facts
@@ -139,8 +144,7 @@ async def _read_store(
     lookup.ask(party, operator.number, registry.purpose_number(facts.purpose), at, answered.set_result)
     answer = await answered
     if not isinstance(answer, Unavailable):
-        facts.consent = answer.consent
-        read_refusals(facts, answer)
+        read_subscriber(facts, answer, engine)
 
 
 def made_up_invite(trunk: Trunk, caller: str, callee: str) -> Request:

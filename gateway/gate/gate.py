@@ -15,9 +15,10 @@ from typing import Final
 from gateway.gate.attempt import CallAttempt, read_attempt
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
-from gateway.gate.localtime import minute_of_week
+from gateway.gate.localtime import local_time
 from gateway.gate.pack import trunk_answer
 from gateway.gate.pack_bind import share_of
+from gateway.gate.patterns import Patterns
 from gateway.gate.recorder import Recorder
 from gateway.gate.waiting import Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
@@ -25,7 +26,7 @@ from gateway.registry.registry import Registry
 from gateway.sip.memo import remember
 from gateway.sip.message import Request
 from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
-from policies.base import Answer
+from policies.base import LOCAL_TIME, PATTERNS, Answer
 from policies.facts import INBOUND, OUTBOUND, Facts
 from policies.refusal import CalleeRefused
 
@@ -73,6 +74,8 @@ class Gate:
         self._recovered: Recovered = {}
         self._recovered_until = 0.0
         self._refused: dict[str, None] = {}
+        self.patterns = Patterns()
+        """How trunks call, where a pack looks at it."""
         self.parked = 0
         """Attempts that wait for the store."""
         self.draining = False
@@ -127,6 +130,8 @@ class Gate:
             ruling = Ruling(blocked, facts.forced_route, engine.pack.answers[blocked]) if blocked else None
             self._settle(waiting, attempt, decision, ruling)
             return
+        if PATTERNS in engine.wants and facts.direction == OUTBOUND:
+            facts.patterns = self.patterns.attempt(attempt, decision, source)
         ruling = engine.judge_memory(facts, waiting.shadow)
         if ruling is not None or not engine.needs_store(facts):
             self._settle(waiting, attempt, decision, ruling)
@@ -165,8 +170,7 @@ class Gate:
             self._settle(waiting, attempt, decision, ruling)
             return
         self._counts.lookup.observe(elapsed)
-        facts.consent = answer.consent
-        read_refusals(facts, answer)
+        read_subscriber(facts, answer, waiting.engine)
         ruling = waiting.engine.judge_store(facts, waiting.shadow)
         feed = waiting.registry.stale_feed(facts.at)
         if ruling is None and feed:
@@ -315,11 +319,12 @@ class Gate:
         return answer
 
 
-def read_refusals(facts: Facts, answer: SubscriberFacts) -> None:
-    """Put what the callee declined into the facts, and what time it is there if anything counts at some times only."""
+def read_subscriber(facts: Facts, answer: SubscriberFacts, engine: Engine) -> None:
+    """Put what the store holds about the callee into the facts, and what time it is there if anything goes by it."""
+    facts.consent = answer.consent
     facts.refusals = applying_refusals(answer, facts.number, facts.range_operator, facts.purpose)
-    if facts.refusals:
-        facts.subscriber_minute = minute_of_week(facts.at, facts.subscriber_zone)
+    if facts.refusals or LOCAL_TIME in engine.wants:
+        facts.subscriber_minute, facts.subscriber_day = local_time(facts.at, facts.subscriber_zone)
 
 
 def applying_refusals(answer: SubscriberFacts, number: str, operator: str, purpose: str) -> tuple[str, ...]:

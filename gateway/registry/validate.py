@@ -9,7 +9,7 @@ from gateway.registry.numbering import NumberingPlan
 from gateway.registry.ranges import overlaps
 from gateway.registry.validate_class import check_classes, check_contract
 from gateway.registry.validate_range import check_number, check_range
-from gateway.registry.validate_source import TRANSPORTS, check_overlaps, check_source
+from gateway.registry.validate_source import TRANSPORTS, check_overlaps, check_purposes, check_source
 
 MAX_OPERATOR_NUMBER = 65_535
 """Two bytes of a Redis field."""
@@ -95,6 +95,7 @@ def _trunk(trunk: Trunk, operators: dict[str, Operator], plan: NumberingPlan) ->
     if trunk.side == "core" and trunk.operator:
         problems.append(f"{where}.operator: {trunk.operator!r}: leave it out: a core trunk belongs to the carrier")
     problems += check_source(trunk)
+    problems += check_purposes(trunk)
     problems += check_contract(trunk)
     if not trunk.next_hops and not trunk.digest:
         problems.append(f"{where}.next_hops: empty: list the addresses it is reached at, e.g. 127.0.0.9:5060")

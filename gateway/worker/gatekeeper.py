@@ -188,6 +188,7 @@ class Gatekeeper:
         hop = "" if client is None else client.destination.host_port.decode("ascii")
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
+        self._gate.patterns.outcome(decision, result == "answered", at)
         key = (call.source.peer.id, result)
         self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
         if result == "answered":
@@ -209,6 +210,7 @@ class Gatekeeper:
         text = decision.hex()
         counted = self._leases.end(text)
         side = "access" if by.access else "core"
+        self._gate.patterns.ended(text, time())
         if self._gate.evidence.ended(text, time(), side, note or release_cause(request)) and not counted:
             self.on_taken_over(text)
 

@@ -110,6 +110,8 @@ class TrunkPatch(Body):
     carrier: Text | None = None
     circuit: Text | None = None
     contract: Text | None = None
+    origin: Literal["domestic", "foreign"] | None = None
+    purpose_header: Text | None = None
     contract_from: Time | None = None
     contract_to: Time | None = None
     agreement: Text | None = None

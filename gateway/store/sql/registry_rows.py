@@ -29,8 +29,8 @@ async def trunks(
         "SELECT id, side, coalesce(operator, '') AS operator, sources, listeners, next_hops, trusted, state, country, "
         "area, emergency_cli, needs_asserted, ports, transports, tls_names, "
         "ARRAY(SELECT account ->> 0 FROM jsonb_array_elements(digest) AS account) AS digest_users, algorithms, "
-        "outbound, inbound, carrier, circuit, contract, contract_from, contract_to, agreement, region "
-        "FROM trunks WHERE (:operator = '' OR operator = :operator)",
+        "outbound, inbound, carrier, circuit, contract, contract_from, contract_to, agreement, region, "
+        "origin, purpose_header FROM trunks WHERE (:operator = '' OR operator = :operator)",
         row_id, operator, after, limit,
     )  # fmt: skip
 

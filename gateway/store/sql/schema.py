@@ -103,7 +103,10 @@ trunks = Table(
     _time("contract_to"),
     _text("agreement"),
     _text("region"),
+    Column("origin", Text, nullable=False, server_default=text("'domestic'")),
+    _text("purpose_header"),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
+    CheckConstraint("origin IN ('domestic', 'foreign')", name="trunks_origin"),
 )
 
 number_ranges = Table(

@@ -63,6 +63,8 @@ class Trunk(_FromRow):
     contract_to: datetime | None
     agreement: str
     region: str
+    origin: str
+    purpose_header: str
 
 
 class Step(BaseModel):

@@ -76,15 +76,38 @@ def registry(
     report(with_database(config, work))
 
 
-@importing.command("pack", epilog=examples("callgate import pack my-pack.toml", "callgate import pack example"))
-def pack(file: PackFile, principal: PrincipalName = "", config: Config = None) -> None:
-    """A rule pack (TOML): in force at once. It lists every rule; a changed pack needs a higher version."""
+@importing.command(
+    "pack",
+    epilog=examples(
+        "callgate import pack my-pack.toml",
+        "callgate import pack example",
+        "callgate import pack cn-call-centre-2020 --instead example    (another default)",
+    ),
+)
+def pack(
+    file: PackFile,
+    instead: Annotated[
+        str, typer.Option(metavar="ID", help="Withdraw this pack in the same step; needed to change the default.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it, change nothing.")] = False,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """A rule pack (TOML): in force at once, beside packs of other ids (`callgate packs`). It lists every rule; a
+    changed pack needs a higher version.
+
+    [binds] says whose calls it judges: those of trunks, or of classes of operators; exactly one pack in force names
+    neither and judges all others. A pack that cannot be read, or that names what another names, is refused whole and
+    the packs in force stay.
+    """
     path = _pack_path(file)
 
     async def work(_settings: Settings, engine: AsyncEngine) -> ImportReport:
         from gateway.control.importer.packs import import_pack
 
-        return await import_pack(engine, _read(path), str(path), principal_of(principal))
+        return await import_pack(
+            engine, _read(path), str(path), principal_of(principal), instead=instead, dry_run=dry_run
+        )
 
     report(with_database(config, work))
 
@@ -150,22 +173,27 @@ def export_registry(
     _write(with_database(config, work), output)
 
 
-@exporting.command("pack")
+@exporting.command("pack", epilog=examples("callgate export pack -o pack.toml", "callgate export pack example"))
 def export_pack(
+    pack_id: Annotated[str, typer.Argument(metavar="[ID]", help="A pack in force; default: the default pack.")] = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; else stdout.")] = None,
     config: Config = None,
 ) -> None:
-    """The rule pack in force, as it was imported."""
+    """A rule pack in force, as it was imported."""
 
     async def work(_settings: Settings, engine: AsyncEngine) -> str:
         from gateway.control.importer.problems import NO_PACK
+        from gateway.control.packs import pack_in_force
         from gateway.store.ports import StoreError
         from gateway.store.sql.engine import mapped_errors
-        from gateway.store.sql.registry import load_snapshot
+        from gateway.store.sql.packs import texts_in_force
 
         with mapped_errors():
             async with engine.connect() as connection:
-                found = (await load_snapshot(connection)).pack
+                texts = await texts_in_force(connection)
+        found = pack_in_force(texts, pack_id)
+        if not found and texts:
+            raise StoreError(f"pack: {pack_id!r}: not in force; fix: name one of {', '.join(texts)}")
         if not found:
             raise StoreError(NO_PACK)
         return found
@@ -246,6 +274,11 @@ def _write(text: str, output: Path | None) -> None:
 
 def report(done: ImportReport) -> None:
     """Say what an import did, or would do."""
+    for warning in done.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if done.dry_run and done.kind == "pack":
+        typer.echo(f"{done.name}: good, {done.rows} rules; nothing was changed")
+        return
     if done.dry_run:
         typer.echo(f"{done.name}: {done.rows} rows read, nothing was changed; {done.summary}")
         return

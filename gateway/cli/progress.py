@@ -1,4 +1,4 @@
-"""How far an import is, on a terminal: a bar with rate and time left; nothing where stderr is no terminal."""
+"""How far an import or a replay is, on a terminal: a bar with time left; nothing where stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gateway.control.importer.bulk import Progress, Step
+    from gateway.control.replaying import Told
 
 
 @contextmanager
@@ -42,3 +43,24 @@ def import_bar() -> Iterator[Progress | None]:
             bar.update(task, description=step.phase, completed=step.done, total=total, rows=step.rows, rate=rate)
 
         yield tell
+
+
+@contextmanager
+def replay_bar() -> Iterator[Told | None]:
+    """What `replay_all` tells how far it is to; None: nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("judging"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[judged]:,} decisions"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("judging", total=None, judged=0)
+        yield lambda done, total, judged: bar.update(task, completed=done, total=total, judged=judged)

@@ -1,4 +1,4 @@
-"""`callgate replay`: recorded decisions judged again, with the pack in force or another one."""
+"""`callgate replay`: recorded decisions judged again, with the packs in force or another one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import AsJson, Config, examples, print_json, utc, with_database
+from gateway.cli.common import AsJson, Config, examples, print_json, print_table, utc, with_database
+from gateway.cli.progress import replay_bar
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from gateway.control.replay_part import Part
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         "replay",
         epilog=examples(
-            "callgate replay --pack new-pack.toml --since 2024-05-01    (what would it have refused?)",
+            "callgate replay --pack new-pack.toml --from 2024-05-01    (what would it have refused?)",
             "callgate replay --decision 9f86d081884c7d65",
         ),
     )(replay)
@@ -28,52 +31,80 @@ def register(app: typer.Typer) -> None:
 
 def replay(
     pack: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Rule pack to try; default: the one in force.")
+        Path | None, typer.Option(metavar="FILE", help="Rule pack to try; default: those in force.")
     ] = None,
+    since: Annotated[datetime | None, typer.Option("--from", "--since", help="Not before (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", "--until", help="Before (UTC).")] = None,
+    trunk: Annotated[str, typer.Option(metavar="ID", help="Only calls that came by this trunk.")] = "",
     decision: Annotated[str, typer.Option(metavar="ID", help="Decision id, or its beginning.")] = "",
-    since: Annotated[datetime | None, typer.Option(help="Not before (UTC).")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, newest first.")] = 1000,
+    limit: Annotated[int, typer.Option(min=0, max=100_000, help="Tell so many one by one; totals count all.")] = 1000,
     as_json: AsJson = False,
     config: Config = None,
 ) -> None:
-    """Judge recorded decisions again on the facts they were made on; prints those that would differ.
+    """Judge recorded decisions again on the facts they were made on; prints those that would differ, and how many.
 
-    Nothing is changed and nobody is called: this is how a pack is tried before it is imported.
+    With --pack, as if that pack were in force beside the others, in the place of its id: only calls that it would bind
+    are judged. Nothing is changed and nobody is called: this is how a pack is tried before it is imported.
     """
 
-    async def work(_settings: Settings, engine: AsyncEngine) -> tuple[str, int, list[dict[str, str]]]:
-        import dataclasses
-
+    async def work(settings: Settings, engine: AsyncEngine) -> tuple[str, Part]:
         from gateway.control.importer.problems import NO_PACK
-        from gateway.gate.engine import Engine
+        from gateway.control.replay_part import Task
+        from gateway.control.replaying import in_force, replay_all
         from gateway.gate.pack import load_pack
-        from gateway.gate.replay import replay as judge_again
+        from gateway.gate.pack_set import load_stored
         from gateway.store.ports import StoreError
-        from gateway.store.sql.calls import find_calls
-        from gateway.store.sql.engine import mapped_errors
-        from gateway.store.sql.registry import load_snapshot
 
-        if pack is not None:
-            text, name = pack.read_text(encoding="utf-8"), str(pack)
-        else:
-            with mapped_errors():
-                async with engine.connect() as connection:
-                    text, name = (await load_snapshot(connection)).pack, "pack in force"
-            if not text:
-                raise StoreError(NO_PACK)
-        judge = Engine(load_pack(text, name, stored=pack is None))
-        rows = await find_calls(engine, decision=decision or None, since=utc(since), limit=limit)
-        again = [judge_again(judge, row.decision) for row in rows]
-        told = [dataclasses.asdict(item) for item in again if item.differs or not item.now]
-        return judge.pack.label, len(rows), told
+        texts = await in_force(engine)
+        if pack is None and not texts:
+            raise StoreError(NO_PACK)
+        words = "" if pack is None else pack.read_text(encoding="utf-8")
+        judged_by = load_stored(texts, "the registry").labels if pack is None else load_pack(words, str(pack)).label
+        task = Task(settings.database.url, texts, words, str(pack or ""), trunk, decision.lower(), limit)
+        with replay_bar() as bar:
+            return judged_by, await replay_all(engine, task, utc(since), utc(until), bar)
 
-    label, count, told = with_database(config, work)
-    differing = [item for item in told if item["now"]]
+    label, found = with_database(config, work)
     if as_json:
-        print_json({"pack": label, "judged": count, "differing": differing})
-        return
-    for item in differing:
-        reason = f" ({item['reason']})" if item["reason"] else ""
-        typer.echo(f"{item['id']}: was {item['was']}, now {item['now']}{reason}")
-    untold = len(told) - len(differing)
-    typer.echo(f"{count} decisions judged again with {label}: {len(differing)} differ, {untold} cannot be judged again")
+        print_json(_as_json(label, found))
+    else:
+        _print(label, found)
+
+
+def _as_json(label: str, found: Part) -> dict[str, object]:
+    totals = [{"was": was, "now": now, "decisions": count} for was, now, count in _totals(found)]
+    return {
+        "pack": label, "judged": found.judged, "differ": found.differing, "other_packs": found.others,
+        "differing": found.listed, "totals": totals, "untold": found.untold,
+    }  # fmt: skip
+
+
+def _totals(found: Part) -> list[tuple[str, str, int]]:
+    """The most frequent first."""
+    rows = [(was, now, count) for was, counts in found.changed.items() for now, count in counts.items()]
+    return sorted(rows, key=lambda row: (-row[2], row))
+
+
+def _print(label: str, found: Part) -> None:
+    for one in found.listed:
+        reason = f" ({one.reason})" if one.reason else ""
+        typer.echo(f"{one.id}: was {one.was}, now {one.now}{reason}")
+    if found.differing > len(found.listed):
+        typer.echo(f"… and {found.differing - len(found.listed):,} more (--limit)")
+    if found.changed:
+        from rich.table import Table
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in ("was", "now"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("decisions", justify="right")
+        for was, now, count in _totals(found):
+            table.add_row(was, now, f"{count:,}")
+        print_table(table)
+    untold = sum(found.untold.values())
+    typer.echo(f"{found.judged:,} decisions judged again with {label}: {found.differing:,} differ, "
+               f"{untold:,} cannot be judged again")  # fmt: skip
+    for why, count in sorted(found.untold.items()):
+        typer.echo(f"  {count:,}: {why}")
+    if found.others:
+        typer.echo(f"  {found.others:,} more are other packs'")

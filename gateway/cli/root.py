@@ -15,6 +15,7 @@ from gateway.cli import (
     explain,
     imports,
     lists,
+    packs,
     papers,
     peer,
     replay,
@@ -57,7 +58,7 @@ def callgate(
 
 
 for module in (
-    *(run, imports, changes, lists, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain, replay),
-    tokens,
+    *(run, imports, changes, lists, packs, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain),
+    *(replay, tokens),
 ):
     module.register(app)

@@ -70,6 +70,8 @@ COLD = frozenset(
         "gateway/gate/explain.py",
         "gateway/gate/pack.py",
         "gateway/gate/pack_answer.py",
+        "gateway/gate/pack_bind.py",
+        "gateway/gate/pack_set.py",
         "gateway/gate/replay.py",
         "gateway/registry/calendar.py",
         "gateway/registry/checks.py",

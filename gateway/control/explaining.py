@@ -10,7 +10,8 @@ from typing import Final
 from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
 from gateway.gate.engine import Engine
 from gateway.gate.explain import Explanation, explain
-from gateway.gate.pack import load_pack
+from gateway.gate.pack import Pack
+from gateway.gate.pack_set import Engines, engines, load_stored
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.seal import Sealer
 from gateway.keys import Keys
@@ -41,7 +42,7 @@ class Explainer:
         self._known = asyncio.Event()
         self._epoch = asyncio.Event()
         self._snapshot: Snapshot | None = None
-        self._ready: tuple[Registry, Engine] | None = None
+        self._ready: tuple[Registry, Engines] | None = None
         self._watcher = SnapshotWatcher(self._link, self._on_snapshot, self._on_epoch, key_check=check)
         self._running = asyncio.ensure_future(self._link.run())
         self._watcher.start()
@@ -56,27 +57,31 @@ class Explainer:
         """Why the rules that need consents could not be asked; empty where they could."""
         return self._watcher.key_reason
 
-    async def explain(self, trunk: str, caller: str, callee: str) -> Explanation:
-        """What would happen to such a call now. Raises ExplainError, and Conflict where there is no registry or no
-        pack."""
+    async def explain(
+        self, trunk: str, caller: str, callee: str, at: float | None = None, pack: Pack | None = None
+    ) -> Explanation:
+        """What would happen to such a call now, or at a time (epoch seconds) as far as what is known now tells; by
+        `pack` instead of the one in force. Raises ExplainError, and Conflict where there is no registry or no pack."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SNAPSHOT_WAIT_S):
                 await self._known.wait()
                 await self._epoch.wait()
-        registry, engine = self._in_force()
+        registry, judging = self._in_force()
+        engine = Engine(pack) if pack is not None else judging.by_trunk.get(trunk, judging.default)
         return await explain(
             registry, engine, self._lookup, self._pseudonymizer, self._sealer, trunk, caller, callee,
-            time.time(), time.monotonic,
+            time.time() if at is None else at, time.monotonic,
         )  # fmt: skip
 
-    def _in_force(self) -> tuple[Registry, Engine]:
+    def _in_force(self) -> tuple[Registry, Engines]:
         if self._ready is None:
             snapshot = self._snapshot or load_last_good(self._state_dir / FILE_NAME)
             if snapshot is None:
                 raise Conflict(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
-            if not snapshot.pack:
+            if not snapshot.packs:
                 raise Conflict(NO_PACK)
-            self._ready = Registry(snapshot), Engine(load_pack(snapshot.pack, "pack in force", stored=True))
+            registry = Registry(snapshot)
+            self._ready = registry, engines(load_stored(snapshot.packs, "the registry"), registry)
         return self._ready
 
     def _on_epoch(self, number: int, buckets: int) -> None:

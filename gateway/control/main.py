@@ -112,7 +112,9 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
 
     async def ask_missing() -> str:
         async with engine.connect() as connection:
-            found = await connection.execute(text("SELECT pack <> '', EXISTS (SELECT FROM trunks) FROM registry_state"))
+            found = await connection.execute(
+                text("SELECT EXISTS (SELECT FROM pack_terms WHERE to_at IS NULL), EXISTS (SELECT FROM trunks)")
+            )
             has_pack, has_registry = found.one()
         return "; ".join(line for line, there in ((NO_PACK, has_pack), (NO_REGISTRY, has_registry)) if not there)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import lru_cache
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.gate.pack import PackError
+from gateway.gate.pack_set import PackSet, load_stored
 from gateway.registry.calendar import Calendar, read_calendar
 from gateway.registry.issues import Record
 from gateway.registry.model import Snapshot
@@ -33,7 +34,7 @@ async def load_published(connection: AsyncConnection) -> Snapshot:
 
 def record_of(snapshot: Snapshot, documents: tuple[Document, ...]) -> Record:
     """A record of rows that are at hand."""
-    return Record(snapshot, documents, calendar_of(snapshot.country), pack_label(snapshot.pack))
+    return Record(snapshot, documents, calendar_of(snapshot.country), labels_of(snapshot))
 
 
 @lru_cache(maxsize=8)
@@ -44,11 +45,18 @@ def calendar_of(country: str) -> Calendar:
     return read_calendar(path.read_text(encoding="utf-8"), path.name) if name and path.exists() else Calendar()
 
 
-@lru_cache(maxsize=8)
-def pack_label(text: str) -> str:
-    """`id@version` of a stored pack; empty where there is none."""
+def labels_of(snapshot: Snapshot) -> dict[str, str]:
+    """Trunk to `id@version` of the pack that judges its calls; empty where no packs are in force."""
+    packs = _packs(tuple(sorted(snapshot.packs.items())))
+    if packs is None:
+        return {}
+    classes = {operator.id: operator.operator_class for operator in snapshot.operators}
+    return {trunk.id: packs.of(trunk.id, classes.get(trunk.operator, "")).label for trunk in snapshot.trunks}
+
+
+@lru_cache(maxsize=2)
+def _packs(texts: tuple[tuple[str, str], ...]) -> PackSet | None:
     try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return ""
-    return f"{found['id']}@{found['version']}" if {"id", "version"} <= found.keys() else ""
+        return load_stored(dict(texts), "the registry") if texts else None
+    except PackError:  # workers say so, and keep to the packs they have
+        return None

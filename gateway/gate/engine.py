@@ -25,8 +25,8 @@ WORD_OFF: Final = "off"
 WORD_WAITS: Final = "waits for the store"
 
 OnError = Callable[[str, Exception], None]
-Word = tuple[str, str, str, str]
-"""(rule id, mode, word, reason)"""
+Word = tuple[str, str, str, str, tuple[str, ...]]
+"""(rule id, mode or the per cent of the trunk's calls it enforces on, word, reason, clauses)"""
 Chain = tuple[tuple[Callable[[Facts], str | None], BoundRule], ...]
 """What is asked of each rule, and the rule."""
 
@@ -117,20 +117,27 @@ class Engine:
         return None
 
     def _word(self, bound: BoundRule, facts: Facts) -> Word:
+        percent = bound.percent.get(facts.trunk)
+        mode = bound.mode if percent is None else f"{percent} %"
+        word, reason = self._said(bound, facts)
+        return bound.id, mode, word, reason, bound.clauses
+
+    def _said(self, bound: BoundRule, facts: Facts) -> tuple[str, str]:
+        """A rule's word and its reason."""
         if bound.mode == "off":
-            return bound.id, bound.mode, WORD_OFF, ""
+            return WORD_OFF, ""
         if facts.direction not in bound.rule.binds:
-            return bound.id, bound.mode, WORD_NOT_BOUND, ""
+            return WORD_NOT_BOUND, ""
         if bound.waits and facts.consent == CONSENT_UNREAD:
-            return bound.id, bound.mode, WORD_WAITS, ""
+            return WORD_WAITS, ""
         try:
             reason = bound.rule.judge(facts)
         except Exception as error:
             self._on_error(bound.id, error)
-            return bound.id, bound.mode, WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE, RULE_FAILED
+            return WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE, RULE_FAILED
         if reason is None:
-            return bound.id, bound.mode, WORD_OK, ""
-        return bound.id, bound.mode, WORD_REFUSE if bound.refuses(facts) else WORD_WOULD_REFUSE, reason
+            return WORD_OK, ""
+        return WORD_REFUSE if bound.refuses(facts) else WORD_WOULD_REFUSE, reason
 
 
 def _chain(pack: Pack, direction: str, waits: bool) -> Chain:

@@ -1,4 +1,5 @@
-"""Why a call would pass or not: a made-up INVITE through the live gate, and every rule's word on it.
+"""Why a call would pass or not: a made-up INVITE through the live gate, or a recorded call's facts, and every rule's
+word on it.
 
 The INVITE is written as a call centre's exchange would write it, parsed by the SIP parser, and decided by `gate.Gate`
 with the registry, the pack and the store that live calls use. Only the journal is another: nothing is recorded.
@@ -14,8 +15,11 @@ from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate, read_subscriber
+from gateway.gate.localtime import local_time
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.recorder import Recorder
+from gateway.gate.records import DecisionRecord
+from gateway.gate.replay import ALLOW, CannotTell, judge_again, recorded_facts
 from gateway.gate.seal import Sealer
 from gateway.gate.waiting import deliver
 from gateway.registry.model import Trunk
@@ -124,6 +128,29 @@ async def explain(
         facts.route,
         trunk.identified_by,
     )
+
+
+def explain_recorded(engine: Engine, record: DecisionRecord, at: float | None = None) -> Explanation:
+    """What a pack says of a recorded call, on the facts it was decided on; `at` (epoch seconds): had it come then.
+    Raises ExplainError."""
+    facts = record.facts
+    if facts is None:
+        raise ExplainError(f"decision: {record.id!r}: its record holds no facts ({record.rule}): name another call")
+    if at is not None:
+        facts.at = at
+        facts.subscriber_minute, facts.subscriber_day = local_time(at, facts.subscriber_zone)
+    allowed, rule, reason, status, phrase = record.verdict == ALLOW, record.rule, record.reason, record.status, ""
+    try:
+        ruling = judge_again(engine, recorded_facts(record))
+        allowed, rule, reason, status = ruling is None, ALLOW, "", 0
+        if ruling is not None:
+            rule, reason, status, phrase = ruling.rule, ruling.reason, ruling.answer.status, ruling.answer.phrase
+    except CannotTell as why:
+        reason = f"{reason}; as it was decided then: {why}" if reason else f"as it was decided then: {why}"
+    return Explanation(
+        allowed, rule, reason, status, phrase, engine.trace(facts), facts, engine.pack.label, record.registry,
+        record.route, record.identified,
+    )  # fmt: skip
 
 
 async def _read_store(

@@ -70,7 +70,7 @@ def read_binds(table: object) -> tuple[Binds, Found]:
 
 def read_clauses(value: object) -> tuple[tuple[str, ...], str]:
     """The clauses a rule stands for, and what is wrong with them."""
-    fix = f'write at most {MAX_CLAUSES} clause ids, e.g. ["A06", "B01"]'
+    fix = f'write at most {MAX_CLAUSES} clause ids, e.g. ["A06"]'
     if not isinstance(value, list) or len(value) > MAX_CLAUSES:
         return (), f"{value!r:.80}: {fix}"
     for one in value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -57,8 +57,8 @@ class Record:
     snapshot: Snapshot
     documents: tuple[Document, ...]
     calendar: Calendar = field(default_factory=Calendar)
-    pack: str = ""
-    """Label of the rule pack in force, `id@version`."""
+    packs: Mapping[str, str] = field(default_factory=dict)
+    """Trunk to the label of the rule pack that judges its calls, `id@version`."""
     held: tuple[Held, ...] = field(init=False)
     operators: dict[str, Operator] = field(init=False)
     trunks: dict[str, Trunk] = field(init=False)

@@ -268,8 +268,8 @@ class Snapshot:
     """Country code of the plan."""
     zone: str = "Asia/Shanghai"
     """Time zone of numbers of this plan."""
-    pack: str = ""
-    """The rule pack in force, as TOML text."""
+    packs: dict[str, str] = field(default_factory=dict)
+    """The rule packs in force, id to TOML text; exactly one of them binds nothing by name (`gate.pack_set`)."""
     tenants: tuple[Tenant, ...] = ()
     restrictions: tuple[Restriction, ...] = ()
     """Those that have not ended."""

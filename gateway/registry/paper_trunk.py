@@ -38,9 +38,19 @@ def _agreement(record: Record, trunk: Trunk) -> Iterator[Issue]:
         if one.ends != float("inf"):
             text = f"{one.document} ended {time_words(one.ends)}"
             yield Issue("A31", "hold", "trunk", trunk.id, text, one.ends)
-        if record.pack and agreement.policy and agreement.policy != record.pack:
-            text = f"rules in force are {record.pack}, {one.document} contains {agreement.policy}"
-            yield Issue("A31", "note", "trunk", trunk.id, text)
         if trunk.carrier and agreement.carrier != trunk.carrier:
             text = f"carrier differs: {agreement.carrier} in {one.document}, {trunk.carrier} in trunk {trunk.id}"
             yield Issue("A23", "bar", "trunk", trunk.id, text)
+    yield from other_pack(record, trunk)
+
+
+def other_pack(record: Record, trunk: Trunk) -> Iterator[Issue]:
+    """The rules in force on a trunk are not those its agreement contains (RULES A31): a newer pack, or another."""
+    in_force = record.packs.get(trunk.id, "")
+    for one in record.of(trunk.operator, "agreement"):
+        agreement = one.document.detail
+        if one.document.id != trunk.agreement or not isinstance(agreement, Agreement) or not agreement.policy:
+            continue
+        if in_force and agreement.policy != in_force:
+            text = f"rules in force are {in_force}, {one.document} contains {agreement.policy}"
+            yield Issue("A31", "note", "trunk", trunk.id, text)

@@ -32,7 +32,6 @@ class Registry:
         "_sources",
         "_trunks",
         "admissions",
-        "pack",
         "plan",
         "ranges",
         "version",
@@ -40,7 +39,6 @@ class Registry:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.version = snapshot.version
-        self.pack = snapshot.pack
         self.plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
         self.ranges = RangeTable(snapshot.ranges, snapshot.country)
         self._operators = {operator.id: operator for operator in snapshot.operators}

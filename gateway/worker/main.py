@@ -12,10 +12,10 @@ from time import monotonic, time
 
 import uvloop
 
-from gateway.gate.engine import Engine
 from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate
-from gateway.gate.pack import PackError, load_pack
+from gateway.gate.pack import PackError
+from gateway.gate.pack_set import engines, load_stored
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.recorder import Recorder
 from gateway.gate.records import RestartRecord
@@ -289,14 +289,15 @@ class Worker:
     def _switch(self, snapshot: Snapshot) -> None:
         """Compile a snapshot and put it in force. Raises ValueError, with the old one kept, if it is unusable."""
         try:
-            pack = load_pack(snapshot.pack, f"pack of registry version {snapshot.version}", stored=True)
+            packs = load_stored(snapshot.packs, f"registry version {snapshot.version}")
         except PackError as error:
             raise ValueError(str(error)) from error
         registry = Registry(snapshot)
         logins = self._login_table(registry)
         book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book
-        self.gate.switch(registry, Engine(pack, self.faults.rule))
+        judging = engines(packs, registry, self.faults.rule)
+        self.gate.switch(registry, judging.default, judging.by_trunk)
         self.keeper.switch(registry, book)
         self.edge.forget_sources()
         self.stats.registry_version = registry.version
@@ -306,7 +307,7 @@ class Worker:
             self.edge.start(self.core)
         self.locating.follow(book.names)
         self.probing.follow(probed_hops(book, self._settings))
-        _log.info("registry in force", version=registry.version, pack=pack.label)
+        _log.info("registry in force", version=registry.version, packs=packs.labels)
 
     def _login_table(self, registry: Registry) -> LoginTable:
         table = LoginTable(registry, [listener.name for listener in self._settings.listener], self._sealer)

@@ -47,6 +47,8 @@ class Wanted:
     principal: str
     operator: str
     dry_run: bool
+    instead: str = ""
+    """Of a pack: the one it comes in the place of."""
 
 
 class Spool:
@@ -114,7 +116,7 @@ class Spool:
             with suppress(StoreError):
                 await uploads.settle(
                     engine, upload_id, DONE, rows=report.rows, changed=report.changed, version=report.version,
-                    detail=report.hint,
+                    detail="\n".join((*filter(None, (report.hint,)), *report.warnings)),
                 )  # fmt: skip
         except Exception as error:
             state, problems = REFUSED, _problems(error)
@@ -135,7 +137,7 @@ class Spool:
         try:
             return await import_uploaded(
                 engine, wanted.kind, path, self._context.keys, wanted.principal, operator=wanted.operator,
-                dry_run=wanted.dry_run,
+                dry_run=wanted.dry_run, instead=wanted.instead,
             )  # fmt: skip
         finally:
             await engine.dispose()

@@ -104,6 +104,8 @@ class ImportReport:
     """Nothing was changed: this is what would be."""
     differences: tuple[str, ...] = ()
     """The first of them, in a dry run; numbers masked."""
+    warnings: tuple[str, ...] = ()
+    """What should be looked at, though nothing was refused for it."""
 
     @property
     def summary(self) -> str:

@@ -63,7 +63,7 @@ async def import_registry(
             fresh = fresh_documents(documents, file.documents)
             note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
             problems.check()
-            hint = "" if stored.pack else NO_PACK
+            hint = "" if stored.packs else NO_PACK
             titles = await _new_titles(connection, file)
             if wanted == stored and not titles and not fresh:
                 return ImportReport("registry", name, file.rows, 0, stored.version, hint)

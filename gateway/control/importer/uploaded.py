@@ -21,7 +21,6 @@ from gateway.control.importer.refusals import import_refusals
 from gateway.control.importer.registry import import_registry, merged, note_invalid
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.control.registry_admin.opens import openings
-from gateway.gate.pack import load_pack
 from gateway.keys import Keys
 from gateway.registry.model import NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.standing import Tenant
@@ -35,10 +34,19 @@ KINDS: Final = ("consents", "refusals", "registry", "pack")
 
 
 async def import_uploaded(
-    engine: AsyncEngine, kind: str, path: Path, keys: Keys, principal: str, *, operator: str = "", dry_run: bool = False
+    engine: AsyncEngine,
+    kind: str,
+    path: Path,
+    keys: Keys,
+    principal: str,
+    *,
+    operator: str = "",
+    dry_run: bool = False,
+    instead: str = "",
 ) -> ImportReport:
     """Import a file of one of KINDS, or (`dry_run`) say what would be refused. `operator`: the one whose rows alone may
-    be in it. Raises ImportRefused, PackError, Conflict, Unavailable, OSError."""
+    be in it; `instead`: the pack that a pack comes in the place of. Raises ImportRefused, PackError, Conflict,
+    Unavailable, OSError."""
     report: ImportReport | None = None
     if kind == "consents":
         report = await import_consents(
@@ -50,9 +58,7 @@ async def import_uploaded(
         return replace(report, changed=0, hint=report.summary) if dry_run else report
     text = _text(path)
     if kind == "pack":
-        if dry_run:
-            return ImportReport(kind, path.name, len(load_pack(text, path.name).rules), 0)
-        return await import_pack(engine, text, path.name, principal)
+        return await import_pack(engine, text, path.name, principal, instead=instead, dry_run=dry_run)
     _check_plan_file(text, path.name)
     problems = Problems(path.name)
     file = read_registry_file(text, path.parent, problems)

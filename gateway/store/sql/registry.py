@@ -17,6 +17,7 @@ from gateway.registry.standing import Restriction, Tenant
 from gateway.store.sql import schema, schema_papers
 from gateway.store.sql.engine import driver
 from gateway.store.sql.feeds import snapshot_feeds
+from gateway.store.sql.packs import texts_in_force
 from gateway.store.sql.records import next_hop, next_hop_text
 
 _DIGIT_BITS = 54
@@ -66,7 +67,7 @@ async def lock_registry(connection: AsyncConnection) -> int:
 async def load_snapshot(connection: AsyncConnection) -> Snapshot:
     """The registry as it is now. Rows come in id order (purposes by number)."""
     state = (
-        await connection.execute(text("SELECT version, plan::text, emergency, country, zone, pack FROM registry_state"))
+        await connection.execute(text("SELECT version, plan::text, emergency, country, zone FROM registry_state"))
     ).one()
     operators = await connection.execute(text(_OPERATORS))
     tenants = await connection.execute(text("SELECT id, operator, name, credit_code, state FROM tenants ORDER BY id"))
@@ -84,7 +85,7 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
         purposes={row[0]: int(row[1]) for row in purposes},
         country=state[3],
         zone=state[4],
-        pack=state[5],
+        packs=await texts_in_force(connection),
         tenants=tuple(Tenant(*row) for row in tenants),
         restrictions=tuple(Restriction(*row) for row in restrictions),
         feeds=await snapshot_feeds(connection),
@@ -94,7 +95,7 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
 async def load_plan(connection: AsyncConnection) -> Snapshot:
     """All but trunks and ranges, as a snapshot without them."""
     state = (
-        await connection.execute(text("SELECT version, plan::text, emergency, country, zone, pack FROM registry_state"))
+        await connection.execute(text("SELECT version, plan::text, emergency, country, zone FROM registry_state"))
     ).one()
     operators = await connection.execute(text(_OPERATORS))
     purposes = await connection.execute(text("SELECT name, number FROM purposes ORDER BY number"))
@@ -106,7 +107,7 @@ async def load_plan(connection: AsyncConnection) -> Snapshot:
         purposes={row[0]: int(row[1]) for row in purposes},
         country=state[3],
         zone=state[4],
-        pack=state[5],
+        packs=await texts_in_force(connection),
     )
 
 
@@ -116,11 +117,11 @@ async def purpose_titles(connection: AsyncConnection) -> dict[str, str]:
 
 
 async def save_state(connection: AsyncConnection, snapshot: Snapshot) -> None:
-    """Write version, plan, emergency codes, country, zone and pack."""
+    """Write version, plan, emergency codes, country and zone. Packs are put in force by `sql.packs`."""
     await connection.execute(
         text(
             "UPDATE registry_state SET version = :version, plan = cast(cast(:plan AS text) AS jsonb), "
-            "emergency = :emergency, country = :country, zone = :zone, pack = :pack, updated_at = now()"
+            "emergency = :emergency, country = :country, zone = :zone, updated_at = now()"
         ),
         {
             "version": snapshot.version,
@@ -128,7 +129,6 @@ async def save_state(connection: AsyncConnection, snapshot: Snapshot) -> None:
             "emergency": list(snapshot.emergency),
             "country": snapshot.country,
             "zone": snapshot.zone,
-            "pack": snapshot.pack,
         },
     )
 

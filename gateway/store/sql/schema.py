@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -45,7 +46,6 @@ registry_state = Table(
     Column("emergency", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     Column("country", Text, nullable=False, server_default=text("'86'::text")),
     Column("zone", Text, nullable=False, server_default=text("'Asia/Shanghai'::text")),
-    Column("pack", Text, nullable=False, server_default=text("''::text")),
     _time("updated_at", now=True),
     CheckConstraint('"only"', name="registry_state_only"),
 )
@@ -149,6 +149,22 @@ packs = Table(
     Column("principal", Text, nullable=False),
     _time("imported_at", now=True),
     PrimaryKeyConstraint("id", "version"),
+)
+
+pack_terms = Table(
+    "pack_terms",
+    metadata,
+    # When which version of a pack was in force; those without an end are now (store.sql.packs).
+    Column("id", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    _time("from_at", required=True),
+    _time("to_at"),
+    # Who put it in force, and who ended it.
+    Column("principal", Text, nullable=False),
+    _text("ended_by"),
+    PrimaryKeyConstraint("id", "from_at"),
+    ForeignKeyConstraint(("id", "version"), ("packs.id", "packs.version")),
+    Index("pack_terms_now", "id", unique=True, postgresql_where=text("to_at IS NULL")),
 )
 
 # --- changes

@@ -28,12 +28,12 @@ EXPECTED = {
     "document add", "document list", "restriction add", "restriction lift", "restriction list",
     "registry check", "registry versions", "registry diff", "registry rollback",
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
-    "wish set", "wish show", "wish withdraw",
+    "wish set", "wish show", "wish withdraw", "packs", "pack withdraw",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
-    "reveal", "feed", "list", "wish",
+    "reveal", "feed", "list", "wish", "packs", "pack",
     "operator", "tenant", "range", "document", "restriction", "registry",
 )  # fmt: skip
 

@@ -139,7 +139,7 @@ def test_a_rule_that_raises_refuses_and_is_counted() -> None:
     assert ruling is not None
     assert (ruling.rule, ruling.reason, ruling.error) == ("failing", "rule failed", True)
     assert errors == [("failing", "RuntimeError")]
-    assert engine.trace(inbound())[0] == ("failing", "enforce", "refuse", "rule failed")
+    assert engine.trace(inbound())[0] == ("failing", "enforce", "refuse", "rule failed", ())
 
 
 def test_a_shadow_rule_that_raises_only_counts() -> None:
@@ -148,7 +148,7 @@ def test_a_shadow_rule_that_raises_only_counts() -> None:
     shadow: list[str] = []
     assert engine.judge_memory(outbound(), shadow) is None
     assert (shadow, errors) == (["failing"], ["failing"])
-    assert Engine(failing("shadow")).trace(outbound())[0][2:] == ("would refuse", "rule failed")
+    assert Engine(failing("shadow")).trace(outbound())[0][2:4] == ("would refuse", "rule failed")
 
 
 def test_without_facts() -> None:

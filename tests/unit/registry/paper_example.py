@@ -90,7 +90,7 @@ def record(
         1, operators=(operator,), trunks=(trunk, CARRIER), ranges=(row,), plan=PLAN, emergency=EMERGENCY,
         purposes={"consultation": 1, "return_visit": 2}, tenants=tenants,
     )  # fmt: skip
-    return Record(replace(snapshot, **changes), papers, CALENDAR, pack)  # type: ignore[arg-type]
+    return Record(replace(snapshot, **changes), papers, CALENDAR, {"cc-alpha": pack})  # type: ignore[arg-type]
 
 
 def without(*names: str) -> tuple[Document, ...]:

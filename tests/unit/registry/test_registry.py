@@ -14,8 +14,8 @@ def ids(trunks: tuple[Trunk, ...]) -> list[str]:
 
 
 def test_the_example() -> None:
-    registry = Registry(example.snapshot(pack="text"))
-    assert (registry.version, registry.pack) == (7, "text")
+    registry = Registry(example.snapshot())
+    assert registry.version == 7
     alpha = registry.trunk_by_source("udp", "127.0.0.2")
     assert alpha is not None
     assert alpha.id == "cc-alpha"

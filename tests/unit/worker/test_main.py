@@ -73,8 +73,8 @@ async def test_in_interval_mode_a_verdict_acts_at_once(tmp_path: Path) -> None:
 
 async def test_a_snapshot_whose_pack_is_broken_is_refused_whole(tmp_path: Path) -> None:
     with built(tmp_path, asyncio.get_running_loop()) as worker:
-        with pytest.raises(ValueError, match="pack of registry version 9"):
-            worker._switch(Snapshot(9, pack="id ="))
+        with pytest.raises(ValueError, match="pack example of registry version 9"):
+            worker._switch(Snapshot(9, packs={"example": "id ="}))
         assert (worker.book, worker.stats.registry_version, worker._listening) == (None, 0, False)
 
 

@@ -12,7 +12,7 @@ from gateway.control.api.caller import CHANGERS, Caller, needs
 from gateway.control.api.context import Context
 from gateway.control.api.discreet import hides, shown_facts, shown_reason
 from gateway.control.api.problems import not_found
-from gateway.control.api.types import Body, Id
+from gateway.control.api.types import Body, Id, Time
 from gateway.control.explaining import Explainer
 from gateway.gate.explain import Explanation
 from gateway.store.sql.engine import mapped_errors
@@ -29,15 +29,17 @@ class Question(Body):
     trunk: Id = Field(description="Trunk it would come from")
     caller: UserPart = Field(description="As presented", examples=["+8657112340001"])
     callee: UserPart = Field(description="As dialled", examples=["+8613800138000"])
+    at: Time | None = Field(default=None, description="When it would come; registry and consents are today's")
 
 
 class RuleWord(BaseModel):
     """What one rule says."""
 
     rule: str
-    mode: str
+    mode: str = Field(description="enforce, shadow, off, or the share of the trunk's calls it enforces on: `10 %`")
     word: str = Field(description="ok, refuse, would refuse, not bound, off, waits for the store")
     reason: str
+    clauses: tuple[str, ...] = Field(description="Clauses it stands for")
 
 
 class Explained(BaseModel):
@@ -73,7 +75,8 @@ def router(context: Context) -> APIRouter:
         if not made:
             made.append(Explainer(context.settings, context.keys))
             context.closers.append(made[0].close)
-        found = await made[0].explain(body.trunk, body.caller, body.callee)
+        at = None if body.at is None else body.at.timestamp()
+        found = await made[0].explain(body.trunk, body.caller, body.callee, at)
         return _shown(found, caller)
 
     return routes
@@ -82,8 +85,8 @@ def router(context: Context) -> APIRouter:
 def _shown(found: Explanation, caller: Caller) -> Explained:
     hidden = hides(caller, found.facts)
     words = [
-        RuleWord(rule=rule, mode=mode, word=word, reason="" if hidden else reason)
-        for rule, mode, word, reason in found.words
+        RuleWord(rule=rule, mode=mode, word=word, reason="" if hidden else reason, clauses=clauses)
+        for rule, mode, word, reason, clauses in found.words
         if rule == found.rule or not hidden
     ]
     reason = shown_reason(caller, found.facts, found.reason)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
 from gateway.control.api.caller import CHANGERS, Caller, needs
 from gateway.control.api.context import Context
-from gateway.control.api.problems import ApiError
+from gateway.control.api.problems import ApiError, not_found
 from gateway.control.exporter import registry_toml
 from gateway.control.importer.problems import NO_PACK
+from gateway.control.packs import pack_in_force
 from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.registry import load_plan, load_snapshot, purpose_titles
+from gateway.store.sql.packs import texts_in_force
+from gateway.store.sql.registry import load_snapshot, purpose_titles
 
 
 class Toml(PlainTextResponse):
@@ -33,13 +36,16 @@ def router(context: Context) -> APIRouter:
                 snapshot, titles = await load_snapshot(connection), await purpose_titles(connection)
         return Toml(await asyncio.to_thread(registry_toml, snapshot, titles))
 
-    @routes.get("/exports/pack", summary="The rule pack in force, as it was imported")
-    async def pack(_: Caller = needs(*CHANGERS)) -> Toml:
+    @routes.get("/exports/pack", summary="A rule pack in force, as it was imported")
+    async def pack(
+        pack: Annotated[str, Query(max_length=64, description="Default: the default pack")] = "",
+        _: Caller = needs(*CHANGERS),
+    ) -> Toml:
         with mapped_errors():
             async with context.engine.connect() as connection:
-                found = (await load_plan(connection)).pack
+                found = pack_in_force(await texts_in_force(connection), pack)
         if not found:
-            raise ApiError(404, "not-found", NO_PACK)
+            raise not_found("pack", pack) if pack else ApiError(404, "not-found", NO_PACK)
         return Toml(found)
 
     return routes

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from gateway.control.api.caller import CHANGERS, EVERYONE, Caller, needs
 from gateway.control.api.context import Context
 from gateway.control.api.paging import Page, Paged
-from gateway.control.api.problems import ApiError, FieldProblem, field_problem, forbidden, not_found
+from gateway.control.api.problems import ApiError, FieldProblem, field_problem, forbidden, invalid, not_found
 from gateway.control.api.spool import Spool, Wanted
 from gateway.control.api.types import RowId
 from gateway.store.sql.tokens import Role, Scope
@@ -71,12 +71,15 @@ def router(context: Context) -> APIRouter:
         response: Response,
         name: FileName = "upload",
         dry_run: Annotated[bool, Query(description="Check it against what is stored, change nothing")] = False,
+        instead: Annotated[str, Query(max_length=64, description="Of a pack: the one in force that it replaces")] = "",
         caller: Caller = needs(*CHANGERS, Role.OPERATOR),
     ) -> Import:
         if caller.operator and kind != "consents":
             raise forbidden("an operator's token uploads consents alone")
         caller.must_have(SCOPES[kind])
-        wanted = Wanted(kind, name, caller.name, caller.operator, dry_run)
+        if instead and kind != "pack":
+            raise invalid("instead", instead, "a pack alone comes in the place of another: leave it out")
+        wanted = Wanted(kind, name, caller.name, caller.operator, dry_run, instead)
         found = await spool.take(wanted, request.stream())
         response.headers["Location"] = f"/api/v1/imports/{found.id}"
         if found.state in (REFUSED, FAILED):

@@ -1,23 +1,18 @@
-"""What calls are read and judged by: purposes, numbering plan, rule packs."""
+"""What calls are read by: purposes, numbering plan."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.control.api.caller import EVERYONE, STAFF, Caller, needs
+from gateway.control.api.caller import EVERYONE, Caller, needs
 from gateway.control.api.context import Context
-from gateway.control.api.paging import Page, Paged
 from gateway.store.sql import plan_rows as sql
 from gateway.store.sql.engine import mapped_errors
-
-LAST_VERSION: Final = 2**31 - 1
-"""Of a pack: the column's."""
 
 
 class Purpose(BaseModel):
@@ -54,23 +49,10 @@ class Plan(BaseModel):
     entries: list[PlanRow]
 
 
-class Pack(BaseModel):
-    """A stored rule pack."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    version: int
-    sha256: str
-    principal: str = Field(description="Who imported it")
-    imported_at: datetime
-    in_force: bool
-
-
 def router(context: Context) -> APIRouter:
-    """`/purposes`, `/plan`, `/packs`."""
+    """`/purposes`, `/plan`."""
     routes = APIRouter(tags=["registry"])
-    everyone, staff = needs(*EVERYONE), needs(*STAFF)
+    everyone = needs(*EVERYONE)
 
     @routes.get("/purposes", summary="Purposes of calls")
     async def purposes(_: Caller = everyone) -> Purposes:
@@ -85,13 +67,6 @@ def router(context: Context) -> APIRouter:
             for one in entries
         ]
         return Plan(country=country, zone=zone, emergency=list(emergency), entries=rows)
-
-    @routes.get("/packs", summary="Stored rule packs, and which is in force")
-    async def packs(paging: Paged, _: Caller = staff) -> Page[Pack]:
-        after = paging.after(str, int)
-        before = (str(after[0]), min(int(after[1]), LAST_VERSION)) if after else None
-        rows = await _read(context, lambda connection: sql.packs(connection, before, paging.limit + 1))
-        return paging.page(rows, Pack.model_validate, lambda row: (row.id, row.version))
 
     return routes
 

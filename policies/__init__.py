@@ -25,8 +25,10 @@ from policies.callee import CalleeMalformed, CalleeMismatch
 from policies.caller import CallerHidden, CallerMalformed, CallerMismatch, CallerMissing
 from policies.caller_range import CallerRange
 from policies.consent import ConsentMissing
+from policies.cooldown import CoolDown
 from policies.direction import CalleeUnknown, DirectionInbound, DirectionOutbound
 from policies.do_not_originate import DoNotOriginate
+from policies.frequency import Frequency
 from policies.number import (
     NumberForeign,
     NumberInactive,
@@ -41,6 +43,7 @@ from policies.refusal import CalleeRefused
 from policies.restricted import OperatorRestricted
 from policies.route import RouteForced, Transfer
 from policies.scope import NumberScope
+from policies.trigger import ReturnVisit
 
 RULES: dict[str, type[Rule]] = {
     CallerHidden.id: CallerHidden,
@@ -67,7 +70,10 @@ RULES: dict[str, type[Rule]] = {
     Transfer.id: Transfer,
     ConsentMissing.id: ConsentMissing,
     CalleeRefused.id: CalleeRefused,
+    ReturnVisit.id: ReturnVisit,
     QuietHours.id: QuietHours,
+    CoolDown.id: CoolDown,
+    Frequency.id: Frequency,
     CalleeUnknown.id: CalleeUnknown,
     DirectionInbound.id: DirectionInbound,
 }

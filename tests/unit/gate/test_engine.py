@@ -195,7 +195,7 @@ def test_memory_before_store_whatever_the_order() -> None:
     assert ruling is not None
     assert ruling.rule == "purpose"
     assert {bound.id for bound in turned.rules if bound.rule.needs == STORE} == {
-        *("consent-missing", "callee-refused", "quiet-hours"),
+        *("consent-missing", "callee-refused", "return-visit", "quiet-hours", "cool-down", "frequency"),
     }
 
 

@@ -16,6 +16,7 @@ EXAMPLE = (Path(__file__).parents[3] / "config/packs/example.toml").read_text(en
 
 OFF = {
     *("number-scope", "do-not-originate", "caller-range", "platform-commercial", "behaviour", "quiet-hours"),
+    *("return-visit", "cool-down", "frequency"),
 }
 """Rules the example does without: it can be load-tested at any hour."""
 LINES = 2 + 2 * len(RULES)
@@ -48,7 +49,9 @@ def test_defaults() -> None:
     pack = load_pack(make(), "p.toml")
     assert isinstance(pack, Pack)
     assert [bound.id for bound in pack.rules] == list(RULES)
-    assert {bound.id for bound in pack.rules if bound.waits} == {"consent-missing", "callee-refused", "quiet-hours"}
+    assert {bound.id for bound in pack.rules if bound.waits} == {
+        *("consent-missing", "callee-refused", "return-visit", "quiet-hours", "cool-down", "frequency"),
+    }
     assert (pack.title, pack.version) == ("", 1)
 
 

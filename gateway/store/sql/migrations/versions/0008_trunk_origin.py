@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0006"
 
 COLUMNS = """
 origin text NOT NULL DEFAULT 'domestic' CONSTRAINT trunks_origin CHECK (origin IN ('domestic', 'foreign'))

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.control.pack_text import whole_pack
 from gateway.gate.pack import Pack, load_pack
-from gateway.gate.pack_calendar import with_calendars
-from gateway.shipped import shipped
 from policies import RULES
 from tests.unit.gate.test_pack import EXAMPLE
 
@@ -21,13 +20,8 @@ FIGURE = re.compile(r"^(\w+ = )?\[?(\d|\[?\{ count|\"\d\d:\d\d|\"\w{3}-\w{3} \d\
 
 def shipped_pack(name: str) -> tuple[Pack, str]:
     """A pack as it is imported, and its text."""
-    text = with_calendars((FOLDER / f"{name}.toml").read_text(encoding="utf-8"), _calendar)
+    text = whole_pack((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     return load_pack(text, f"{name}.toml"), text
-
-
-def _calendar(name: str) -> str | None:
-    path = shipped("calendars", f"{name}.toml")
-    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def test_all_of_them_are_there() -> None:

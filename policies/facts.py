@@ -97,6 +97,8 @@ class Facts:
     range_valid_to: float = 0.0
     range_outbound: bool = False
     range_inbound: bool = False
+    tenant: str = ""
+    """Tenant of a seat rental that uses the number (RULES A45)."""
     range_purposes: tuple[str, ...] = ()
     range_regions: tuple[str, ...] = ()
     """Where its certificate lets it be used (RULES B02), empty where it does not say."""

@@ -19,6 +19,7 @@ from gateway.cli import (
     papers,
     peer,
     replay,
+    reports,
     rows,
     run,
     tokens,
@@ -59,6 +60,6 @@ def callgate(
 
 for module in (
     *(run, imports, changes, lists, packs, approvals, trunks, rows, papers, peer, calls, audit, evidence, explain),
-    *(replay, tokens),
+    *(replay, reports, tokens),
 ):
     module.register(app)

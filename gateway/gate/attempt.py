@@ -185,6 +185,7 @@ def _add_number(attempt: CallAttempt, number: Number | None, registry: Registry,
     facts.range_inbound = row.inbound
     facts.range_purposes = row.purposes
     facts.range_regions = row.regions
+    facts.tenant = row.tenant
     state_purpose(facts, attempt.request, attempt.trunk, row.purposes)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0006"
+revision = "trunk_origin"
+down_revision = "packs_in_force"
 
 COLUMNS = """
 origin text NOT NULL DEFAULT 'domestic' CONSTRAINT trunks_origin CHECK (origin IN ('domestic', 'foreign'))

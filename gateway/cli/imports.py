@@ -89,6 +89,8 @@ def pack(
     instead: Annotated[
         str, typer.Option(metavar="ID", help="Withdraw this pack in the same step; needed to change the default.")
     ] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; stands in the history of packs.")] = "",
+    approver: Annotated[str, typer.Option(metavar="NAME", help="Who agreed; stands there too.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check it, change nothing.")] = False,
     principal: PrincipalName = "",
     config: Config = None,
@@ -106,8 +108,9 @@ def pack(
         from gateway.control.importer.packs import import_pack
 
         return await import_pack(
-            engine, _read(path), str(path), principal_of(principal), instead=instead, dry_run=dry_run
-        )
+            engine, _read(path), str(path), principal_of(principal), instead=instead, reason=reason, approver=approver,
+            dry_run=dry_run,
+        )  # fmt: skip
 
     report(with_database(config, work))
 

@@ -30,6 +30,9 @@ class PackInForce:
     """None: it is in force."""
     principal: str
     """Who put it in force."""
+    reason: str
+    approver: str
+    """Who agreed, where that was said."""
 
     @property
     def binds(self) -> str:
@@ -42,11 +45,8 @@ async def packs_in_force(connection: AsyncConnection, at: datetime | None = None
     found = []
     for term in await terms_at(connection, at):
         title, binds = headline(term.text)
-        found.append(
-            PackInForce(
-                term.id, term.version, title, binds.classes, binds.trunks, term.from_at, term.to_at, term.principal
-            )
-        )
+        named = (term.id, term.version, title, binds.classes, binds.trunks)
+        found.append(PackInForce(*named, term.from_at, term.to_at, term.principal, term.reason, term.approver))
     return found
 
 

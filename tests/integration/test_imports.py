@@ -44,7 +44,7 @@ async def test_the_example_fills_an_empty_database_once(migrated_url: str) -> No
     assert (ranges["alpha-hangzhou"].first, ranges["alpha-hangzhou"].last) == ("+8657112340000", "+8657112349999")
     assert set(snapshot.emergency) >= {"110", "119", "120", "122"}
     assert "consultation" in snapshot.purposes
-    assert snapshot.pack == (ROOT / "config" / "packs" / "example.toml").read_text()
+    assert snapshot.packs == {"example": (ROOT / "config" / "packs" / "example.toml").read_text()}
     assert await count(engine, "consents") == 2
     assert await count(engine, "refusals") == 1
     assert await bootstrap(engine, KEYS, EXAMPLE) == []

@@ -107,7 +107,7 @@ async def test_the_registry_switches_under_way_and_a_bad_one_is_refused(
 
         data.publish_registry(site.snapshot(2, pack="id = 'broken'"))
         await until(lambda: worker.watcher.refused)
-        assert worker.watcher.reason.startswith("registry version 2: pack of registry version 2")
+        assert worker.watcher.reason.startswith("registry version 2: pack example of registry version 2")
         assert worker.stats.registry_version == 1
         site.send(site.invite(call_id=b"c2", branch=b"z9hG4bK-2"))
         site.answer(await next_invite(site.carrier), 486)

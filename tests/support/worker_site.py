@@ -97,7 +97,7 @@ class Site:
             plan=plan,
             emergency=emergency_codes(plan),
             purposes={"consultation": 1},
-            pack=pack,
+            packs={"example": pack},
         )
 
     def invite(self, **changes: object) -> bytes:

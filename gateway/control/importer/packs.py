@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.control.importer.pack_checks import check_beside, not_agreed
 from gateway.control.importer.problems import NO_REGISTRY, ImportReport, Problems
 from gateway.control.pack_text import whole_pack
-from gateway.gate.pack import Pack, load_pack
+from gateway.gate.pack import load_pack
 from gateway.gate.pack_set import load_stored
 from gateway.store.ports import Conflict
 from gateway.store.sql import audit, outbox
@@ -24,10 +24,19 @@ from gateway.store.sql.registry_versions import keep_untouched
 
 
 async def import_pack(
-    engine: AsyncEngine, text: str, name: str, principal: str, *, instead: str = "", dry_run: bool = False
+    engine: AsyncEngine,
+    text: str,
+    name: str,
+    principal: str,
+    *,
+    instead: str = "",
+    reason: str = "",
+    approver: str = "",
+    dry_run: bool = False,
 ) -> ImportReport:
     """Check a pack, store it under its id and version, and put it in force with a new registry version: in the place of
-    the version of it that is, and of the pack `instead`. Packs that are in force beside it stay.
+    the version of it that is, and of the pack `instead`. Packs of other ids stay beside it. `reason` and `approver`
+    (who agreed) go on record.
 
     A pack that is in force already makes no new version. Raises PackError (also where it does not go with the packs in
     force), ImportRefused (a version that is stored with other content), Unavailable."""
@@ -57,11 +66,14 @@ async def import_pack(
             if known is None:
                 await sql.store(connection, pack.id, pack.version, sha256, text, principal)
             ends = [instead] if instead and instead != pack.id else []
-            await sql.begin_term(connection, pack.id, pack.version, principal, ends)
-            await save_state(connection, replace(state, version=done.version))
-            await _announce(
-                connection, done.version, principal, "import.pack", Path(name).name, _detail(pack, sha256, instead)
+            await sql.begin_term(
+                connection, pack.id, pack.version, principal, ends, reason=reason, approver=approver
             )
+            await save_state(connection, replace(state, version=done.version))
+            detail = {"pack": pack.label, "sha256": sha256.hex(), "binds": str(pack.binds)}
+            said = {"instead": instead, "reason": reason, "approver": approver}
+            detail |= {key: value for key, value in said.items() if value}
+            await _announce(connection, done.version, principal, "import.pack", Path(name).name, detail)
     return done
 
 
@@ -89,14 +101,10 @@ async def withdraw_pack(engine: AsyncEngine, pack_id: str, principal: str) -> in
     return version
 
 
-def _detail(pack: Pack, sha256: bytes, instead: str) -> dict[str, object]:
-    detail: dict[str, object] = {"pack": pack.label, "sha256": sha256.hex(), "binds": str(pack.binds)}
-    return detail | {"instead": instead} if instead else detail
-
-
 async def _announce(
-    connection: AsyncConnection, version: int, who: str, action: str, subject: str, detail: Mapping[str, object]
+    connection: AsyncConnection, version: int, who: str, action: str, subject: str, detail: Mapping[str, str]
 ) -> None:
-    await keep_untouched(connection, version, who, action, subject)
+    said = (detail.get("reason", ""), detail.get("approver", ""))
+    await keep_untouched(connection, version, who, action, subject, *said)
     await outbox.announce(connection, outbox.REGISTRY)
     await audit.record(connection, who, action, subject, {**detail, "version": version})

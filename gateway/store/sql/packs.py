@@ -38,6 +38,8 @@ class Term:
     to_at: datetime | None
     principal: str
     ended_by: str
+    reason: str
+    approver: str
     text: str
 
 
@@ -55,7 +57,7 @@ async def terms_at(connection: AsyncConnection, at: datetime | None = None) -> l
     condition = "to_at IS NULL" if at is None else "from_at <= :at AND (to_at IS NULL OR to_at > :at)"
     rows = await connection.execute(
         text(
-            "SELECT id, version, from_at, to_at, pack_terms.principal, ended_by, text "
+            "SELECT id, version, from_at, to_at, pack_terms.principal, ended_by, reason, approver, text "
             f"FROM pack_terms JOIN packs USING (id, version) WHERE {condition} ORDER BY id"
         ),
         {} if at is None else {"at": at},
@@ -83,13 +85,25 @@ async def store(connection: AsyncConnection, pack: str, version: int, sha256: by
     )
 
 
-async def begin_term(connection: AsyncConnection, pack: str, version: int, who: str, ends: Sequence[str] = ()) -> None:
+async def begin_term(
+    connection: AsyncConnection,
+    pack: str,
+    version: int,
+    who: str,
+    ends: Sequence[str] = (),
+    *,
+    reason: str = "",
+    approver: str = "",
+) -> None:
     """Put a version in force from now on: in the place of the version there is, and of the packs `ends`."""
     now = await _now(connection)
     await _end(connection, (pack, *ends), who, now)
     await connection.execute(
-        text("INSERT INTO pack_terms (id, version, from_at, principal) VALUES (:id, :version, :at, :principal)"),
-        {"id": pack, "version": version, "at": now, "principal": who},
+        text(
+            "INSERT INTO pack_terms (id, version, from_at, principal, reason, approver) "
+            "VALUES (:id, :version, :at, :principal, :reason, :approver)"
+        ),
+        {"id": pack, "version": version, "at": now, "principal": who, "reason": reason, "approver": approver},
     )
 
 

@@ -107,9 +107,17 @@ async def keep(connection: AsyncConnection, row: VersionRow, undo: Undo) -> None
     )
 
 
-async def keep_untouched(connection: AsyncConnection, version: int, principal: str, action: str, subject: str) -> None:
+async def keep_untouched(
+    connection: AsyncConnection,
+    version: int,
+    principal: str,
+    action: str,
+    subject: str,
+    reason: str = "",
+    approver: str = "",
+) -> None:
     """Store a version in which no row changed (a rule pack, a feed's age): versions have no gaps."""
-    await keep(connection, VersionRow(version, 0.0, principal, action, subject, "", "", 0), Undo())
+    await keep(connection, VersionRow(version, 0.0, principal, action, subject, reason, approver, 0), Undo())
 
 
 async def version_rows(connection: AsyncConnection, limit: int = 50) -> list[VersionRow]:

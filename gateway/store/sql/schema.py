@@ -162,6 +162,9 @@ pack_terms = Table(
     # Who put it in force, and who ended it.
     Column("principal", Text, nullable=False),
     _text("ended_by"),
+    # Why, and who agreed, where that was said.
+    _text("reason"),
+    _text("approver"),
     PrimaryKeyConstraint("id", "from_at"),
     ForeignKeyConstraint(("id", "version"), ("packs.id", "packs.version")),
     Index("pack_terms_now", "id", unique=True, postgresql_where=text("to_at IS NULL")),

@@ -49,7 +49,7 @@ async def ask(
 
 def word(found: Explanation, rule: str) -> Sequence[str]:
     (row,) = [row for row in found.words if row[0] == rule]
-    return row[2:]
+    return row[2:4]
 
 
 async def test_a_call_that_passes() -> None:

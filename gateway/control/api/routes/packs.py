@@ -48,6 +48,8 @@ class InForce(BaseModel):
     since: datetime
     until: datetime | None = Field(description="null: it is in force")
     principal: str = Field(description="Who put it in force")
+    reason: str
+    approver: str = Field(description="Who agreed, where that was said")
 
 
 class Rules(BaseModel):

@@ -20,6 +20,8 @@ CREATE TABLE pack_terms (
     to_at timestamptz,
     principal text NOT NULL,
     ended_by text NOT NULL DEFAULT '',
+    reason text NOT NULL DEFAULT '',
+    approver text NOT NULL DEFAULT '',
     PRIMARY KEY (id, from_at),
     FOREIGN KEY (id, version) REFERENCES packs (id, version)
 );

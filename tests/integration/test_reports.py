@@ -27,15 +27,15 @@ def server(migrated_url: str, redis_url: str, tmp_path: Path) -> Iterator[ApiSer
         yield server
 
 
-def decided(number: int, at: datetime = MINUTE, **changes: Any) -> DecisionRecord:
+def decided(serial: int, at: datetime = MINUTE, **changes: Any) -> DecisionRecord:
     facts = Facts(
         changes.get("direction", "outbound"), at.timestamp(), "cc-alpha", "alpha",
         range_id="alpha-hangzhou", purpose="consultation", consent="live", tenant="shop",
     )  # fmt: skip
     fields: dict[str, Any] = {
-        "id": f"{number:032x}", "at": int(at.timestamp() * 1e6), "node": "n", "trunk": "cc-alpha",
+        "id": f"{serial:032x}", "at": int(at.timestamp() * 1e6), "node": "n", "trunk": "cc-alpha",
         "direction": "outbound", "verdict": "allow", "rule": "allow", "status": 0, "reason": "",
-        "source": "127.0.0.2:5060/udp", "call_id": f"c{number}", "from_tag": "t", "operator": "alpha",
+        "source": "127.0.0.2:5060/udp", "call_id": f"c{serial}", "from_tag": "t", "operator": "alpha",
         "number": "+8657112340001", "party": hash_of(ALICE).hex(), "party_mask": "+86138****8000",
         "route": "carrier", "agreement": "joint", "facts": facts,
     }  # fmt: skip

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gateway.gate.counting import CountPlan
+from gateway.gate.ladder import ladder_of
 from gateway.gate.pack import BoundRule, Pack
 from policies.base import Answer
 from policies.facts import CONSENT_UNREAD, INBOUND, OUTBOUND, Facts
@@ -57,7 +59,7 @@ class Engine:
     `on_error` is called with the rule id and the exception when a rule raises: to count and to log with
     traceback."""
 
-    __slots__ = ("_memory", "_on_error", "_store", "pack", "shared", "wants")
+    __slots__ = ("_memory", "_on_error", "_store", "counted", "ladder", "pack", "shared", "wants")
 
     def __init__(self, pack: Pack, on_error: OnError = ignore) -> None:
         self.pack = pack
@@ -68,6 +70,9 @@ class Engine:
             want for bound in pack.rules if bound.mode != "off" for want in getattr(bound.rule, "wants", ())
         )
         """Facts that cost something and that some rule looks at (`policies.base.LOCAL_TIME`, `PATTERNS`)."""
+        self.counted = CountPlan(pack)
+        self.ladder = ladder_of(pack)
+        """What closes steps by itself; None: nothing does."""
         self._memory = {direction: _chain(pack, direction, False) for direction in (OUTBOUND, INBOUND)}
         self._store = {direction: _chain(pack, direction, True) for direction in (OUTBOUND, INBOUND)}
 

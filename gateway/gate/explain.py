@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.gate.counting import counted_facts
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
@@ -27,7 +28,7 @@ from gateway.registry.registry import Registry
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.parser import parse
-from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
+from gateway.store.ports import Counting, SubscriberFacts, SubscriberLookup, Unavailable
 from policies.facts import CONSENT_UNREAD, Facts
 
 HOST = b"callgate.example"
@@ -168,10 +169,14 @@ async def _read_store(
         return
     answered: asyncio.Future[SubscriberFacts | Unavailable] = asyncio.get_running_loop().create_future()
     party = pseudonymizer.hash(verdict.attempt.subscriber)
-    lookup.ask(party, operator.number, registry.purpose_number(facts.purpose), at, answered.set_result)
+    spec = engine.counted.spec(facts)
+    counting = None if spec is None else Counting(spec, bytes(16), dry=True)
+    lookup.ask(party, operator.number, registry.purpose_number(facts.purpose), at, answered.set_result, counting)
     answer = await answered
     if not isinstance(answer, Unavailable):
         read_subscriber(facts, answer, engine)
+        if answer.tally is not None:
+            facts.counted = counted_facts(answer.tally)
 
 
 def made_up_invite(trunk: Trunk, caller: str, callee: str) -> Request:

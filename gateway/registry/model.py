@@ -154,6 +154,10 @@ class Trunk:
     """`foreign`: what it carries comes from abroad, and packs may hold its callers to other lists."""
     purpose_header: str = ""
     """Access: header in which it states what a call is for, e.g. `X-Purpose`; empty: the number's filing says it."""
+    channels: int = 0
+    """Calls it may carry at once, in both directions; 0: as many as come."""
+    cps: int = 0
+    """Calls it may set up in any second, in both directions; 0: as many as come."""
 
     @property
     def is_access(self) -> bool:

@@ -189,6 +189,7 @@ class Gatekeeper:
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
         self._gate.patterns.outcome(decision, result == "answered", at)
+        self._gate.outcome(decision, result, status, at)
         key = (call.source.peer.id, result)
         self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
         if result == "answered":

@@ -102,6 +102,8 @@ def read_trunk(table: Table) -> Trunk:
         region=table.text("region", ""),
         origin=one_of(table, "origin", ORIGINS, "domestic"),
         purpose_header=table.text("purpose_header", ""),
+        channels=table.number("channels", 0),
+        cps=table.number("cps", 0),
     )
 
 

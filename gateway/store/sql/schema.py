@@ -105,6 +105,8 @@ trunks = Table(
     _text("region"),
     Column("origin", Text, nullable=False, server_default=text("'domestic'")),
     _text("purpose_header"),
+    Column("channels", Integer, nullable=False, server_default=text("0")),
+    Column("cps", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
     CheckConstraint("origin IN ('domestic', 'foreign')", name="trunks_origin"),
 )

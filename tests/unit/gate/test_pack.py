@@ -19,8 +19,13 @@ OFF = {
     *("return-visit", "cool-down", "frequency"),
 }
 """Rules the example does without: it can be load-tested at any hour."""
-LINES = 2 + 2 * len(RULES)
-"""Of `make()`."""
+LISTED = 2 + 2 * len(RULES)
+"""Lines of `make` before what a test adds."""
+
+
+def at(line: int) -> str:
+    """How a problem in what a test adds is named."""
+    return f"p.toml:{LISTED + line}"
 
 
 def make(extra: str = "", *, but: str = "", head: str = 'id = "p"\nversion = 1\n') -> str:
@@ -85,20 +90,17 @@ def test_trunk_answers_go_over_the_packs() -> None:
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ('[[rule]]\nid = "purpse"\n', (f"p.toml:{LINES + 2}", "rule.id: 'purpse'", "purpose")),
-        ("[[rule]]\n", (f"p.toml:{LINES + 1}", "rule.id: None")),
+        ('[[rule]]\nid = "purpse"\n', (at(2), "rule.id: 'purpse'", "purpose")),
+        ("[[rule]]\n", (at(1), "rule.id: None")),
         ('[[rule]]\nid = "transfer"\n', ("listed twice",)),
-        ('[[rule]]\nid = "purpose"\nmod = "off"\n', (f"p.toml:{LINES + 3}", "rule purpose.mod: unknown key", "mode")),
-        (
-            '[[rule]]\nid = "purpose"\nmode = "on"\n',
-            (f"p.toml:{LINES + 3}", "rule purpose.mode: 'on'", "enforce, shadow, off"),
-        ),
-        ('[[rule]]\nid = "purpose"\non_unavailable = "pass"\n', (f"p.toml:{LINES + 3}", "needs no store")),
+        ('[[rule]]\nid = "purpose"\nmod = "off"\n', (at(3), "rule purpose.mod: unknown key", "mode")),
+        ('[[rule]]\nid = "purpose"\nmode = "on"\n', (at(3), "rule purpose.mode: 'on'", "enforce, shadow, off")),
+        ('[[rule]]\nid = "purpose"\non_unavailable = "pass"\n', (at(3), "needs no store")),
         ('[[rule]]\nid = "purpose"\nparams = 3\n', ("rule purpose.params: 3",)),
         ('[[rule]]\nid = "purpose"\nanswer = 3\n', ("rule purpose.answer: 3",)),
         (
             '[[rule]]\nid = "purpose"\n[rule.params]\nforbidden = "x"\n',
-            (f"p.toml:{LINES + 4}", "rule purpose.params.forbidden: 'x'"),
+            (at(4), "rule purpose.params.forbidden: 'x'"),
         ),
         (
             '[[rule]]\nid = "purpose"\n[rule.params]\nbanned = []\n',
@@ -106,16 +108,13 @@ def test_trunk_answers_go_over_the_packs() -> None:
         ),
         (
             '[[rule]]\nid = "purpose"\n[rule.answer]\nstatus = 200\n',
-            (f"p.toml:{LINES + 4}", "rule purpose.status: 200", "400-699"),
+            (at(4), "rule purpose.status: 200", "400-699"),
         ),
         ('[[rule]]\nid = "purpose"\n[rule.answer]\nstatus = 503\n', ("rule purpose.status: 503", "own state")),
-        (
-            '[[rule]]\nid = "purpose"\n[rule.answer]\nstate = 1\n',
-            (f"p.toml:{LINES + 4}", "rule purpose.state: unknown key"),
-        ),
+        ('[[rule]]\nid = "purpose"\n[rule.answer]\nstate = 1\n', (at(4), "rule purpose.state: unknown key")),
         ('[[answer]]\nid = "purpose"\n', ("answer.id: 'purpose'", "under its [[rule]]")),
         ('[[answer]]\nid = "x"\n', ("answer.id: 'x'", "draining")),
-        ('[[answer]]\nid = "method"\n[[answer]]\nid = "method"\n', (f"p.toml:{LINES + 3}", "listed twice")),
+        ('[[answer]]\nid = "method"\n[[answer]]\nid = "method"\n', (at(3), "listed twice")),
     ],
 )
 def test_errors(extra: str, words: tuple[str, ...]) -> None:

@@ -65,6 +65,8 @@ class Trunk(_FromRow):
     region: str
     origin: str
     purpose_header: str
+    channels: int = Field(description="Calls at once; 0: any number")
+    cps: int = Field(description="New calls per second; 0: any number")
 
 
 class Step(BaseModel):

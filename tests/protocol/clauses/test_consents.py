@@ -204,3 +204,12 @@ def test_b17_wishes_by_category_prefix_number_operator_and_time(wish: ScopedRefu
     answer = SubscriberFacts("live", scoped=(wish,), tally=Tally(True))
     verdict = Site(DRAFT).call(caller=SHOP, trunk="shop", answer=answer)
     assert verdict.rule == ("callee-refused" if meets else "allow")
+
+
+def test_a38_the_record_of_a_call_holds_numbers_time_and_consent() -> None:
+    site = Site()
+    assert site.call().allowed
+    record = site.house.record
+    assert (record.number, record.party_mask, record.at) == ("95013123", "+86138****8000", int(NOON * 1e6))
+    assert record.party == site.house.pseudonymizer.hash(CALLEE.decode()).hex()
+    assert record.facts is not None and (record.facts.consent, record.facts.purpose) == ("live", "consultation")

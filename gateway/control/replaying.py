@@ -95,7 +95,7 @@ async def _extent(
         row = await connection.execute(
             text(
                 f"SELECT (SELECT min(at) FROM evidence WHERE {where}), (SELECT max(at) FROM evidence WHERE {where}), "
-                f"(SELECT count(*) FROM (SELECT FROM evidence WHERE {where} LIMIT :few) AS some)"
+                f"(SELECT count(*) FROM (SELECT FROM evidence WHERE {where} LIMIT :few) AS first)"
             ),
             values,
         )

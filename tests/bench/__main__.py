@@ -6,6 +6,7 @@
     python -m tests.bench --only macro       # Callgate, Kamailio, relay
     python -m tests.bench --only scale       # few and many consents, ranges, calls up; memory per call
     python -m tests.bench --only capacity    # what 10,000 calls/s and 600 million refusals need
+    python -m tests.bench --only replay      # a million recorded decisions judged again
     python -m tests.bench --only soak --minutes 30 --rate 300
     python -m tests.bench --compiled .venv-compiled  # a compiled Callgate beside the plain one
     python -m tests.bench --tree old=../old  # a second Callgate from another source tree, to compare two versions
@@ -25,12 +26,12 @@ import signal
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import capacity, long, macro, report
+from tests.bench import capacity, long, macro, replaying, report
 from tests.bench.deployment import ROOT
 from tests.bench.micro import run_micro
 from tests.bench.subject import Subject
@@ -39,7 +40,7 @@ from tests.bench.subject_kamailio import Kamailio, missing
 from tests.bench.subject_relay import Relay
 
 NAMES = ("callgate", "callgate-plain", "kamailio", "kamailio-piped", "relay")
-SCENARIOS = ("micro", "macro", "scale", "capacity", "soak")
+SCENARIOS = ("micro", "macro", "scale", "capacity", "replay", "soak")
 IN_ALL = SCENARIOS[:-1]
 """What `python -m tests.bench` does without `--only`."""
 RUNS_IN_ALL = 3
@@ -66,6 +67,7 @@ def arguments() -> argparse.Namespace:
         "--consents", type=int, help="scale: consents of the larger gateway (10 million; 1 in the whole)"
     )
     parser.add_argument("--held", type=int, help="scale: calls held up (20,000)")
+    parser.add_argument("--decisions", type=int, help="replay: recorded decisions (1 million; 50,000 when quick)")
     parser.add_argument("--full-rate", type=float, help="scale: calls per second that memory is measured at (1,000)")
     parser.add_argument("--minutes", type=float, default=30.0, help="soak: how long (30)")
     parser.add_argument("--quick", action="store_true", help="one short run at 500/s, no warm-up, a coarse search")
@@ -179,6 +181,11 @@ def main() -> int:
             elif name == "capacity":
                 share = long.QUICK_SHARE if options.quick else capacity.SHARE
                 saved[name] = long.run_capacity(one_rate(options), share, directory, console, venv)
+            elif name == "replay":
+                most = replaying.QUICK_DECISIONS if options.quick else replaying.DECISIONS
+                replayed = replaying.run_replay(options.decisions or most, directory, console.print)
+                console.print(report.replay_table(replayed))
+                saved[name] = [asdict(one) for one in replayed]
             else:
                 saved[name], passed = long.run_soak(one_rate(options), options.minutes, directory, console, venv)
                 good &= passed

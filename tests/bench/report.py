@@ -9,6 +9,7 @@ from rich.table import Table
 
 from tests.bench.load import LoadRun
 from tests.bench.macro import Measured
+from tests.bench.replaying import Replayed
 from tests.bench.subject import POSTGRES, REDIS
 
 REFERENCE = "kamailio"
@@ -108,3 +109,14 @@ def _whole(runs: Sequence[LoadRun]) -> float:
 
 def _number(runs: Sequence[LoadRun], value: Callable[[LoadRun], float]) -> str:
     return f"{median(value(run) for run in runs):.0f}" if runs else NONE
+
+
+def replay_table(replayed: Sequence[Replayed]) -> Table:
+    """Recorded decisions judged again."""
+    table = Table(title="Recorded decisions judged again")
+    for column in ("with", "decisions", "seconds", "per second", "differ", "cannot be told"):
+        table.add_column(column, justify="left" if column == "with" else "right")
+    for one in replayed:
+        counts = (f"{one.differing:,}", f"{one.untold:,}")
+        table.add_row(one.what, f"{one.decisions:,}", f"{one.seconds:.1f}", f"{one.per_s:,.0f}", *counts)
+    return table

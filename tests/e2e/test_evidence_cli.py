@@ -6,10 +6,12 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.gateway_process import GatewayProcess
+from tests.support.packs import pack_text
 
 CALLER, CALLEE = "+8657112340001", "+8613900139000"
 MASKED = "+86139****9000"
@@ -113,6 +115,31 @@ def test_nothing_to_set_aside(gateway: GatewayProcess) -> None:
     done = gateway.cli("evidence", "set-aside", "node-1-0")
     assert (done.returncode, done.stdout) == (0, "node-1-0: everything can be read; nothing was set aside\n")
     assert "fix: name one of node-1-0" in gateway.cli("evidence", "set-aside", "other").stderr
+
+
+def test_a_recorded_call_is_explained_by_another_pack_and_at_another_time(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
+    (call,) = found(gateway)
+    file = tmp_path / "lenient.toml"
+    clauses = 'clauses = ["A06"]\nmode = "shadow"'
+    file.write_text(pack_text("lenient", 3, consent_missing=clauses))
+    asked = ("explain", "--decision", str(call["id"])[:12])
+    assert gateway.cli(*asked).returncode == 3
+    done = gateway.cli(*asked, "--pack", str(file), "--at", "2030-01-01T00:00:00", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["rule"], told["pack"]) == (0, "allow", "lenient@3")
+    assert ["consent-missing", "shadow", "would refuse", "no consent stored", ["A06"]] in told["words"]
+    assert told["facts"]["at"] == 1_893_456_000.0
+    assert "A06" in gateway.cli(*asked, "--pack", str(file)).stdout
+    made_up = ("explain", "--trunk", "cc-alpha", "--from", CALLER, "--to", CALLEE)
+    assert gateway.cli(*made_up).returncode == 3
+    assert gateway.cli(*made_up, "--pack", str(file)).returncode == 0
+    replayed = gateway.cli("replay", "--pack", str(file))
+    assert replayed.stdout.split("\n")[0] == f"{call['id']}: was consent-missing, now allow"
+    file.write_text("id = 7")
+    assert f"{file}:1: id: 7: write 1-64 letters" in gateway.cli("replay", "--pack", str(file)).stderr
+    assert gateway.cli("explain", "--trunk", "cc-alpha").returncode == 2
 
 
 def test_replay_says_the_same(gateway: GatewayProcess) -> None:

@@ -236,9 +236,9 @@ class GatewayProcess:
             return 0, str(error)
 
     def api(self, token: str, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """Status and JSON of a request to /api/v1."""
+        """Status and JSON of a request to /api/v1. `body`: a file's text, or what is written as JSON."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
         asked = urllib.request.Request(self.url(f"/api/v1{path}"), data, headers, method=method)
         try:
             with urllib.request.urlopen(asked, timeout=10) as answer:

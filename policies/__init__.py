@@ -23,7 +23,9 @@ from policies.base import Rule
 from policies.callee import CalleeMalformed, CalleeMismatch
 from policies.caller import CallerHidden, CallerMalformed, CallerMismatch, CallerMissing
 from policies.consent import ConsentMissing
+from policies.cooldown import CoolDown
 from policies.direction import CalleeUnknown, DirectionInbound, DirectionOutbound
+from policies.frequency import Frequency
 from policies.number import (
     NumberForeign,
     NumberInactive,
@@ -35,6 +37,7 @@ from policies.purpose import Purpose
 from policies.refusal import CalleeRefused
 from policies.restricted import OperatorRestricted
 from policies.route import RouteForced, Transfer
+from policies.trigger import ReturnVisit
 
 RULES: dict[str, type[Rule]] = {
     CallerHidden.id: CallerHidden,
@@ -56,6 +59,9 @@ RULES: dict[str, type[Rule]] = {
     Transfer.id: Transfer,
     ConsentMissing.id: ConsentMissing,
     CalleeRefused.id: CalleeRefused,
+    ReturnVisit.id: ReturnVisit,
+    CoolDown.id: CoolDown,
+    Frequency.id: Frequency,
     CalleeUnknown.id: CalleeUnknown,
     DirectionInbound.id: DirectionInbound,
 }

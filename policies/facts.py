@@ -41,6 +41,22 @@ CONSENT_REVOKED: Final = "revoked"
 CONSENT_EXPIRED: Final = "expired"
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of this callee before the call, as the store had it at the decision. Milliseconds."""
+
+    callee_ages_ms: tuple[int, ...] = ()
+    """How long ago counted calls of all callers were, newest first; not more of them than the pack's limits ask for."""
+    operator_ages_ms: tuple[int, ...] = ()
+    """Those of this operator."""
+    result_ages_ms: tuple[int, int, int] = (-1, -1, -1)
+    """How long ago this operator's calls were declined, busy, unanswered (`cooldown.RESULTS`); -1: none is known."""
+    trigger_age_ms: int = -1
+    """How long ago the callee called this operator, or a transaction was reported; -1: none is known."""
+    since_ms: int = 0
+    """Since when the store counts, epoch milliseconds: after it was emptied, a short while."""
+
+
 @dataclass(slots=True)
 class Facts:
     """What is known of one call attempt. Filled in two steps: memory first, the store second."""
@@ -97,3 +113,5 @@ class Facts:
     count at some times only (`policies.band`)."""
     share: int = 0
     """0..99, even over calls, from the decision id: a rule at ten per cent of a trunk refuses those below ten."""
+    counted: Counted | None = None
+    """None where no rule in force asks for anything that is counted."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gateway.gate.counting import CountPlan
+from gateway.gate.ladder import ladder_of
 from gateway.gate.pack import BoundRule, Pack
 from policies.base import Answer
 from policies.facts import CONSENT_UNREAD, INBOUND, OUTBOUND, Facts
@@ -57,13 +59,16 @@ class Engine:
     `on_error` is called with the rule id and the exception when a rule raises: to count and to log with
     traceback."""
 
-    __slots__ = ("_memory", "_on_error", "_store", "pack", "shared")
+    __slots__ = ("_memory", "_on_error", "_store", "counted", "ladder", "pack", "shared")
 
     def __init__(self, pack: Pack, on_error: OnError = ignore) -> None:
         self.pack = pack
         self._on_error = on_error
         self.shared = any(bound.percent for bound in pack.rules)
         """Some rule looks at `Facts.share`, which is worked out for such packs only."""
+        self.counted = CountPlan(pack)
+        self.ladder = ladder_of(pack)
+        """What closes steps by itself; None: nothing does."""
         self._memory = {direction: _chain(pack, direction, False) for direction in (OUTBOUND, INBOUND)}
         self._store = {direction: _chain(pack, direction, True) for direction in (OUTBOUND, INBOUND)}
 
@@ -110,7 +115,7 @@ class Engine:
             if reason is None:
                 continue
             if bound.enforces(facts):
-                return Ruling(bound.id, reason, bound.answer)
+                return Ruling(bound.id, reason, bound.answer_to(facts))
             shadow.append(bound.id)
         return None
 

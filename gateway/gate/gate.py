@@ -8,13 +8,15 @@ the record is on disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from gateway.gate.attempt import CallAttempt, read_attempt
+from gateway.gate.counting import counted_facts
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
+from gateway.gate.ladder import LiveRestrictions
 from gateway.gate.localtime import minute_of_week
 from gateway.gate.pack import trunk_answer
 from gateway.gate.pack_bind import share_of
@@ -24,10 +26,12 @@ from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.memo import remember
 from gateway.sip.message import Request
-from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
+from gateway.store.ports import CallCounters, Counting, SubscriberFacts, SubscriberLookup, Tally, Unavailable
 from policies.base import Answer
+from policies.cooldown import RESULTS, result_of
 from policies.facts import INBOUND, OUTBOUND, Facts
 from policies.refusal import CalleeRefused
+from policies.trigger import ReturnVisit
 
 MAX_PARKED = 10_000
 """Attempts that may wait for the store at once: one deadline (50 ms) of 200,000 calls/s; more is overload."""
@@ -38,8 +42,21 @@ MAX_REFUSED = 10_000
 RECOVERY_SECONDS: Final = 64.0
 """How long decisions of a worker that died are remembered: twice the time a caller retransmits an INVITE (64*T1)."""
 
+MAX_FOLLOWED: Final = 100_000
+"""Calls in set-up whose result is to be noted: as many as ring for three minutes at 500 calls/s."""
+
 Recovered = dict[str, tuple[str, str, int]]
 """Decision id to (verdict, rule, status), read back from the journal at start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A call whose result is to be noted: for silence (seconds by `policies.cooldown.RESULTS`), or as a trigger."""
+
+    party: bytes
+    operator: int
+    silence: tuple[int, int, int]
+    trigger_s: int
 
 
 class NoRegistry(Exception):
@@ -58,9 +75,16 @@ class Gate:
         clock: Callable[[], float],
         wake: Callable[[], None],
         evidence_required: bool = True,
+        counters: CallCounters | None = None,
+        restrictions: LiveRestrictions | None = None,
     ) -> None:
         """`clock`: monotonic seconds; the store's answers come without a time of their own. `wake`: called when a
-        verdict was reached, so that the turn is ended soon."""
+        verdict was reached, so that the turn is ended soon. `counters`: the store's; None: nothing is counted in it."""
+        self._counters = counters
+        self.restrictions = restrictions or LiveRestrictions()
+        """Made by the ladder, by whichever worker."""
+        self.followed: dict[str, Followed] = {}
+        """Calls that went on and whose result is to be noted, by decision id."""
         self._lookup = lookup
         self._recorder = recorder
         self.evidence = recorder.evidence
@@ -127,9 +151,12 @@ class Gate:
             ruling = Ruling(blocked, facts.forced_route, engine.pack.answers[blocked]) if blocked else None
             self._settle(waiting, attempt, decision, ruling)
             return
+        if facts.direction == OUTBOUND:
+            waiting.restricted = self.restrictions.changes
+            facts.restrictions += self.restrictions.of(facts)
         ruling = engine.judge_memory(facts, waiting.shadow)
         if ruling is not None or not engine.needs_store(facts):
-            self._settle(waiting, attempt, decision, ruling)
+            self._count_violation(waiting, attempt, decision, ruling)
             return
         operator = registry.operator(facts.range_operator)
         if operator is None or not waiting.party:
@@ -137,9 +164,16 @@ class Gate:
             self._settle(waiting, attempt, decision, engine.unavailable(facts))
             return
         waiting.asked_at = self._clock()
+        waiting.on_memory = len(waiting.shadow)
         purpose = registry.purpose_number(facts.purpose)
         reply = partial(self._answered, waiting, attempt, decision)
-        self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
+        spec = engine.counted.spec(facts)
+        if spec is None:
+            self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
+        else:
+            waiting.operator = operator.number
+            waiting.counting = Counting(spec, bytes.fromhex(decision), purpose != 0)
+            self._lookup.ask(waiting.party, operator.number, purpose, at, reply, waiting.counting)
         self.parked += 1  # not before: an ask that raises is answered by nobody
 
     def _blocked(self, attempt: CallAttempt) -> str:
@@ -167,11 +201,52 @@ class Gate:
         self._counts.lookup.observe(elapsed)
         facts.consent = answer.consent
         read_refusals(facts, answer)
-        ruling = waiting.engine.judge_store(facts, waiting.shadow)
+        tally = answer.tally
+        if tally is not None:
+            facts.counted = counted_facts(tally)
+            waiting.counted = tally.counted
+        ruling = None
+        if waiting.restricted != self.restrictions.changes:
+            facts.restrictions += self.restrictions.of(facts)
+            ruling = waiting.engine.judge_memory(facts, [])
+        if ruling is None:
+            del waiting.shadow[waiting.on_memory :]
+            ruling = waiting.engine.judge_store(facts, waiting.shadow)
         feed = waiting.registry.stale_feed(facts.at)
         if ruling is None and feed:
             # Who declined lately may not be in it: to the rule that asks, the store did not answer.
             ruling = waiting.engine.unavailable(facts, CalleeRefused.id, f"decline feed {feed} is too old")
+        counting = waiting.counting
+        if ruling is None and answer.scoped and _waits_for_judgement(waiting.counting, tally):
+            self._count_judged(waiting, attempt, decision)
+            return
+        self._count_violation(waiting, attempt, decision, ruling)
+
+    def _count_judged(self, waiting: Waiting, attempt: CallAttempt, decision: str) -> None:
+        """The script leaves scoped refusals to us. None meets this call: it is counted now, if it still may be."""
+        if waiting.counting is None:
+            return
+        waiting.counting = replace(waiting.counting, judged=True)
+        purpose = waiting.registry.purpose_number(attempt.facts.purpose)
+        reply = partial(self._answered, waiting, attempt, decision)
+        self._lookup.ask(waiting.party, waiting.operator, purpose, attempt.facts.at, reply, waiting.counting)
+        self.parked += 1
+
+    def _count_violation(
+        self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling | None
+    ) -> None:
+        """A refusal that counts against its number, trunk and operator is counted before it is told (RULES A32)."""
+        ladder = waiting.engine.ladder
+        if ruling is not None and ladder is not None and attempt.direction == OUTBOUND and self._counters is not None:
+            violation = ladder.violation(ruling.rule, decision, attempt.facts)
+            if violation is not None:
+                self.parked += 1
+                self._counters.violated(violation, partial(self._counted, waiting, attempt, decision, ruling))
+                return
+        self._settle(waiting, attempt, decision, ruling)
+
+    def _counted(self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling) -> None:
+        self.parked -= 1
         self._settle(waiting, attempt, decision, ruling)
 
     def _settle(self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling | None) -> None:
@@ -185,6 +260,8 @@ class Gate:
             answer = trunk_answer(ruling.rule, ruling.answer, attempt.trunk.answers)
             verdict = Verdict(attempt, decision, ruling.rule, ruling.reason, answer, tuple(waiting.shadow))
         waiting.verdict = verdict
+        if self._counters is not None:
+            self._follow(waiting, verdict)
         counts = self._counts
         for rule in verdict.shadow:
             counts.shadow[rule] = counts.shadow.get(rule, 0) + 1
@@ -196,6 +273,58 @@ class Gate:
             self.evidence.decision(self._record(waiting, verdict, elapsed))
         self._ready.append(waiting)  # after the record: a verdict that could not be recorded is not delivered
         self._wake()
+
+    def _follow(self, waiting: Waiting, verdict: Verdict) -> None:
+        """What the store's counters are to know of a verdict: that a counted call was refused after all; whose result
+        is to be noted; that the callee called an operator itself."""
+        counters = self._counters
+        counting = waiting.counting
+        attempt = verdict.attempt
+        if counters is None or not waiting.party:
+            return
+        if counting is not None and waiting.counted and not verdict.allowed:
+            counters.release(waiting.party, waiting.operator, counting.decision)
+        if not verdict.allowed or attempt.emergency:
+            return
+        facts = attempt.facts
+        if attempt.direction == OUTBOUND:
+            silence = waiting.engine.counted.cool_down
+            if silence is not None and waiting.operator and silence.looks_at(facts.purpose):
+                self._remember(verdict.decision, Followed(waiting.party, waiting.operator, silence.spans, 0))
+            return
+        visit = self._trigger_of(attempt)
+        operator = waiting.registry.operator(facts.range_operator)
+        if visit is not None and operator is not None:
+            if visit.inbound == "attempted":
+                counters.note_trigger(waiting.party, operator.number, facts.at, visit.within_s)
+            elif visit.inbound == "answered":
+                self._remember(verdict.decision, Followed(waiting.party, operator.number, (0, 0, 0), visit.within_s))
+
+    def _trigger_of(self, attempt: CallAttempt) -> ReturnVisit | None:
+        """The rule on return visits of the operator that is called: of the pack its own calls are judged by."""
+        if not attempt.routes or self._engine is None:
+            return None
+        return self._by_trunk.get(attempt.routes[0].id, self._engine).counted.visit
+
+    def _remember(self, decision: str, followed: Followed) -> None:
+        if len(self.followed) >= MAX_FOLLOWED:
+            del self.followed[next(iter(self.followed))]
+        self.followed[decision] = followed
+
+    def outcome(self, decision: str, result: str, status: int, at: float) -> None:
+        """How the set-up of a call that went on ended. `at`: epoch seconds; the rest as evidence records it."""
+        followed = self.followed.pop(decision, None) if self.followed else None
+        if followed is None or self._counters is None:
+            return
+        if result == "answered":
+            if followed.trigger_s:
+                self._counters.note_trigger(followed.party, followed.operator, at, followed.trigger_s)
+            return
+        found = result_of(result, status)
+        if found:
+            span = followed.silence[RESULTS.index(found)]
+            if span:
+                self._counters.note_result(followed.party, followed.operator, found, at, span)
 
     def _record(self, waiting: Waiting, verdict: Verdict, elapsed: float) -> bytes:
         record = self._recorder.verdict(
@@ -313,6 +442,10 @@ class Gate:
             verdict.attempt, verdict.decision, "overload", "evidence cannot be written", answer, verdict.shadow
         )
         return answer
+
+
+def _waits_for_judgement(counting: Counting | None, tally: Tally | None) -> bool:
+    return counting is not None and not counting.judged and tally is not None and not tally.counted
 
 
 def read_refusals(facts: Facts, answer: SubscriberFacts) -> None:

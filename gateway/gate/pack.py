@@ -82,6 +82,11 @@ class BoundRule:
                 return facts.share < share
         return self.mode == "enforce"
 
+    def answer_to(self, facts: Facts) -> Answer:
+        """The answer to a call it refuses, with the seconds to wait where the rule knows them (`retry_after`)."""
+        retry_after = getattr(self.rule, "retry_after", None)
+        return self.answer if retry_after is None else replace(self.answer, retry_after=retry_after(facts))
+
 
 @dataclass(frozen=True, slots=True)
 class Pack:

@@ -8,6 +8,7 @@ from typing import Protocol
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine
 from gateway.registry.registry import Registry
+from gateway.store.ports import Counting
 
 Deliver = Callable[[Verdict], None]
 
@@ -43,8 +44,8 @@ class Waiting:
     """Registry and pack are those in force when the attempt arrived: versions never mix in one decision."""
 
     __slots__ = (
-        *("asked_at", "deliver", "engine", "lookup_us", "party", "received_at", "registry", "repeated", "shadow"),
-        *("source", "verdict"),
+        *("asked_at", "counted", "counting", "deliver", "engine", "lookup_us", "on_memory", "operator", "party"),
+        *("received_at", "registry", "repeated", "restricted", "shadow", "source", "verdict"),
     )
 
     def __init__(
@@ -60,6 +61,16 @@ class Waiting:
         self.deliver = deliver
         self.shadow: list[str] = []
         self.asked_at = 0.0
+        self.counting: Counting | None = None
+        """What was asked to be counted."""
+        self.counted = True
+        """It may have been: an answer that never came says nothing."""
+        self.on_memory = 0
+        """How many of `shadow` are the words of rules on memory."""
+        self.operator = 0
+        """Number of the operator the store was asked for."""
+        self.restricted = 0
+        """`LiveRestrictions.changes` when the rules on memory were asked."""
         self.lookup_us = 0
         self.verdict: Verdict | None = None
         self.repeated = False

@@ -188,6 +188,7 @@ class Gatekeeper:
         hop = "" if client is None else client.destination.host_port.decode("ascii")
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
+        self._gate.outcome(decision, result, status, at)
         key = (call.source.peer.id, result)
         self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
         if result == "answered":

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import blake2b
 from secrets import token_bytes
 from time import monotonic, time
@@ -14,6 +15,7 @@ import uvloop
 
 from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate
+from gateway.gate.ladder import LiveRestrictions
 from gateway.gate.pack import PackError
 from gateway.gate.pack_set import engines, load_stored
 from gateway.gate.pseudonym import Pseudonymizer
@@ -36,7 +38,8 @@ from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
-from gateway.store.redis.deployment import connect, where_calls_are_told
+from gateway.store.redis.closed import CounterStore
+from gateway.store.redis.deployment import connect, link_to, shards_of, where_calls_are_told
 from gateway.store.redis.elsewhere import Elsewhere
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.layout import key_check
@@ -129,6 +132,11 @@ class Worker:
         self.link.on_change.append(self._link_changed)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup)
+        restrictions = LiveRestrictions()
+        self.counters = CounterStore(
+            partial(link_to, self.link), partial(shards_of, self.link), restrictions, deadline_s, loop
+        )
+        self.lookup.restrictions = self.counters
         self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -138,6 +146,8 @@ class Worker:
             monotonic,
             self.edge.wake,
             settings.journal.required,
+            self.counters,
+            restrictions,
         )
         leases = Leases(settings.timers.max_call_hours * 3600)
         self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, self._when_safe)
@@ -199,6 +209,7 @@ class Worker:
             except ValueError as error:
                 _log.warning("last registry refused", version=kept.version, reason=str(error))
         self.watcher.start()
+        self.counters.start()
         self._waiting = self._loop.call_later(HOLD_S, self.patience.release)
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._housekeep)
         gc.collect()
@@ -218,6 +229,7 @@ class Worker:
         self._waiting.cancel()
         self.patience.release()
         self.watcher.stop()
+        self.counters.close()
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         self.edge.stop()
@@ -297,6 +309,7 @@ class Worker:
         book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book
         judging = engines(packs, registry, self.faults.rule)
+        self.counters.watching = any(one.ladder for one in (judging.default, *judging.by_trunk.values()))
         self.gate.switch(registry, judging.default, judging.by_trunk)
         self.keeper.switch(registry, book)
         self.edge.forget_sources()

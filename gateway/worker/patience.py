@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.store.ports import LookupReply, SubscriberLookup
+from gateway.store.ports import Counting, LookupReply, SubscriberLookup
 
 HOLD_S: Final = 5.0
 """Longest wait from the start: an embedded Redis that was restarted empty is filled again well within it."""
@@ -26,19 +26,27 @@ class PatientLookup:
     def __init__(self, lookup: SubscriberLookup) -> None:
         self._lookup = lookup
         self._open = False
-        self._held: list[tuple[bytes, int, int, float, LookupReply]] = []
+        self._held: list[tuple[bytes, int, int, float, LookupReply, Counting | None]] = []
 
     @property
     def held(self) -> int:
         """Questions held back."""
         return len(self._held)
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         """See `SubscriberLookup.ask`."""
         if self._open or len(self._held) >= MAX_HELD:
-            self._lookup.ask(callee_hash, operator, purpose, now, reply)
+            self._lookup.ask(callee_hash, operator, purpose, now, reply, counting)
         else:
-            self._held.append((callee_hash, operator, purpose, now, reply))
+            self._held.append((callee_hash, operator, purpose, now, reply, counting))
 
     def release(self) -> None:
         """The first dataset is known, or the wait is over: ask what was held back, and hold nothing from now on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.store.ports import LookupReply
+from gateway.store.ports import Counting, LookupReply
 from gateway.store.redis.facts import Dataset
 
 TIMEOUT: Final = "timeout"
@@ -15,14 +15,15 @@ OTHER_KEY: Final = "other key"
 MOVED: Final = "moved"
 """`Unavailable.reason`, all there are."""
 
-Ask = tuple[bytes, int, int, float, LookupReply]
-"""Callee hash, operator, purpose, epoch seconds, and whom to tell: as `ports.SubscriberLookup.ask` takes them."""
+Ask = tuple[bytes, int, int, float, LookupReply, Counting | None]
+"""Callee hash, operator, purpose, epoch seconds, whom to tell, what to count: as `ports.SubscriberLookup.ask` takes
+them."""
 
 
 class Turn:
     """The asks of one turn. Once answered or refused, `asks` is empty: late replies find nothing to do."""
 
-    __slots__ = ("asked_at", "asks", "dataset", "looked_again", "repeated")
+    __slots__ = ("asked_at", "asks", "dataset", "looked_again", "repeated", "taught")
 
     def __init__(self, asks: list[Ask], asked_at: float) -> None:
         self.asks = asks
@@ -32,3 +33,5 @@ class Turn:
         """Asked of a second dataset."""
         self.looked_again = False
         """The deadline was met; the sockets are looked at once more."""
+        self.taught = False
+        """Asked again after the server was told the script."""

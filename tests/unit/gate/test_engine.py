@@ -194,7 +194,9 @@ def test_memory_before_store_whatever_the_order() -> None:
     ruling = Engine(turned).judge_memory(facts, [])
     assert ruling is not None
     assert ruling.rule == "purpose"
-    assert {bound.id for bound in turned.rules if bound.rule.needs == STORE} == {"consent-missing", "callee-refused"}
+    assert {bound.id for bound in turned.rules if bound.rule.needs == STORE} == {
+        *("consent-missing", "callee-refused", "return-visit", "cool-down", "frequency"),
+    }
 
 
 def test_an_unknown_direction_is_an_error() -> None:

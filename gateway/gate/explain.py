@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.gate.counting import counted_facts
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
@@ -27,7 +28,7 @@ from gateway.registry.registry import Registry
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.parser import parse
-from gateway.store.ports import SubscriberFacts, SubscriberLookup, Unavailable
+from gateway.store.ports import Counting, SubscriberFacts, SubscriberLookup, Unavailable
 from policies.facts import CONSENT_UNREAD, Facts
 
 HOST = b"callgate.example"
@@ -113,7 +114,7 @@ async def explain(
     verdict = decided[0]
     facts = verdict.attempt.facts
     if facts.consent == CONSENT_UNREAD and engine.needs_store(facts) and verdict.attempt.subscriber:
-        await _read_store(verdict, registry, lookup, pseudonymizer, at)
+        await _read_store(verdict, registry, engine, lookup, pseudonymizer, at)
     answer = verdict.answer
     return Explanation(
         verdict.allowed,
@@ -154,7 +155,12 @@ def explain_recorded(engine: Engine, record: DecisionRecord, at: float | None = 
 
 
 async def _read_store(
-    verdict: Verdict, registry: Registry, lookup: SubscriberLookup, pseudonymizer: Pseudonymizer, at: float
+    verdict: Verdict,
+    registry: Registry,
+    engine: Engine,
+    lookup: SubscriberLookup,
+    pseudonymizer: Pseudonymizer,
+    at: float,
 ) -> None:
     """A call refused on memory asks no store; to explain every rule, it is asked here."""
     facts = verdict.attempt.facts
@@ -163,11 +169,15 @@ async def _read_store(
         return
     answered: asyncio.Future[SubscriberFacts | Unavailable] = asyncio.get_running_loop().create_future()
     party = pseudonymizer.hash(verdict.attempt.subscriber)
-    lookup.ask(party, operator.number, registry.purpose_number(facts.purpose), at, answered.set_result)
+    spec = engine.counted.spec(facts)
+    counting = None if spec is None else Counting(spec, bytes(16), dry=True)
+    lookup.ask(party, operator.number, registry.purpose_number(facts.purpose), at, answered.set_result, counting)
     answer = await answered
     if not isinstance(answer, Unavailable):
         facts.consent = answer.consent
         read_refusals(facts, answer)
+        if answer.tally is not None:
+            facts.counted = counted_facts(answer.tally)
 
 
 def made_up_invite(trunk: Trunk, caller: str, callee: str) -> Request:

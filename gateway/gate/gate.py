@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from gateway.gate.attempt import CallAttempt, read_attempt
-from gateway.gate.counting import counted_facts
+from gateway.gate.counting import COUNT, counted_facts
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
 from gateway.gate.ladder import LiveRestrictions
@@ -79,10 +79,13 @@ class Gate:
         restrictions: LiveRestrictions | None = None,
     ) -> None:
         """`clock`: monotonic seconds; the store's answers come without a time of their own. `wake`: called when a
-        verdict was reached, so that the turn is ended soon. `counters`: the store's; None: nothing is counted in it."""
+        verdict was reached, so that the turn is ended soon. `counters`: the store's; None: what is counted
+        there is only read (`explain`). `restrictions`: what the ladder closed, as `counters` keeps it."""
         self._counters = counters
         self.restrictions = restrictions or LiveRestrictions()
         """Made by the ladder, by whichever worker."""
+        self.counted_since_ms = 0
+        """Since when the store counts (epoch ms), as it last said: later than before, and it was emptied."""
         self.followed: dict[str, Followed] = {}
         """Calls that went on and whose result is to be noted, by decision id."""
         self._lookup = lookup
@@ -172,7 +175,7 @@ class Gate:
             self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
         else:
             waiting.operator = operator.number
-            waiting.counting = Counting(spec, bytes.fromhex(decision), purpose != 0)
+            waiting.counting = Counting(spec, bytes.fromhex(decision), purpose != 0, self._counters is None)
             self._lookup.ask(waiting.party, operator.number, purpose, at, reply, waiting.counting)
         self.parked += 1  # not before: an ask that raises is answered by nobody
 
@@ -205,6 +208,7 @@ class Gate:
         if tally is not None:
             facts.counted = counted_facts(tally)
             waiting.counted = tally.counted
+            self.counted_since_ms = tally.since_ms or self.counted_since_ms
         ruling = None
         if waiting.restricted != self.restrictions.changes:
             facts.restrictions += self.restrictions.of(facts)
@@ -216,7 +220,6 @@ class Gate:
         if ruling is None and feed:
             # Who declined lately may not be in it: to the rule that asks, the store did not answer.
             ruling = waiting.engine.unavailable(facts, CalleeRefused.id, f"decline feed {feed} is too old")
-        counting = waiting.counting
         if ruling is None and answer.scoped and _waits_for_judgement(waiting.counting, tally):
             self._count_judged(waiting, attempt, decision)
             return
@@ -445,7 +448,9 @@ class Gate:
 
 
 def _waits_for_judgement(counting: Counting | None, tally: Tally | None) -> bool:
-    return counting is not None and not counting.judged and tally is not None and not tally.counted
+    if counting is None or counting.judged or counting.dry or not counting.spec.flags & COUNT:
+        return False
+    return tally is not None and not tally.counted
 
 
 def read_refusals(facts: Facts, answer: SubscriberFacts) -> None:

@@ -147,6 +147,10 @@ class Trunk:
     """Id of the cooperation agreement, a document (RULES A31): decision records name it."""
     region: str = ""
     """Province or region it is connected in, as licences and certificates name it; empty: not stated."""
+    channels: int = 0
+    """Calls it may carry at once, in both directions; 0: as many as come."""
+    cps: int = 0
+    """Calls it may set up in any second, in both directions; 0: as many as come."""
 
     @property
     def is_access(self) -> bool:

@@ -59,6 +59,8 @@ class Counting:
     """Decision id, 16 bytes: an attempt is counted once."""
     purpose: bool = True
     """The call has a purpose."""
+    dry: bool = False
+    """Count nothing: only say what was counted."""
     judged: bool = False
     """The callee's scoped refusals were looked at, and do not meet this call."""
 

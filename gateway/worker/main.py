@@ -187,6 +187,7 @@ class Worker:
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, check
         )
+        self._counted_since = 0
         self._listening = False
         self._seconds = 0
         """Housekeeping rounds so far."""
@@ -363,6 +364,9 @@ class Worker:
         self.journal.check()
         self._elsewhere.read()
         self.keeper.expire_calls(monotonic())
+        since, self._counted_since = self._counted_since, self.gate.counted_since_ms
+        if 0 < since < self._counted_since:
+            _log.warning("redis has lost its counters; calls are counted anew", since_ms=self._counted_since)
         self.edge.end_turn(monotonic())
         self._seconds += 1
         layer = self.core.layer

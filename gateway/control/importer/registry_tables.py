@@ -98,6 +98,8 @@ def read_trunk(table: Table) -> Trunk:
         contract_to=table.time("contract_to"),
         agreement=table.text("agreement", ""),
         region=table.text("region", ""),
+        channels=table.number("channels", 0),
+        cps=table.number("cps", 0),
     )
 
 

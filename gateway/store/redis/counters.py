@@ -19,8 +19,8 @@ The script is one command in the place of the two plain ones (`facts`), on the s
 of the worker, which the record holds as well: at a limit of n the n-th newest entry decides, nothing is added up.
 It counts the attempt if the bucket is whole, consent live, nothing declined, no silence kept, a trigger there (each
 only where a rule enforces it) and no limit reached. An attempt whose decision id is in the list is counted already: the
-same INVITE after a restart is the same call. What only Python can judge (scoped refusals) is judged first, and then asked
-again with `JUDGED`. A call that is refused after it was counted is taken out again (`release`).
+same INVITE after a restart is the same call. What only Python can judge (scoped refusals) is judged first, and then
+asked again with `JUDGED`. A call that is refused after it was counted is taken out again (`release`).
 
 Lost counters. A flushed or emptied Redis has no markers either: calls are refused as store-unavailable until the data
 set is there again. The counts before are gone then, `cg:since` says since when there are new ones (a fact of every
@@ -198,6 +198,8 @@ def ask_command(
     flags = (spec.flags | JUDGED) if asked.judged else spec.flags
     if not asked.purpose:
         flags &= ~PURPOSE
+    if asked.dry:
+        flags &= ~COUNT
     return command(
         b"EVALSHA", SHA, b"4", *keys, counters_key(callee_hash), since_key(callee_hash), *words,
         b"%d" % int(now * 1000), asked.decision[:8], b"%d" % operator, b"%d" % flags, *_static(spec.numbers),

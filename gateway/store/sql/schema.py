@@ -103,6 +103,8 @@ trunks = Table(
     _time("contract_to"),
     _text("agreement"),
     _text("region"),
+    Column("channels", Integer, nullable=False, server_default=text("0")),
+    Column("cps", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
 )
 

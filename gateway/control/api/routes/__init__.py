@@ -27,12 +27,14 @@ from gateway.control.api.routes import (
     reveal,
     status,
     tokens,
+    triggers,
 )
 
 ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     status.router,
     consents.router,
     refusals.router,
+    triggers.router,
     registry.router,
     registry_changes.router,
     papers.router,

@@ -91,7 +91,7 @@ def test_check_config(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check-config"])
     assert done.exit_code == 0
     assert "config/example/callgate.toml: good" in done.output
-    assert "packs/example.toml: good (example@1, 21 rules)" in done.output
+    assert "packs/example.toml: good (example@1, 24 rules)" in done.output
     for words in ("registry.toml: good (3 trunks, 3 ranges)", "consents.csv: good (2", "refusals.csv: good (1"):
         assert words in done.output
     shown = CliRunner().invoke(app, ["check-config", "--show"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "ladder"
+down_revision = "packs_in_force"
 
 
 def upgrade() -> None:

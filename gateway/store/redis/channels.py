@@ -5,8 +5,8 @@
 | `cg:l:{H}T` | zset | calls that hold a channel of trunk T: decision id, scored by the end of its lease (ms)   |
 | `cg:s:{H}T` | list | when calls were offered to T (epoch ms), newest first, as many as its limit           |
 
-`H` is the tag of place 0: one script takes a channel of both trunks of a call, or of none. It is sent in the turn of the
-question, so a call still waits for one round trip, and only calls of trunks that have limits cost it. Both limits are
+`H` is the tag of place 0: one script takes a channel of both trunks of a call, or of none. It is sent in the turn of
+the question, so a call still waits for one round trip, and only calls of trunks that have limits cost it. Both are
 kept in Redis and not shared out to the workers: which worker gets a trunk's calls is the trunk's affair (source ports,
 connections), and a share that lies with the wrong one would refuse calls while channels are free.
 

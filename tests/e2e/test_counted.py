@@ -40,7 +40,7 @@ async def test_a_limit_holds_under_load_and_a_restriction_before_the_next_call(t
             return done.stdout
 
         run("import", "pack", str(counting_pack(tmp_path)))
-        run("consent", "grant", OTHER, "alpha", "consultation")
+        run("consent", "grant", "--callee", OTHER, "--operator", "alpha", "--purpose", "consultation")
         await asyncio.sleep(1)
         address = ("127.0.0.1", gateway.sip_port)
         with answering(tmp_path):

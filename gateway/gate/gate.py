@@ -8,7 +8,7 @@ the record is on disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -16,20 +16,29 @@ from gateway.gate.attempt import CallAttempt, read_attempt
 from gateway.gate.counting import COUNT, counted_facts
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
+from gateway.gate.following import Following
 from gateway.gate.ladder import LiveRestrictions
+from gateway.gate.lines import Lines
 from gateway.gate.localtime import local_time
 from gateway.gate.pack import trunk_answer
 from gateway.gate.pack_bind import share_of
 from gateway.gate.patterns import Patterns
 from gateway.gate.recorder import Recorder
-from gateway.gate.waiting import Counts, Deliver, Waiting
+from gateway.gate.waiting import NOT_ASKED, Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.memo import remember
 from gateway.sip.message import Request
-from gateway.store.ports import CallCounters, Counting, SubscriberFacts, SubscriberLookup, Tally, Unavailable
+from gateway.store.ports import (
+    CallChannels,
+    CallCounters,
+    Counting,
+    SubscriberFacts,
+    SubscriberLookup,
+    Tally,
+    Unavailable,
+)
 from policies.base import LOCAL_TIME, PATTERNS, Answer
-from policies.cooldown import RESULTS, result_of
 from policies.facts import INBOUND, OUTBOUND, Facts
 from policies.refusal import CalleeRefused
 from policies.trigger import ReturnVisit
@@ -43,21 +52,8 @@ MAX_REFUSED = 10_000
 RECOVERY_SECONDS: Final = 64.0
 """How long decisions of a worker that died are remembered: twice the time a caller retransmits an INVITE (64*T1)."""
 
-MAX_FOLLOWED: Final = 100_000
-"""Calls in set-up whose result is to be noted: as many as ring for three minutes at 500 calls/s."""
-
 Recovered = dict[str, tuple[str, str, int]]
 """Decision id to (verdict, rule, status), read back from the journal at start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Followed:
-    """A call whose result is to be noted: for silence (seconds by `policies.cooldown.RESULTS`), or as a trigger."""
-
-    party: bytes
-    operator: int
-    silence: tuple[int, int, int]
-    trigger_s: int
 
 
 class NoRegistry(Exception):
@@ -78,17 +74,19 @@ class Gate:
         evidence_required: bool = True,
         counters: CallCounters | None = None,
         restrictions: LiveRestrictions | None = None,
+        channels: CallChannels | None = None,
     ) -> None:
         """`clock`: monotonic seconds; the store's answers come without a time of their own. `wake`: called when a
         verdict was reached, so that the turn is ended soon. `counters`: the store's; None: what is counted
-        there is only read (`explain`). `restrictions`: what the ladder closed, as `counters` keeps it."""
+        there is only read (`explain`). `restrictions`: what the ladder closed, as `counters` keeps it.
+        `channels`: of trunks with limits; None: they are not looked at."""
         self._counters = counters
+        self._lines = None if channels is None else Lines(channels)
+        self.following = None if counters is None else Following(counters)
         self.restrictions = restrictions or LiveRestrictions()
         """Made by the ladder, by whichever worker."""
         self.counted_since_ms = 0
         """Since when the store counts (epoch ms), as it last said: later than before, and it was emptied."""
-        self.followed: dict[str, Followed] = {}
-        """Calls that went on and whose result is to be noted, by decision id."""
         self._lookup = lookup
         self._recorder = recorder
         self.evidence = recorder.evidence
@@ -163,6 +161,8 @@ class Gate:
             if PATTERNS in engine.wants:
                 facts.patterns = self.patterns.attempt(attempt, decision, source)
         ruling = engine.judge_memory(facts, waiting.shadow)
+        if ruling is None and self._lines is not None:
+            self._lines.take(waiting, attempt, decision)
         if ruling is not None or not engine.needs_store(facts):
             self._count_violation(waiting, attempt, decision, ruling)
             return
@@ -256,7 +256,18 @@ class Gate:
         self.parked -= 1
         self._settle(waiting, attempt, decision, ruling)
 
+    def _channels_known(self, waiting: Waiting, attempt: CallAttempt, decision: str) -> None:
+        self.parked -= 1
+        self._settle(waiting, attempt, decision, None)
+
     def _settle(self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling | None) -> None:
+        if ruling is None and waiting.channels is None:
+            self.parked += 1
+            waiting.unsettled = partial(self._channels_known, waiting, attempt, decision)
+            return
+        if ruling is None and waiting.channels not in ("", NOT_ASKED):
+            why = waiting.channels or ""
+            ruling = Ruling("trunk-capacity", why, waiting.engine.pack.answers["trunk-capacity"])
         if ruling is None and not attempt.routes:
             # Every trunk it could leave by is suspended. Q.850 34, no circuit: the caller's number is not at fault.
             ruling = Ruling("trunk-capacity", "no active trunk", waiting.engine.pack.answers["trunk-capacity"])
@@ -267,8 +278,11 @@ class Gate:
             answer = trunk_answer(ruling.rule, ruling.answer, attempt.trunk.answers)
             verdict = Verdict(attempt, decision, ruling.rule, ruling.reason, answer, tuple(waiting.shadow))
         waiting.verdict = verdict
-        if self._counters is not None:
-            self._follow(waiting, verdict)
+        if self._lines is not None and not verdict.allowed:
+            self._lines.give_back(waiting, decision)
+        if self.following is not None:
+            visit = self._visit_of(attempt) if attempt.direction == INBOUND else None
+            self.following.verdict(waiting, verdict, visit)
         counts = self._counts
         for rule in verdict.shadow:
             counts.shadow[rule] = counts.shadow.get(rule, 0) + 1
@@ -281,57 +295,12 @@ class Gate:
         self._ready.append(waiting)  # after the record: a verdict that could not be recorded is not delivered
         self._wake()
 
-    def _follow(self, waiting: Waiting, verdict: Verdict) -> None:
-        """What the store's counters are to know of a verdict: that a counted call was refused after all; whose result
-        is to be noted; that the callee called an operator itself."""
-        counters = self._counters
-        counting = waiting.counting
-        attempt = verdict.attempt
-        if counters is None or not waiting.party:
-            return
-        if counting is not None and waiting.counted and not verdict.allowed:
-            counters.release(waiting.party, waiting.operator, counting.decision)
-        if not verdict.allowed or attempt.emergency:
-            return
-        facts = attempt.facts
-        if attempt.direction == OUTBOUND:
-            silence = waiting.engine.counted.cool_down
-            if silence is not None and waiting.operator and silence.looks_at(facts.purpose):
-                self._remember(verdict.decision, Followed(waiting.party, waiting.operator, silence.spans, 0))
-            return
-        visit = self._trigger_of(attempt)
-        operator = waiting.registry.operator(facts.range_operator)
-        if visit is not None and operator is not None:
-            if visit.inbound == "attempted":
-                counters.note_trigger(waiting.party, operator.number, facts.at, visit.within_s)
-            elif visit.inbound == "answered":
-                self._remember(verdict.decision, Followed(waiting.party, operator.number, (0, 0, 0), visit.within_s))
-
-    def _trigger_of(self, attempt: CallAttempt) -> ReturnVisit | None:
-        """The rule on return visits of the operator that is called: of the pack its own calls are judged by."""
+    def _visit_of(self, attempt: CallAttempt) -> ReturnVisit | None:
+        """The rule on return visits of the operator that an inbound call goes to: of the pack its own calls are judged
+        by."""
         if not attempt.routes or self._engine is None:
             return None
         return self._by_trunk.get(attempt.routes[0].id, self._engine).counted.visit
-
-    def _remember(self, decision: str, followed: Followed) -> None:
-        if len(self.followed) >= MAX_FOLLOWED:
-            del self.followed[next(iter(self.followed))]
-        self.followed[decision] = followed
-
-    def outcome(self, decision: str, result: str, status: int, at: float) -> None:
-        """How the set-up of a call that went on ended. `at`: epoch seconds; the rest as evidence records it."""
-        followed = self.followed.pop(decision, None) if self.followed else None
-        if followed is None or self._counters is None:
-            return
-        if result == "answered":
-            if followed.trigger_s:
-                self._counters.note_trigger(followed.party, followed.operator, at, followed.trigger_s)
-            return
-        found = result_of(result, status)
-        if found:
-            span = followed.silence[RESULTS.index(found)]
-            if span:
-                self._counters.note_result(followed.party, followed.operator, found, at, span)
 
     def _record(self, waiting: Waiting, verdict: Verdict, elapsed: float) -> bytes:
         record = self._recorder.verdict(
@@ -442,12 +411,15 @@ class Gate:
             source = waiting.source.rpartition(":")[0]
             self.evidence.unrecorded(source, verdict.attempt.trunk.id, rule, answer.status)
 
-    @staticmethod
-    def _withdraw(waiting: Waiting, verdict: Verdict) -> Answer:
+    def _withdraw(self, waiting: Waiting, verdict: Verdict) -> Answer:
         answer = waiting.engine.pack.answer("overload", verdict.attempt.trunk.answers)
         waiting.verdict = Verdict(
             verdict.attempt, verdict.decision, "overload", "evidence cannot be written", answer, verdict.shadow
         )
+        if self._lines is not None:
+            self._lines.give_back(waiting, verdict.decision)
+        if self.following is not None:
+            self.following.withdrawn(waiting, verdict.decision)
         return answer
 
 

@@ -6,7 +6,7 @@ one call in, one call back, with nothing allocated in between that is not needed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -174,6 +174,32 @@ class CallCounters(Protocol):
 
     def note_trigger(self, callee_hash: bytes, operator: int, at: float, keep_s: int) -> None:
         """The callee called the operator."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkLimit:
+    """What a trunk can carry; 0: no limit."""
+
+    trunk: str
+    channels: int
+    cps: int
+
+
+class CallChannels(Protocol):
+    """Channels of trunks, shared by all workers. Nothing here raises."""
+
+    def take(self, decision: str, limits: Sequence[TrunkLimit], at: float, done: Callable[[str], None]) -> None:
+        """Take a channel of each trunk, or of none. `done` is told once, from the event loop, within the configured
+        deadline: why there is none, or empty. `at`: epoch seconds."""
+        ...
+
+    def keep(self, decision: str, until: float) -> None:
+        """The call is up, and may last until then (epoch seconds)."""
+        ...
+
+    def release(self, decision: str) -> None:
+        """The call is over, or never began."""
         ...
 
 

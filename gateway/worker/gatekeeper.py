@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic, time
 
@@ -19,6 +19,7 @@ from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
 from gateway.sip.screened import Screened
+from gateway.store.ports import CallChannels, TrunkLimit
 from gateway.telemetry.metrics import WorkerStats
 from gateway.worker.leases import Leases, session_s
 from gateway.worker.peers import PeerBook
@@ -42,10 +43,12 @@ class Gatekeeper:
         host: bytes,
         leases: Leases,
         when_safe: Callable[[Callable[[OSError | None], None]], None],
+        channels: CallChannels | None = None,
     ) -> None:
         """`host`: our name in Warning headers and in P-Asserted-Identity. `leases`: of the calls that are up.
         `when_safe`: runs its argument once everything committed to the journal is as durable as the settings ask, or
-        with the error that kept it from being so."""
+        with the error that kept it from being so. `channels`: of trunks with limits."""
+        self._channels = channels or Unlimited()
         self._gate = gate
         self._stats = stats
         self._host = host
@@ -189,11 +192,15 @@ class Gatekeeper:
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
         self._gate.patterns.outcome(decision, result == "answered", at)
-        self._gate.outcome(decision, result, status, at)
+        if self._gate.following is not None:
+            self._gate.following.outcome(decision, result, status, at)
         key = (call.source.peer.id, result)
         self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
         if result == "answered":
             self._leases.begin(decision, now)
+            self._channels.keep(decision, at + self._leases.longest_s)
+        else:
+            self._channels.release(decision)
 
     def refreshed(self, decision: bytes, response: Response, now: float) -> None:
         """See `proxy.ports.Gate`."""
@@ -204,7 +211,9 @@ class Gatekeeper:
             # Set up by another worker, which may see no more of it.
             self._leases.begin(text, now)
             self.on_taken_over(text)
-        self._leases.refresh(text, session_s(response), now)
+        due = self._leases.refresh(text, session_s(response), now)
+        if due:
+            self._channels.keep(text, due + self._offset())
 
     def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
         """See `proxy.ports.Gate`."""
@@ -212,6 +221,7 @@ class Gatekeeper:
         counted = self._leases.end(text)
         side = "access" if by.access else "core"
         self._gate.patterns.ended(text, time())
+        self._channels.release(text)
         if self._gate.evidence.ended(text, time(), side, note or release_cause(request)) and not counted:
             self.on_taken_over(text)
 
@@ -235,10 +245,25 @@ class Gatekeeper:
         expired = self._leases.over(now)
         for decision in expired:
             self._gate.evidence.ended(decision, now + self._offset(), "gateway", "no BYE")
+            self._channels.release(decision)
             if len(self._expired) >= MAX_EXPIRED:
                 self._expired.clear()
             self._expired.add(decision)
         return len(expired)
+
+
+class Unlimited:
+    """`CallChannels` where no trunk has limits."""
+
+    def take(self, decision: str, limits: Sequence[TrunkLimit], at: float, done: Callable[[str], None]) -> None:
+        """Always there; never asked for."""
+        done("")
+
+    def keep(self, decision: str, until: float) -> None:
+        """Nothing is kept."""
+
+    def release(self, decision: str) -> None:
+        """Nothing was kept."""
 
 
 def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:

@@ -38,6 +38,7 @@ from gateway.registry.model import Snapshot
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
+from gateway.store.redis.channels import Channels
 from gateway.store.redis.closed import CounterStore
 from gateway.store.redis.deployment import connect, link_to, shards_of, where_calls_are_told
 from gateway.store.redis.elsewhere import Elsewhere
@@ -137,6 +138,7 @@ class Worker:
             partial(link_to, self.link), partial(shards_of, self.link), restrictions, deadline_s, loop
         )
         self.lookup.restrictions = self.counters
+        self.channels = Channels(partial(link_to, self.link), deadline_s, loop)
         self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -148,9 +150,10 @@ class Worker:
             settings.journal.required,
             self.counters,
             restrictions,
+            self.channels,
         )
         leases = Leases(settings.timers.max_call_hours * 3600)
-        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, self._when_safe)
+        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, self._when_safe, self.channels)
         told, stream = where_calls_are_told(self.link)
         self._elsewhere = Elsewhere(told, f"{settings.node.name}-{index}", self.keeper.let_go, stream)
         self.keeper.on_taken_over = self._elsewhere.tell
@@ -231,6 +234,7 @@ class Worker:
         self.patience.release()
         self.watcher.stop()
         self.counters.close()
+        self.channels.close()
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         self.edge.stop()
@@ -312,6 +316,7 @@ class Worker:
         judging = engines(packs, registry, self.faults.rule)
         self.counters.watching = any(one.ladder for one in (judging.default, *judging.by_trunk.values()))
         self.gate.switch(registry, judging.default, judging.by_trunk)
+        self.channels.limited = tuple([trunk.id for trunk in registry.trunks if trunk.channels or trunk.cps])
         self.keeper.switch(registry, book)
         self.edge.forget_sources()
         self.stats.registry_version = registry.version

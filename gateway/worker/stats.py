@@ -45,6 +45,8 @@ def refresh_stats(worker: Worker) -> None:
         "callgate_counters_given_up_total": worker.counters.given_up,
         "callgate_counters_since_seconds": worker.gate.counted_since_ms / 1000,
     }
+    stats.channels = worker.channels.used
+    stats.counted["callgate_channels_alone_total"] = worker.channels.alone
     stats.journal_records = worker.journal.records
     stats.journal_bytes = worker.journal.bytes_written
     stats.journal_writable = worker.journal.trouble == ""

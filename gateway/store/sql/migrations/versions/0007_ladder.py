@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0007"
+revision = "ladder"
 down_revision = "packs_in_force"
 
 

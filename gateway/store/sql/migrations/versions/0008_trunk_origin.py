@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "trunk_origin"
-down_revision = "0007"
+down_revision = "ladder"
 
 COLUMNS = """
 origin text NOT NULL DEFAULT 'domestic' CONSTRAINT trunks_origin CHECK (origin IN ('domestic', 'foreign'))

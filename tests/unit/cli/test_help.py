@@ -29,11 +29,12 @@ EXPECTED = {
     "registry check", "registry versions", "registry diff", "registry rollback",
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
     "wish set", "wish show", "wish withdraw", "packs", "pack withdraw",
+    "report traffic", "report findings", "report trace", "restriction appeal", "restriction notice",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
-    "reveal", "feed", "list", "wish", "packs", "pack",
+    "reveal", "feed", "list", "wish", "packs", "pack", "report",
     "operator", "tenant", "range", "document", "restriction", "registry",
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.control.importer.problems import ImportReport
 
 importing = typer.Typer(
-    help="Import registry, rule pack, consents or refusals: whole or not at all.", no_args_is_help=True
+    help="Import registry, number ranges, rule pack, consents or refusals: whole or not at all.", no_args_is_help=True
 )
 exporting = typer.Typer(help="Export what is stored.", no_args_is_help=True)
 
@@ -54,6 +55,7 @@ def registry(
     file: File,
     whole: Annotated[bool, typer.Option("--whole", help="Trunks, ranges, tenants the file does not name go.")] = False,
     allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Though it takes much away.")] = False,
+    dry_run: DryRun = False,
     principal: PrincipalName = "",
     config: Config = None,
 ) -> None:
@@ -70,8 +72,43 @@ def registry(
 
         return await import_registry(
             engine, _read(file), str(file), principal_of(principal), whole=whole, allow_shrink=allow_shrink,
-            max_shrink=settings.registry.max_shrink,
+            max_shrink=settings.registry.max_shrink, dry_run=dry_run,
         )  # fmt: skip
+
+    report(with_database(config, work))
+
+
+@importing.command(
+    "ranges",
+    epilog=examples(
+        "callgate import ranges ranges.csv --dry-run",
+        "callgate export ranges -o ranges.csv    (a file to begin with)",
+    ),
+)
+def ranges(
+    file: File,
+    whole: Annotated[bool, typer.Option("--whole", help="Ranges the file does not name go.")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Though it takes much away.")] = False,
+    dry_run: DryRun = False,
+    principal: PrincipalName = "",
+    config: Config = None,
+) -> None:
+    """Number ranges alone, CSV: id, first, last, operator, trunks; if wanted, egress, outbound, inbound, purposes,
+    certificate, filing, valid_from, valid_to, state, steps, length, regions, carriers, tenant.
+
+    Lists are separated by ';'. true or false; times in RFC 3339 (2024-01-31T09:00:00+08:00); steps as STATE@TIME. An
+    empty cell is as if the column were not there. The rows mean what [[range]] means in a registry file, and are
+    checked alike; a hundred thousand take seconds.
+    """
+
+    async def work(settings: Settings, engine: AsyncEngine) -> ImportReport:
+        from gateway.control.importer.registry import import_ranges
+
+        with import_bar() as bar:
+            return await import_ranges(
+                engine, file, principal_of(principal), bar, whole=whole, allow_shrink=allow_shrink,
+                max_shrink=settings.registry.max_shrink, dry_run=dry_run,
+            )  # fmt: skip
 
     report(with_database(config, work))
 
@@ -172,6 +209,28 @@ def export_registry(
             async with engine.connect() as connection:
                 titles = await purpose_titles(connection)
                 return registry_toml(await load_snapshot(connection), titles, await load_documents(connection))
+
+    _write(with_database(config, work), output)
+
+
+@exporting.command("ranges", epilog=examples("callgate export ranges -o ranges.csv"))
+def export_ranges(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; else stdout.")] = None,
+    config: Config = None,
+) -> None:
+    """All number ranges as CSV, in the form that `import ranges` reads."""
+
+    async def work(_settings: Settings, engine: AsyncEngine) -> str:
+        from gateway.control.importer.ranges_csv import write_ranges
+        from gateway.store.sql.engine import mapped_errors
+        from gateway.store.sql.registry import load_snapshot
+
+        with mapped_errors():
+            async with engine.connect() as connection:
+                rows = (await load_snapshot(connection)).ranges
+        out = io.StringIO()
+        write_ranges(out, rows)
+        return out.getvalue()
 
     _write(with_database(config, work), output)
 

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.control.publishing import publication
 from gateway.control.rebuild import consent_field, consent_value, refusal_category
-from gateway.control.record import load_published
 from gateway.control.redis_writer import Change, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
@@ -50,11 +50,12 @@ class Applier:
         refusals = [row.id for row in rows if row.kind == outbox.REFUSALS]
         registry = 0
         if not head.has_blob or any(row.kind == outbox.REGISTRY for row in rows):
+            previous, there = await self._writer.published(head.registry)
             # One view of all its tables: another import may commit between two of the queries.
             async with raw.transaction(isolation="repeatable_read", readonly=True):
-                snapshot = await load_published(connection)
-            await self._writer.publish_registry(snapshot.version, layout.encode_snapshot(snapshot))
-            registry = snapshot.version
+                made = await publication(connection, previous, there)
+            await self._writer.publish_registry(made)
+            registry = made.version
         entries = 0
         async with raw.transaction():
             if consents:

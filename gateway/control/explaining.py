@@ -16,6 +16,7 @@ from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.seal import Sealer
 from gateway.keys import Keys
 from gateway.registry.model import Snapshot
+from gateway.registry.ranges import RangeTable
 from gateway.registry.registry import Registry
 from gateway.settings import Settings
 from gateway.store.ports import Conflict
@@ -41,7 +42,7 @@ class Explainer:
         self._link, self._lookup = connect(settings.redis.url, settings.gate.deadline_ms / 1000, key_check=check)
         self._known = asyncio.Event()
         self._epoch = asyncio.Event()
-        self._snapshot: Snapshot | None = None
+        self._published: tuple[Snapshot, RangeTable] | None = None
         self._ready: tuple[Registry, Engines] | None = None
         self._watcher = SnapshotWatcher(self._link, self._on_snapshot, self._on_epoch, key_check=check)
         self._running = asyncio.ensure_future(self._link.run())
@@ -75,12 +76,14 @@ class Explainer:
 
     def _in_force(self) -> tuple[Registry, Engines]:
         if self._ready is None:
-            snapshot = self._snapshot or load_last_good(self._state_dir / FILE_NAME)
-            if snapshot is None:
+            kept = None if self._published else load_last_good(self._state_dir / FILE_NAME)
+            found = (kept.snapshot, kept.ranges) if kept else self._published
+            if found is None:
                 raise Conflict(f"{NO_REGISTRY} (or no gateway ran yet that brings it to Redis: callgate run)")
+            snapshot, ranges = found
             if not snapshot.packs:
                 raise Conflict(NO_PACK)
-            registry = Registry(snapshot)
+            registry = Registry(snapshot, ranges)
             self._ready = registry, engines(load_stored(snapshot.packs, "the registry"), registry)
         return self._ready
 
@@ -88,6 +91,6 @@ class Explainer:
         self._lookup.set_epoch(number, buckets)
         self._epoch.set()
 
-    def _on_snapshot(self, snapshot: Snapshot) -> None:
-        self._snapshot, self._ready = snapshot, None
+    def _on_snapshot(self, snapshot: Snapshot, ranges: RangeTable) -> None:
+        self._published, self._ready = (snapshot, ranges), None
         self._known.set()

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gateway.control.record import load_published
+from gateway.control.publishing import Publication, publication
 from gateway.control.redis_writer import MAX_WORDS, Change, Command, Head, RedisWriter
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
@@ -45,9 +45,7 @@ class _View:
 
     oldest: int
     ahead: frozenset[int]
-    registry: int
-    blob: bytes
-    purposes: dict[str, int]
+    registry: Publication
 
 
 async def rebuild(
@@ -70,9 +68,9 @@ async def rebuild(
         buckets = (choose_cluster_buckets if clustered else layout.choose_buckets)(count, compact)
         names = Names(epoch, buckets, clustered)
         sinks = [_Sink(writer) for writer in writers]
-        await _write_buckets(raw, sinks, names, view.purposes)
+        await _write_buckets(raw, sinks, names, view.registry.purposes)
     for sink in sinks:
-        await sink.do(sink.writer.publish_registry(view.registry, view.blob))
+        await sink.do(sink.writer.publish_registry(view.registry))
     failed = tuple(f"{sink.writer.shard}: {sink.failure}" for sink in sinks if sink.failure is not None)
     if len(failed) == len(sinks) and sinks[0].failure is not None:
         raise sinks[0].failure
@@ -91,8 +89,8 @@ async def rebuild_shard(engine: AsyncEngine, writer: RedisWriter, names: Names) 
     async with engine.connect() as connection:
         raw, view = await _view(connection)
         for first, last in ranges_of(writer.shard.places):
-            await _write_range(raw, writer, names, (first, last), view.purposes)
-    await writer.publish_registry(view.registry, view.blob)
+            await _write_range(raw, writer, names, (first, last), view.registry.purposes)
+    await writer.publish_registry(view.registry)
     await _switch(writer, view, names)
     return Rebuilt(-1, view.ahead)
 
@@ -181,16 +179,15 @@ async def _view(connection: AsyncConnection) -> tuple[Any, _View]:
     oldest = await outbox.horizon(connection)
     raw = await driver(connection)
     ahead = await outbox.rows_after(raw, oldest - 1, MAX_ROW, MAX_AHEAD)
-    snapshot = await load_published(connection)
     ids = frozenset(row.id for row in ahead)
-    return raw, _View(oldest, ids, snapshot.version, layout.encode_snapshot(snapshot), snapshot.purposes)
+    return raw, _View(oldest, ids, await publication(connection))
 
 
 async def _switch(writer: RedisWriter, view: _View, names: Names) -> None:
     watermark = layout.encode_watermark(view.oldest - 1, MAX_ROW)
     commands: list[Command] = [
         (b"SET", writer.keys.watermark(names.epoch), watermark),
-        writer.head_fields(view.registry, names),
+        writer.head_fields(view.registry.version, names),
     ]
     await writer.finish(None, commands)
 

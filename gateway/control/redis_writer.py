@@ -17,10 +17,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
+from gateway.control.publishing import Publication
 from gateway.control.shards import Shard
 from gateway.store.redis import layout
 from gateway.store.redis.address import RedisAddress
 from gateway.store.redis.names import Names, ShardKeys, place_of, place_tags
+from gateway.store.redis.publication import Published, decode_published
 from gateway.store.redis.slots import decode_places, encode_places
 
 SOCKET_S = 5.0
@@ -89,6 +91,8 @@ class RedisWriter:
         self.key_check = key_check
         self.token = token
         self.client = client_of(shard.address)
+        self._named: set[bytes] = set()
+        """Keys of the pages that the versions to keep have, while old ones are cleared away."""
 
     async def close(self) -> None:
         """Drop the connections."""
@@ -158,21 +162,54 @@ class RedisWriter:
         """Send commands in one pipeline, not fenced: for keys that nobody reads yet."""
         await self._all(*commands)
 
-    async def publish_registry(self, version: int, blob: bytes) -> None:
-        """Put a registry version where workers fetch it; the head is switched by whoever calls."""
-        await self.client.set(self.keys.registry(version), blob)
+    async def published(self, version: int) -> tuple[Published | None, frozenset[str]]:
+        """The head of a registry version, and which of its pages are there; None where it is not, or not of this
+        form."""
+        blob = await self.client.get(self.keys.registry(version))
+        try:
+            found = decode_published(blob) if isinstance(blob, bytes) else None
+        except ValueError:
+            found = None
+        names = [page.name for page in found.pages] if found else []
+        return found, await self._held(names)
+
+    async def publish_registry(self, made: Publication) -> None:
+        """Put a registry version where workers fetch it: its pages that are not there, then its head. The shard's head
+        is switched by whoever calls."""
+        held = await self._held(made.names)
+        for name, page in made.pages.items():
+            if name not in held:
+                await self.client.set(self.keys.page(name), page)
+        await self.client.set(self.keys.registry(made.version), made.blob)
 
     async def sweep_old(self, cursor: int, epoch: int, registry: int) -> int:
-        """One step of clearing away keys of other epochs and old registry versions; the next cursor, 0 at
-        the end.
+        """One step of clearing away keys of other epochs, old registry versions and their pages; the next cursor, 0 at
+        the end. Raises FenceLost.
 
         The version before the current one stays: a worker may be fetching it.
         """
+        if not cursor:
+            self._named = set()
+            for version in (registry, registry - 1):
+                found, _ = await self.published(version)
+                self._named |= {self.keys.page(page.name) for page in found.pages} if found else set()
         cursor, keys = await self.client.scan(cursor, match=b"cg:*", count=1_000)
         old = [key for key in keys if isinstance(key, bytes) and _is_old(key, epoch, registry)]
         if old:
             await self._all(*[(b"UNLINK", key) for key in old])  # one by one: a command reaches one slot
+        pages = [key for key in keys if isinstance(key, bytes) and self._is_own_page(key) and key not in self._named]
+        if pages:  # fenced: a projector that took over may have published some of them anew
+            await self.finish(None, [(b"UNLINK", key) for key in pages])
         return int(cursor)
+
+    def _is_own_page(self, key: bytes) -> bool:
+        _, kind, *rest = key.split(b":", 3)
+        return kind == b"page" and bool(rest) and key == self.keys.page(rest[0].decode("ascii", "replace"))
+
+    async def _held(self, names: Sequence[str]) -> frozenset[str]:
+        """Which of these pages are there."""
+        found = await self._all(*[(b"EXISTS", self.keys.page(name)) for name in names]) if names else []
+        return frozenset(name for name, there in zip(names, found, strict=True) if there)
 
     def _fence(self, place: int) -> bytes:
         return ShardKeys(place_tags()[place]).fence
@@ -234,6 +271,6 @@ def _is_old(key: bytes, epoch: int, registry: int) -> bool:
     parts = key.split(b":", 3)
     if len(parts) < 3:
         return False
-    if parts[1] == b"registry":
+    if parts[1] in (b"version", b"registry"):  # the latter: whole, as they were published once
         return parts[2].isdigit() and int(parts[2]) < registry - 1
     return parts[1].isdigit() and int(parts[1]) != epoch

@@ -178,7 +178,7 @@ def _add_number(attempt: CallAttempt, number: Number | None, registry: Registry,
     facts.range_id = row.id
     facts.range_operator = row.operator
     facts.range_trunks = row.trunks
-    facts.range_state = row.state_at(at)
+    facts.range_state = row.state_at(at) if row.steps else row.state
     facts.range_valid_from = row.valid_from
     facts.range_valid_to = row.valid_to
     facts.range_outbound = row.outbound
@@ -264,7 +264,7 @@ def _proven(attempt: CallAttempt, at: float) -> bool:
         and row is not None
         and row.operator == trunk.operator
         and trunk.id in row.trunks
-        and row.state_at(at) == "enabled"
+        and attempt.facts.range_state == "enabled"
         and row.valid_from <= at
         and (not row.valid_to or at < row.valid_to)
     )

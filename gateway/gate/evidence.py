@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from gateway.gate.records import EndRecord, FloodRecord, OutcomeRecord, Record
+from gateway.sip.seen import Seen
 from gateway.store.ports import Journal
 
 FLOOD_LIMIT = 1_000
@@ -45,7 +46,7 @@ class Evidence:
         self._second = 0
         self._counts: dict[tuple[str, str], int] = {}
         self._flooded: dict[tuple[str, str], tuple[str, int]] = {}
-        self._ended: dict[str, None] = {}
+        self._ended = Seen(MAX_ENDED)
         self._retry_at = 0.0
         self._unrecorded: dict[tuple[str, str, str, int], int] = {}
         self.given_up = 0
@@ -83,22 +84,18 @@ class Evidence:
 
     def note_ended(self, decision: str) -> None:
         """A call whose end record is in the journal already."""
-        self._ended[decision] = None
+        self._ended.add(decision.encode())
 
     def ended(self, decision: str, at: float, by: str, cause: str) -> bool:
         """A BYE passed. False for the second of two (crossed, repeated, or of a dialog that ended)."""
-        if decision in self._ended:
+        if not self._ended.add(decision.encode()):
             return False
-        if len(self._ended) >= MAX_ENDED:
-            for oldest in list(self._ended)[: MAX_ENDED // 2]:
-                del self._ended[oldest]
-        self._ended[decision] = None
         self.keep(self.encode(EndRecord(decision, int(at * 1e6), by, cause)))
         return True
 
     def is_ended(self, decision: str) -> bool:
         """True for a call whose end record was made, or read back at start, and not forgotten since."""
-        return decision in self._ended
+        return decision.encode() in self._ended
 
     def flooded(self, source: str, trunk: str, rule: str, status: int, at: float) -> bool:
         """Count one refusal. True: it is one too many for a record of its own, and was folded."""

@@ -27,8 +27,8 @@ from gateway.gate.recorder import Recorder
 from gateway.gate.waiting import NOT_ASKED, Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
-from gateway.sip.memo import remember
 from gateway.sip.message import Request
+from gateway.sip.seen import Seen
 from gateway.store.ports import (
     CallChannels,
     CallCounters,
@@ -98,7 +98,7 @@ class Gate:
         self._ready: list[Waiting] = []
         self._recovered: Recovered = {}
         self._recovered_until = 0.0
-        self._refused: dict[str, None] = {}
+        self._refused = Seen(MAX_REFUSED)
         self.patterns = Patterns()
         """How trunks call, where a pack looks at it."""
         self.parked = 0
@@ -330,9 +330,8 @@ class Gate:
         repeated request (same decision id) makes no second record, and one without id (OPTIONS while draining) none."""
         registry, engine = self._in_force(trunk)
         answer = engine.pack.answer(rule, trunk.answers)
-        if not decision or decision in self._refused:
+        if not decision or not self._refused.add(decision.encode("ascii")):
             return answer
-        remember(self._refused, MAX_REFUSED, decision, None)
         direction = OUTBOUND if trunk.side == "access" else INBOUND
         self._count(trunk.id, direction, False, rule)
         if not self._flooded(source, trunk.id, rule, answer.status, at):
@@ -362,6 +361,11 @@ class Gate:
         waiting.repeated = True
         self._ready.append(waiting)
         self._wake()
+
+    def gather(self) -> None:
+        """The load has gone down: what is kept from turn to turn is made anew (`worker.ebb`)."""
+        if not self._ready:
+            self._ready = []
 
     # -- the end of a turn -----------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from gateway.registry.model import Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.sip.chars import BACKSLASH, PLUS
 from gateway.sip.limits import MAX_MEMO
-from gateway.sip.memo import remember
+from gateway.sip.memo import new_memo, remember
 from gateway.sip.message import Headers
 from gateway.sip.nameaddr import display_text
 
@@ -80,7 +80,7 @@ def display_hides(display: bytes) -> bool:
     return hides
 
 
-_hides: Final[dict[bytes, bool]] = {}
+_hides: Final[dict[bytes, bool]] = new_memo()
 """Display-names seen and what `display_hides` said of them, for a call centre has few; bounded by `MAX_MEMO`."""
 
 

@@ -26,10 +26,10 @@ _NONCE_AT: Final = 2 + _SALT_BYTES
 _TEXT_AT: Final = _NONCE_AT + _NONCE_BYTES
 _TAG_BYTES: Final = 16
 
-TEXTS_PER_SALT: Final = 1 << 30
+TEXTS_PER_SALT = 1 << 30
 """A new salt, and with it a new key, after this many (NIST SP 800-38D section 8.3 allows 2^32)."""
 
-MAX_CIPHERS: Final = 256
+MAX_CIPHERS = 256
 """Derived keys kept for opening: one per sealer that wrote what is read."""
 
 _encode_json: Final = msgspec.json.Encoder().encode

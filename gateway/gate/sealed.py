@@ -27,12 +27,14 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def _legible(value: bytes) -> str:
     """UTF-8, or a display-name in GBK (`sip.headers`); what is neither shows where it is not."""
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return value.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return value.decode("utf-8", "replace")
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return value.decode("gb18030")
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "replace")
 
 
 def sealed_content(request: Request, subscriber: str) -> bytes:

@@ -18,7 +18,7 @@ from gateway.registry.numbering import NumberingPlan
 from gateway.sip.chars import SEMICOLON, TEL_SEPARATORS, UNDERSCORE
 from gateway.sip.errors import ProtocolError
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
-from gateway.sip.memo import remember
+from gateway.sip.memo import new_memo, remember
 from gateway.sip.uri import Uri, parse_uri, unescape
 
 FAULT_HIDDEN: Final = "anonymous"
@@ -76,7 +76,7 @@ def plain_digits(uri: bytes) -> bytes:
     return digits
 
 
-_plain: Final[dict[bytes, bytes]] = {}
+_plain: Final[dict[bytes, bytes]] = new_memo()
 """URIs, and what `plain_digits` said of them: each is asked about several times in a call. Bounded by `MAX_MEMO`."""
 
 
@@ -102,7 +102,7 @@ def _plain_host(rest: bytes) -> bytes:
     return host
 
 
-_hosts: Final[dict[bytes, bytes]] = {}
+_hosts: Final[dict[bytes, bytes]] = new_memo()
 """What stood behind an `@`, and its plain host: a peer writes one or two. Bounded by `MAX_MEMO`."""
 
 
@@ -165,7 +165,7 @@ def read_caller(raw: bytes, trunk: Trunk, plan: NumberingPlan) -> UserNumber:
     return reading
 
 
-_callers: Final[dict[tuple[bytes, str, str], UserNumber]] = {}
+_callers: Final[dict[tuple[bytes, str, str], UserNumber]] = new_memo()
 """From URIs, on trunks of one country and area, as `_plan` reads them. Bounded by `MAX_MEMO`."""
 _plan: NumberingPlan | None = None  # one is in force at a time
 

@@ -50,8 +50,8 @@ def derive(secret: bytes, key: bytes, request: Request, loop: bytes, data: bytes
 
 
 def derive_again(secret: bytes, ids: Identifiers, loop: bytes, count: int, epoch: int) -> Identifiers:
-    """Identifiers of a message that had `ids` before, in a transaction that is gone: another call. `count`: how often
-    it came before; `epoch`: seconds, so that a count that began anew after a restart names no call of before."""
+    """Identifiers of a message that had `ids` before, in a transaction that is gone: another call. `count`: of such
+    messages; `epoch`: seconds, so that a count that began anew after a restart names no call of before."""
     material = b"%b%d.%d" % (ids.decision, count, epoch)
     return _identifiers(blake2b(material, digest_size=36, key=secret, person=b"cg-again").digest(), loop)
 

@@ -7,7 +7,7 @@ still answer: a provisional response is cancelled, a 2xx and a 6xx are passed on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.proxy import record_route, reply
 from gateway.proxy.branch import Identifiers
@@ -18,6 +18,8 @@ from gateway.proxy.remembered import leg_of
 from gateway.proxy.upstream import pass_response
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.screened import Screened
+from gateway.sip.uri import parse_uri
+from gateway.sip.via import Via
 from gateway.transaction import timers as t
 from gateway.transaction.transactions import ClientTransaction, ServerTransaction
 
@@ -30,6 +32,11 @@ TRYING: Final = 1
 """Forwarded, no final response yet."""
 DONE: Final = 2
 """A final response went upstream."""
+
+_NONE: Final[list[Any]] = []
+_NO_VIA: Final = Via(b"", b"", 0, b"", b"", b"", None)
+_NO_TARGET: Final = parse_uri(b"sip:anonymous.invalid")
+"""Shared by calls that need no own: nobody changes them."""
 
 
 class Call:
@@ -89,16 +96,16 @@ class Call:
         self.target = b""
         self.body = request.body
         self.headers: Headers = request.headers
-        self.below: list[bytes] = []
+        self.below: list[bytes] = _NONE
         """Record-Route values of the request as it left below ours."""
         self.datagrams_only = False
         """TCP failed where it was used for the size alone."""
-        self._hops: list[tuple[Peer, Destination]] = []
+        self._hops: list[tuple[Peer, Destination]] = _NONE
         self._next = 0
         self.branch: Branch | None = None
         """The branch that decides; None when there is none, which also frees the two of each other."""
         self._failure = 0
-        self._reason: Headers = []
+        self._reason: Headers = _NONE
         server.user = self
 
     # -- the gate's word -------------------------------------------------------------------------------------------
@@ -117,7 +124,7 @@ class Call:
         source = self.source.peer
         if source.access:
             self.headers = record_route.without_strangers(self.headers, source, self.core.dialogs.own)
-        self.below = record_route.values(self.headers)
+        self.below = record_route.values(self.headers) or _NONE
         self.body = screened.body
         self.core.dialogs.decisions.forwarded(self.ids.decision)
         hops = [(peer, hop.destination) for peer in peers for hop in peer.hops if hop.up and not hop.drained]
@@ -278,19 +285,21 @@ class Call:
         if branch is not None:
             branch.slim()
         # Repeated 2xx are passed on for 32 s more: of the request they need what From, To and the cookies are made of.
+        # Calls of 32 s are most of a worker's memory.
         asked = self.request
         kept = [header for header in asked.headers if header[0] == b"From" or header[0] == b"To"]
         if parked:  # the gate has this request, and may still write it down
-            via, from_, to = asked.via, asked.from_, asked.to
             self.request = Request(
-                asked.method, asked.uri, asked.target, kept, b"", via, from_, to, asked.call_id, asked.cseq
+                asked.method, b"", _NO_TARGET, kept, b"", _NO_VIA, asked.from_, asked.to, asked.call_id, asked.cseq
             )
         else:
             asked.headers = kept
-            asked.body = b""
+            asked.body = asked.uri = b""
+            asked.target = _NO_TARGET
+            asked.via = _NO_VIA
         self.headers = kept
-        self.body = b""
-        self._hops = []
+        self.body = self.target = self.top_via = b""
+        self._hops = self._reason = _NONE
 
     def _answer(self, status: int, phrase: bytes, headers: Headers, now: float) -> None:
         data = reply.local_response(self.request, self.top_via, status, phrase, self.ids.tag, headers)

@@ -22,7 +22,7 @@ from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, Final
 
-from gateway.sip.memo import remember
+from gateway.sip.memo import new_memo, remember
 
 CALLEE: Final = 0
 """Made for the callee: travels in the forwarded request."""
@@ -130,6 +130,10 @@ class CookieRing:
         self._current = current
         self._read: dict[bytes, Cookie] = {}
 
+    def forget(self) -> None:
+        """Forget what was read: it can be read again."""
+        self._read.clear()
+
     def issue(self, cookie: Cookie, call_id: bytes, caller_tag: bytes, callee_tag: bytes) -> bytes:
         """The cookie's text. `callee_tag` is empty for the callee's cookie."""
         body = _BODY.pack(
@@ -207,4 +211,4 @@ def short_hash(value: bytes) -> bytes:
     return found
 
 
-_hashes: Final[dict[bytes, bytes]] = {}
+_hashes: Final[dict[bytes, bytes]] = new_memo()

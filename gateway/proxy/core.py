@@ -20,6 +20,7 @@ from gateway.proxy.transit import Transit
 from gateway.proxy.validate import ALLOW, MAX_REQUEST, METHODS, unsupported, validate
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.everyday import foresee_via
+from gateway.sip.memo import forget_all
 from gateway.sip.message import Headers, Request, Response
 from gateway.sip.parser import is_keepalive, parse
 from gateway.sip.writer import error_response
@@ -106,6 +107,12 @@ class ProxyCore:
     def expire(self, now: float) -> None:
         """Run the timers due at `now`."""
         self.layer.timers.expire(now)
+
+    def shrink(self) -> None:
+        """The load has gone down: let go of what was only kept to be quicker."""
+        self.layer.shrink()
+        self.dialogs.forget()
+        forget_all()
 
     # -- services to the response contexts -------------------------------------------------------------------------
 

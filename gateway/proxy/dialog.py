@@ -54,6 +54,11 @@ class Dialogs:
         self._lifetime = lifetime
         self._hashes: dict[bytes, bytes] = {}
 
+    def forget(self) -> None:
+        """Forget what was read of cookies and URIs: it can be read again."""
+        self._hashes.clear()
+        self._ring.forget()
+
     # -- written ---------------------------------------------------------------------------------------------------
 
     def callee_cookie(self, call: Call, peer: Peer, destination: Destination, issued: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from gateway.proxy import forward, record_route
 from gateway.proxy.peer import Destination, Peer
@@ -24,6 +24,10 @@ MAX_RETURN_COOKIES: Final = 16
 MAX_RETURN_KEY: Final = 1_024
 """Octets of To tag, Contact and Record-Routes that a cookie is kept for."""
 
+_NONE: Final[list[Any]] = []
+_NO_COOKIES: Final[dict[bytes, list[bytes]]] = {}
+"""Shared by all that are slim: nobody changes them."""
+
 
 class Branch:
     """`ClientUser` and `Expiring`. Sent as soon as it is made."""
@@ -31,6 +35,7 @@ class Branch:
     __slots__ = (
         "_back",
         "_returned",
+        "_routes",
         "_timer_c_at",
         "_towards",
         "call",
@@ -40,7 +45,6 @@ class Branch:
         "headers",
         "peer",
         "plain",
-        "routes",
         "switched",
         "uri",
     )
@@ -51,13 +55,14 @@ class Branch:
         self.peer = peer
         self.cancelled = False
         self._returned: dict[bytes, list[bytes]] = {}
+        """By `returned_routes`' key, while the call is set up."""
         core = call.core
         branch = call.ids.branch + b".%d" % index if index else call.ids.branch
         self.uri = call.request.uri
         self.cookie = b""
         """Text of the callee's cookie in the forwarded request; empty on a re-INVITE."""
-        self.routes: list[bytes] = []
-        """Our Record-Route values in the forwarded request."""
+        self._routes: list[bytes] = []
+        """Our Record-Route values in the forwarded request; empty where they are to be written anew."""
         self.plain = self._towards = destination
         self._back = call.source.reply
         if call.initial:
@@ -82,9 +87,9 @@ class Branch:
         if call.initial:
             core = call.core
             self.cookie = core.dialogs.callee_cookie(call, self.peer, destination, core.epoch(call.received_at))
-            self.routes = forward.record_routes(destination, self._back, self.cookie)
+            self._routes = forward.record_routes(destination, self._back, self.cookie)
         self.headers = forward.forwarded_headers(
-            call.headers, destination.via + branch, call.top_via, call.request.max_forwards, self.routes
+            call.headers, destination.via + branch, call.top_via, call.request.max_forwards, self._routes
         )
         return write_request(b"INVITE", self.uri, self.headers, call.body)
 
@@ -93,16 +98,17 @@ class Branch:
         the caller's cookie, whatever became of them on the way, and those the request came with."""
         call = self.call
         core = call.core
+        ours = self._routes or forward.record_routes(self._towards, self._back, self.cookie)
         found = record_route.values(response.headers)
         above: list[bytes] = []
-        if found != self.routes + call.below:
+        if found != ours + call.below:
             cookie = self.cookie
             if not [value for value in found if value.find(cookie) >= 0]:
                 cookie = core.dialogs.earlier_cookie(call, response)
                 core.counters.record_route_lost += not cookie
             above = record_route.above_ours(found, cookie, call.below, self.peer, core.dialogs.own)
         if not response.to.tag:  # no dialog, so no cookie of the caller's
-            return [*above, *self.routes, *call.below]
+            return [*above, *ours, *call.below]
         contact = response.get(b"Contact") or b""
         key = b"\0".join((response.to.tag, contact, *above))
         routes = self._returned.get(key)
@@ -110,15 +116,21 @@ class Branch:
             issued = core.epoch(call.received_at)
             text = core.dialogs.caller_cookie(call, self.peer, self._towards, response, contact, above, issued)
             routes = [*above, *forward.record_routes(self._towards, self._back, text), *call.below]
-            if len(self._returned) < MAX_RETURN_COOKIES and len(key) <= MAX_RETURN_KEY:
+            if call.branch is self and len(self._returned) < MAX_RETURN_COOKIES and len(key) <= MAX_RETURN_KEY:
                 self._returned[key] = routes
         return routes
 
     def slim(self) -> None:
-        """The call is decided: only what an ACK or CANCEL of this branch is made from is still needed."""
+        """The call is decided: only what an ACK or CANCEL of this branch is made from is still needed. What a response
+        that comes again would need is made again from the cookie."""
         # Once it has a final response neither can follow: the ACK of a failure is made already.
-        unfinished = self.client.state <= m.PROCEEDING
-        self.headers = forward.hop_by_hop_parts(self.headers) if unfinished else []
+        if self.client.state <= m.PROCEEDING:
+            self.headers = forward.hop_by_hop_parts(self.headers)
+        else:
+            self.headers = _NONE
+            self.uri = b""
+        self._returned = _NO_COOKIES
+        self._routes = _NONE
 
     def restart_timer_c(self, now: float) -> None:
         """A provisional response came: it may go on ringing for another Timer C."""
@@ -134,7 +146,7 @@ class Branch:
         data = write_request(b"CANCEL", self.uri, headers, b"")
         call.core.counters.sent(b"CANCEL")
         client = self.client
-        call.core.layer.new_client(client.key[0], b"CANCEL", client.destination, data, None, now)
+        call.core.layer.new_client(client.branch, b"CANCEL", client.destination, data, None, now)
         client.cancelled(now)
 
     def abandon(self, now: float) -> None:

@@ -116,6 +116,14 @@ class Counters:
         self.record_route_lost = 0
         """Responses whose Record-Route did not carry our cookie back: such a dialog will pass us by."""
 
+    def gather(self) -> None:
+        """Make the numbers anew: see `worker.ebb`."""
+        self.received_requests = {method: count + 0 for method, count in self.received_requests.items()}
+        self.received_responses = [count + 0 for count in self.received_responses]
+        self.sent_requests = {method: count + 0 for method, count in self.sent_requests.items()}
+        self.sent_responses = [count + 0 for count in self.sent_responses]
+        self.dropped = {reason: count + 0 for reason, count in self.dropped.items()}
+
     def received(self, method: bytes) -> None:
         """Count a request received."""
         method = method_name(method)

@@ -9,46 +9,16 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.proxy.cookie import short_hash
+from gateway.sip.seen import Seen
 
 MAX_USED: Final = 200_000
-"""Decision ids kept since the start: 32 s, after which an INVITE's transaction is gone, of 6,000 calls/s; 30 MB."""
+"""Decision ids kept since the start: 32 s, after which an INVITE's transaction is gone, of 6,000 calls/s."""
 
 MAX_FAILED: Final = 100_000
 """Failed calls kept: only calls that were forwarded come here, so refused ones cannot push them out."""
 
-
 MAX_LEGS: Final = 200_000
 """Answered dialogs kept: they matter only where one leg of a forked call ends and the other goes on."""
-
-
-class Generations:
-    """A bounded set of ids, the oldest out: two halves, of which the older is dropped when the younger is full.
-
-    (A dict that loses its first key at each turn is searched from its start again and again.)
-    """
-
-    __slots__ = ("_half", "_old", "_young")
-
-    def __init__(self, limit: int) -> None:
-        """At most `limit` ids are kept, and at least half of that many of the last ones."""
-        self._half = max(limit // 2, 1)
-        self._young: dict[bytes, int] = {}
-        self._old: dict[bytes, int] = {}
-
-    def __contains__(self, key: bytes) -> bool:
-        return key in self._young or key in self._old
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
-
-    def add(self, key: bytes) -> int:
-        """Remember a key; returns how often it was added before."""
-        count = self._young.get(key, 0) or self._old.get(key, 0)
-        if len(self._young) >= self._half and key not in self._young:
-            self._old = self._young
-            self._young = {}
-        self._young[key] = count + 1
-        return count
 
 
 def leg_of(decision: bytes, callee_tag: bytes) -> bytes:
@@ -59,18 +29,22 @@ def leg_of(decision: bytes, callee_tag: bytes) -> bytes:
 class Decisions:
     """What this process knows of its calls, by decision id."""
 
-    __slots__ = ("_answered", "_failed", "_hung_up", "_unanswered", "_used")
+    __slots__ = ("_answered", "_failed", "_hung_up", "_repeats", "_unanswered", "_used")
 
     def __init__(self) -> None:
-        self._used = Generations(MAX_USED)
-        self._failed = Generations(MAX_FAILED)
-        self._answered = Generations(MAX_LEGS)
-        self._hung_up = Generations(MAX_LEGS)
+        self._used = Seen(MAX_USED)
+        self._repeats = 0
+        self._failed = Seen(MAX_FAILED)
+        self._answered = Seen(MAX_LEGS)
+        self._hung_up = Seen(MAX_LEGS)
         self._unanswered: set[bytes] = set()  # bounded by the INVITE transactions that are live
 
     def use(self, decision: bytes) -> int:
-        """An initial INVITE takes this id; returns how many did before."""
-        return self._used.add(decision)
+        """An initial INVITE takes this id; 0: as the first, else a number that no other was given."""
+        if self._used.add(decision):
+            return 0
+        self._repeats += 1
+        return self._repeats
 
     def forwarded(self, decision: bytes) -> None:
         """The call left towards its callee."""

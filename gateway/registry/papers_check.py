@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.registry.issues import Issue, Record
+from gateway.registry.model import Snapshot
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.paper_agree import operator_disagreements
 from gateway.registry.paper_findings import finding_issues
@@ -21,8 +22,15 @@ DAY = 86_400.0
 
 def issues(record: Record) -> Iterator[Issue]:
     """Everything that is wrong at some time, in no particular order."""
+    yield from subject_issues(record)
+    plan = plan_of(record.snapshot)
+    for row in record.snapshot.ranges:
+        yield from range_issues(record, row, plan)
+
+
+def subject_issues(record: Record) -> Iterator[Issue]:
+    """Those of operators, trunks and tenants. Of the ranges it matters who has some, and who calls out from some."""
     snapshot = record.snapshot
-    plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
     for operator in snapshot.operators:
         yield from operator_issues(record, operator)
         yield from filing_deadlines(record, operator.id)
@@ -31,9 +39,12 @@ def issues(record: Record) -> Iterator[Issue]:
     for trunk in snapshot.trunks:
         if trunk.is_access:
             yield from trunk_issues(record, trunk)
-    for row in snapshot.ranges:
-        yield from range_issues(record, row, plan)
     yield from finding_issues(record)
+
+
+def plan_of(snapshot: Snapshot) -> NumberingPlan:
+    """Its numbering plan, to read numbers with."""
+    return NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
 
 
 def activation(record: Record, kind: str, subject: str, at: float) -> list[Issue]:

@@ -37,10 +37,11 @@ class Registry:
         "version",
     )
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, ranges: RangeTable | None = None) -> None:
+        """`ranges`: where they came apart from the snapshot, as pages. Raises ValueError as `RangeTable` does."""
         self.version = snapshot.version
         self.plan = NumberingPlan(snapshot.plan, snapshot.emergency, snapshot.country, snapshot.zone)
-        self.ranges = RangeTable(snapshot.ranges, snapshot.country)
+        self.ranges = RangeTable(snapshot.ranges, snapshot.country) if ranges is None else ranges
         self._operators = {operator.id: operator for operator in snapshot.operators}
         self._trunks = {trunk.id: trunk for trunk in snapshot.trunks}
         self._sources = SourceTable(snapshot.trunks)
@@ -51,13 +52,6 @@ class Registry:
         self.admissions = Admissions(snapshot.standings, snapshot.restrictions, snapshot.trunks)
         self._outbound: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Trunk, ...]] = {((), ()): self._core}
         self._inbound: dict[tuple[str, tuple[str, ...]], tuple[Trunk, ...]] = {}
-        for row in snapshot.ranges:
-            way = (row.egress, row.carriers)
-            if way not in self._outbound:
-                core = self._active(row.egress, "core", "") if row.egress else self._core
-                self._outbound[way] = tuple(one for one in core if not row.carriers or one.carrier in row.carriers)
-            if (row.operator, row.trunks) not in self._inbound:
-                self._inbound[row.operator, row.trunks] = self._active(row.trunks, "access", row.operator)
 
     @property
     def trunks(self) -> tuple[Trunk, ...]:
@@ -106,11 +100,21 @@ class Registry:
     def route_outbound(self, row: NumberRange) -> tuple[Trunk, ...]:
         """Active core trunks a call from this range may leave by, in order, of its filed carriers. Empty: it may not
         leave (RULES A14)."""
-        return self._outbound.get((row.egress, row.carriers), ())
+        way = (row.egress, row.carriers)
+        found = self._outbound.get(way)
+        if found is None:
+            core = self._active(row.egress, "core", "") if row.egress else self._core
+            found = tuple([one for one in core if not row.carriers or one.carrier in row.carriers])
+            self._outbound[way] = found
+        return found
 
     def route_inbound(self, row: NumberRange) -> tuple[Trunk, ...]:
         """Active access trunks that calls to this range are delivered to, in order."""
-        return self._inbound.get((row.operator, row.trunks), ())
+        way = (row.operator, row.trunks)
+        found = self._inbound.get(way)
+        if found is None:
+            found = self._inbound[way] = self._active(row.trunks, "access", row.operator)
+        return found
 
     def emergency_callee(self, digits: bytes) -> bool:
         """True when these digits are an emergency code of the plan exactly."""

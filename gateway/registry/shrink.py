@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.registry.model import NumberRange, Snapshot, Trunk
-from gateway.registry.ranges import key_number, number_key
+from gateway.registry.number_key import key_number, number_key
 
 DEFAULT_SHARE = 0.2
 """Share of numbers, ranges or trunks that a change may take away unasked. Ours: no text names one."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from gateway.registry.checks import identifier, known, one_of
 from gateway.registry.model import NumberRange, Operator, Trunk
+from gateway.registry.number import Number
+from gateway.registry.number_key import key_number, number_key
 from gateway.registry.numbering import NumberingPlan
-from gateway.registry.ranges import key_number, number_key
 from gateway.registry.standing import Tenant
 from gateway.registry.validate_class import RANGE_STATES, check_life_cycle, check_scope
 
@@ -40,6 +41,11 @@ def check_range(
     ]
     if row.outbound and not row.purposes:
         problems.append(f"{where}.purposes: empty: an outbound range needs at least one purpose (RULES A06)")
+    problems += [
+        f"{where}.{field}: {value!r}: write printable text"
+        for field, value in (("certificate", row.certificate), ("filing", row.filing))
+        if not value.isprintable()
+    ]
     if row.valid_to and row.valid_to <= row.valid_from:
         problems.append(f"{where}.valid_to: {row.valid_to}: write a time after valid_from, or leave it out")
     problems += one_of(f"{where}.state", row.state, RANGE_STATES)
@@ -50,18 +56,16 @@ def check_range(
 
 def _numbers(row: NumberRange, plan: NumberingPlan) -> list[str]:
     where = f"range {row.id}"
-    problems = [
-        problem
-        for field, value in (("first", row.first), ("last", row.last))
-        for problem in check_number(f"{where}.{field}", value, plan)
-    ]
+    number, problem = _read(row.first, plan)
+    problems = [f"{where}.first: {problem}"] if problem else []
+    _, problem = _read(row.last, plan)
+    problems += [f"{where}.last: {problem}"] if problem else []
     if problems:
         return problems
     if len(row.first) != len(row.last) or row.first[:1] != row.last[:1]:
         return [f"{where}.last: {row.last!r}: write as many digits as first ({row.first}) has"]
     if row.first > row.last:
         return [f"{where}.last: {row.last!r}: write a number not below first ({row.first})"]
-    number = plan.read(row.first.removeprefix("+").encode(), row.first[0] == "+", plan.country, "")
     if number is not None and number.kind == "emergency":
         return [f"{where}.first: {row.first!r}: is an emergency code: it is assigned to nobody"]
     if row.outbound and number is not None and number.caller == "no":
@@ -71,13 +75,19 @@ def _numbers(row: NumberRange, plan: NumberingPlan) -> list[str]:
 
 def check_number(where: str, value: str, plan: NumberingPlan) -> list[str]:
     """A canonical number of the plan: exactly what `NumberingPlan.read` would make of it."""
+    _, problem = _read(value, plan)
+    return [f"{where}: {problem}"] if problem else []
+
+
+def _read(value: str, plan: NumberingPlan) -> tuple[Number | None, str]:
+    """The number, and what is wrong with it."""
     key = number_key(value)
     number = plan.read(value.removeprefix("+").encode("ascii", "replace"), value[:1] == "+", plan.country, "")
     if key < 0 or key_number(key) != value or number is None:
-        return [f"{where}: {value!r}: write a number of the plan, as +<country><number> or as a short code"]
+        return None, f"{value!r}: write a number of the plan, as +<country><number> or as a short code"
     if number.canonical != value:
-        return [f"{where}: {value!r}: write it in canonical form: {number.canonical}"]
-    return []
+        return None, f"{value!r}: write it in canonical form: {number.canonical}"
+    return number, ""
 
 
 def _trunk_list(where: str, ids: tuple[str, ...], trunks: dict[str, Trunk], side: str, operator: str) -> list[str]:

@@ -37,7 +37,7 @@ from gateway.sip.limits import (
     MAX_TAG,
     MAX_VIAS,
 )
-from gateway.sip.memo import remember
+from gateway.sip.memo import new_memo, remember
 from gateway.sip.message import Request, Response
 from gateway.sip.nameaddr import NameAddr, parse_name_addr
 from gateway.sip.names import (
@@ -119,8 +119,8 @@ class _Remembered:
     __slots__ = ("old", "young")
 
     def __init__(self) -> None:
-        self.young: dict[bytes, Line] = {}
-        self.old: dict[bytes, Line] = {}
+        self.young: dict[bytes, Line] = new_memo()
+        self.old: dict[bytes, Line] = new_memo()
 
     def line(self, line: bytes) -> Line | None:
         """A line that is not in the younger half; None where the slow road must be taken."""
@@ -136,13 +136,13 @@ class _Remembered:
         """Put a line into the younger half."""
         if len(line) <= MAX_MEMO_KEY:
             if len(self.young) >= MAX_REMEMBERED_LINES:
-                self.old = self.young
-                self.young = {}
+                self.old.clear()
+                self.old, self.young = self.young, self.old
             self.young[line] = read
 
 
 _remembered: Final = _Remembered()
-_statuses: Final[dict[bytes, tuple[int, bytes]]] = {}
+_statuses: Final[dict[bytes, tuple[int, bytes]]] = new_memo()
 """Status lines, and what they say."""
 
 

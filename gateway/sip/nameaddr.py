@@ -12,7 +12,7 @@ from typing import Final, final
 from gateway.sip.chars import BACKSLASH, COLON, COMMA, DISPLAY, QUESTION, SCHEME, TOKEN, URI
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
-from gateway.sip.memo import remember
+from gateway.sip.memo import new_memo, remember
 from gateway.sip.params import find_param, quoted_end, split_list, split_params
 from gateway.sip.value import Value
 
@@ -93,7 +93,7 @@ def parse_name_addr(value: bytes) -> NameAddr:
     return NameAddr(display, uri, params, tag)
 
 
-_parties: Final[dict[bytes, NameAddr]] = {}
+_parties: Final[dict[bytes, NameAddr]] = new_memo()
 
 
 def read_party(value: bytes) -> NameAddr:

@@ -28,7 +28,7 @@ from gateway.sip.chars import (
 )
 from gateway.sip.errors import RemoteProtocolError, bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY, MAX_PARAMS
-from gateway.sip.memo import remember
+from gateway.sip.memo import new_memo, remember
 from gateway.sip.value import Value
 
 _SIGNIFICANT: Final = (b"maddr", b"method", b"transport", b"ttl", b"user")
@@ -83,7 +83,7 @@ class Uri(Value):
         return self.param(name) is not None
 
 
-_uris: Final[dict[bytes, Uri]] = {}
+_uris: Final[dict[bytes, Uri]] = new_memo()
 
 
 def read_uri(raw: bytes) -> Uri:
@@ -138,7 +138,7 @@ def parse_uri(raw: bytes) -> Uri:
     return Uri(scheme, user, password, host, port, params, headers)
 
 
-_host_ports: Final[dict[bytes, tuple[bytes, int]]] = {}
+_host_ports: Final[dict[bytes, tuple[bytes, int]]] = new_memo()
 
 
 def parse_host_port(raw: bytes) -> tuple[bytes, int]:

@@ -7,7 +7,7 @@ from typing import Final, final
 from gateway.sip.chars import EQUAL, GEN_VALUE, PLAIN_PARAMS, TOKEN
 from gateway.sip.errors import bad
 from gateway.sip.limits import MAX_MEMO, MAX_MEMO_KEY
-from gateway.sip.memo import remember
+from gateway.sip.memo import new_memo, remember
 from gateway.sip.params import split_params
 from gateway.sip.uri import parse_host_port
 from gateway.sip.value import Value
@@ -108,7 +108,7 @@ def parse_via(value: bytes) -> Via:
     return Via(transport, host, port, params, branch, received, rport)
 
 
-_senders: Final[dict[bytes, tuple[bytes, bytes, int]]] = {}
+_senders: Final[dict[bytes, tuple[bytes, bytes, int]]] = new_memo()
 
 
 def _read_sender(sender: bytes) -> tuple[bytes, bytes, int]:

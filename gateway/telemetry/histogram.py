@@ -15,6 +15,10 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
+    def gather(self) -> None:
+        """Make the counts anew: see `worker.ebb`."""
+        self.counts = [count + 0 for count in self.counts]
+
     def observe(self, seconds: float) -> None:
         """Count one value: it falls into the first bucket whose bound is not less (Prometheus `le`)."""
         self.counts[bisect_left(self.bounds, seconds)] += 1

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -219,6 +219,13 @@ class WorkerStats:
         self.redis_up = False
         self.draining = False
 
+    def gather(self) -> None:
+        """Make the numbers anew: see `worker.ebb`."""
+        for counts in (self.calls, self.outcomes, self.shadow):
+            _gather(counts)
+        self.decision.gather()
+        self.lookup.gather()
+
     def snapshot(self) -> Snapshot:
         """Everything as it stands now. About 100 us; called at a scrape, never by the hot path."""
         for refresh in self.before_snapshot:
@@ -289,3 +296,8 @@ class WorkerStats:
             samples.extend(((direction, method.decode("ascii")), n) for method, n in requests.items() if n)
             samples.extend(((direction, f"{c}xx"), responses[c]) for c in range(1, 7) if responses[c])
         return samples
+
+
+def _gather(counts: dict[Any, int]) -> None:
+    for label, count in counts.items():
+        counts[label] = count + 0

@@ -27,6 +27,12 @@ def invite_key(request: Request, trunk: bytes) -> bytes:
     return _key(request, trunk, b"INVITE")
 
 
+def client_key(branch: bytes, method: bytes) -> bytes:
+    """Key of a client transaction. Its branch alone names it, but for a CANCEL, which has the branch of its INVITE
+    (RFC 3261 §9.1)."""
+    return branch + b"\0CANCEL" if method == b"CANCEL" else branch
+
+
 def _key(request: Request, trunk: bytes, method: bytes) -> bytes:
     via = request.via
     if via.branch.startswith(MAGIC_COOKIE):

@@ -6,6 +6,7 @@ from gateway.sip.everyday import foresee_via
 from gateway.sip.message import Request, Response
 from gateway.transaction import machines as m
 from gateway.transaction.destination import Destination
+from gateway.transaction.keys import client_key
 from gateway.transaction.timers import TimerQueue, TimerValues
 from gateway.transaction.transactions import (
     ClientTransaction,
@@ -39,7 +40,8 @@ class TransactionLayer:
         self.values = values
         self.timers = TimerQueue()
         self.servers: dict[bytes, ServerTransaction] = {}
-        self.clients: dict[tuple[bytes, bytes], ClientTransaction] = {}
+        self.clients: dict[bytes, ClientTransaction] = {}
+        """By `keys.client_key`."""
         self.kept = 0
         """Bytes of the messages that transactions keep."""
         self.retransmitted = 0
@@ -71,10 +73,9 @@ class TransactionLayer:
         now: float,
     ) -> ClientTransaction:
         """Start a client transaction: `message` is sent at once."""
-        key = (branch, method)
         foresee_via(destination.via + branch, destination.own_via(branch))  # its responses bring it
-        client = ClientTransaction(self, key, method == b"INVITE", destination, message, user)
-        self.clients[key] = client
+        client = ClientTransaction(self, branch, method, destination, message, user)
+        self.clients[client_key(branch, method)] = client
         client.start(now)
         return client
 
@@ -91,7 +92,8 @@ class TransactionLayer:
 
     def client_of(self, response: Response) -> ClientTransaction | None:
         """The client transaction a response belongs to (§17.1.3: top branch and CSeq method)."""
-        return self.clients.get((response.via.branch, response.cseq_method))
+        client = self.clients.get(client_key(response.via.branch, response.cseq_method))
+        return client if client is not None and client.method == response.cseq_method else None
 
     def forget_server(self, server: ServerTransaction) -> None:
         """Drop a terminated transaction; its timers keep a small shell of it alive until they run out.
@@ -104,10 +106,16 @@ class TransactionLayer:
 
     def forget_client(self, client: ClientTransaction) -> None:
         """Drop a terminated transaction."""
-        if self.clients.get(client.key) is client:
-            del self.clients[client.key]
+        key = client_key(client.branch, client.method)
+        if self.clients.get(key) is client:
+            del self.clients[key]
         client.keep(b"")
         client.user = None
+
+    def shrink(self) -> None:
+        """Make the tables as small as what they hold: a dict keeps the size it once had."""
+        self.servers = dict(self.servers)
+        self.clients = dict(self.clients)
 
     def destination_failed(self, destination: Destination, now: float) -> None:
         """Nothing could be sent there (§17.1.4): tell every client transaction that still waits for it.

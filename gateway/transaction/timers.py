@@ -1,14 +1,15 @@
 """Timer values of RFC 3261 table 4 and RFC 6026, and one queue for all running timers.
 
-The machines use only about a dozen different durations, so the queue keeps one FIFO per duration: what is started
-later with the same duration also ends later, and starting a timer is one append. Nothing is ever removed early: a timer
-that fires in a state that does not know it is ignored by the machine's table.
+The machines use only about a dozen different durations, so the queue keeps one FIFO per timer and duration: what is
+started later with the same duration also ends later, and starting a timer is two appends, deadline and owner, for a
+call has half a dozen of them and a tuple each would double their size. Nothing is ever removed early: a timer that
+fires in a state that does not know it is ignored by the machine's table.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 # Timer names. The names are RFC 3261's letters; C is the proxy's (§16.6 step 11), FIRST_RESPONSE and WAKE are ours.
 TIMER_A: Final = 0
@@ -30,7 +31,7 @@ TIMER_CANCELLED: Final = 14
 NEVER: Final = float("inf")
 
 MAX_DURATIONS: Final = 64
-"""Queues kept before empty ones are cleared away: more than the machines' durations and their doublings."""
+"""Queues of one timer kept before empty ones are cleared away: more than its durations and their doublings."""
 
 TIMER_NAMES: Final = ("A", "B", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "C", "first response", "cancelled")
 
@@ -72,17 +73,20 @@ class TimerQueue:
     __slots__ = ("_queues", "earliest")
 
     def __init__(self) -> None:
-        self._queues: dict[float, deque[tuple[float, Expiring, int]]] = {}
+        self._queues: list[dict[float, deque[Any]]] = [{} for _ in TIMER_NAMES]
+        """By timer, then by duration: deadline and owner, one after the other."""
         self.earliest = NEVER
         """No timer runs out before this instant (NEVER: none runs). The shell wakes up by it."""
 
     def start(self, delay: float, now: float, owner: Expiring, timer: int) -> None:
         """Call `owner.timer_fired(timer, …)` once, `delay` seconds after `now`."""
-        queue = self._queues.get(delay)
+        queues = self._queues[timer]
+        queue = queues.get(delay)
         if queue is None:
-            queue = self._queues[delay] = deque()
+            queue = queues[delay] = deque()
         deadline = now + delay
-        queue.append((deadline, owner, timer))
+        queue.append(deadline)
+        queue.append(owner)
         if deadline < self.earliest:
             self.earliest = deadline
 
@@ -92,23 +96,31 @@ class TimerQueue:
         earliest = NEVER
         self.earliest = NEVER
         try:
-            for queue in tuple(self._queues.values()):
-                while queue and queue[0][0] <= now:
-                    _, owner, timer = queue.popleft()
-                    owner.timer_fired(timer, now)
-                    fired += 1
-                if queue and queue[0][0] < earliest:
-                    earliest = queue[0][0]
+            for timer, queues in enumerate(self._queues):
+                if not queues:
+                    continue
+                for queue in tuple(queues.values()):
+                    while queue:
+                        deadline: float = queue[0]
+                        if deadline > now:
+                            if deadline < earliest:
+                                earliest = deadline
+                            break
+                        queue.popleft()
+                        owner: Expiring = queue.popleft()
+                        owner.timer_fired(timer, now)
+                        fired += 1
         except BaseException:
             self.earliest = now  # one owner failed: the others' timers must still run
             raise
         if earliest < self.earliest:  # timers started by what fired have lowered it already
             self.earliest = earliest
         # Odd durations (the rest of a Timer C that was pushed back) would otherwise leave empty queues behind.
-        if len(self._queues) > MAX_DURATIONS:
-            for delay in [d for d, q in self._queues.items() if not q]:
-                del self._queues[delay]
+        for queues in self._queues:
+            if len(queues) > MAX_DURATIONS:
+                for delay in [d for d, q in queues.items() if not q]:
+                    del queues[delay]
         return fired
 
     def __len__(self) -> int:
-        return sum(len(queue) for queue in self._queues.values())
+        return sum(len(queue) // 2 for queues in self._queues for queue in queues.values())

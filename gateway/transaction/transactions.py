@@ -152,20 +152,24 @@ class ServerTransaction:
 class ClientTransaction:
     """RFC 3261 §17.1, for one request sent to `destination`."""
 
-    __slots__ = ("_interval", "_left", "destination", "invite", "key", "layer", "message", "state", "table", "user")
+    __slots__ = (
+        *("_interval", "_left", "branch", "destination", "invite", "layer", "message", "method", "state", "table"),
+        "user",
+    )
 
     def __init__(
         self,
         layer: TransactionLayer,
-        key: tuple[bytes, bytes],
-        invite: bool,
+        branch: bytes,
+        method: bytes,
         destination: Destination,
         message: bytes,
         user: ClientUser | None,
     ) -> None:
         self.layer = layer
-        self.key = key
-        self.invite = invite
+        self.branch = branch
+        self.method = method
+        self.invite = invite = method == b"INVITE"
         self.table = m.INVITE_CLIENT if invite else m.NON_INVITE_CLIENT
         self.state = m.CALLING if invite else m.TRYING
         self.destination = destination

@@ -19,6 +19,7 @@ from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
 from gateway.sip.screened import Screened
+from gateway.sip.seen import Seen
 from gateway.store.ports import CallChannels, TrunkLimit
 from gateway.telemetry.metrics import WorkerStats
 from gateway.worker.leases import Leases, session_s
@@ -28,6 +29,9 @@ from policies.facts import OUTBOUND
 
 MAX_EXPIRED = 100_000
 """Calls remembered that ended without a BYE: as many as the evidence remembers ends."""
+
+MAX_GONE = 40_000
+"""Calls remembered that another worker counts: all that the stream of such words holds (`store.redis.elsewhere`)."""
 
 Outgoing = Callable[[CallAttempt, bytes, Registry], Screened]
 """As `outgoing`."""
@@ -42,22 +46,24 @@ class Gatekeeper:
         stats: WorkerStats,
         host: bytes,
         leases: Leases,
-        when_safe: Callable[[Callable[[OSError | None], None]], None],
+        when_safe: Callable[[Callable[[OSError | None], None]], None] | None,
         channels: CallChannels | None = None,
     ) -> None:
         """`host`: our name in Warning headers and in P-Asserted-Identity. `leases`: of the calls that are up.
-        `when_safe`: runs its argument once everything committed to the journal is as durable as the settings ask, or
-        with the error that kept it from being so. `channels`: of trunks with limits."""
+        `when_safe`: runs its argument once everything committed to the journal is on the disk, or with the error that
+        kept it from being so; None where no verdict waits for that. `channels`: of trunks with limits."""
         self._channels = channels or Unlimited()
         self._gate = gate
         self._stats = stats
         self._host = host
         self._leases = leases
-        self._when_safe = when_safe
+        self.when_safe = when_safe
         self._outgoing: Outgoing = outgoing
         self._book: PeerBook | None = None
         self._registry: Registry | None = None
-        self._expired: set[str] = set()
+        self._expired = Seen(MAX_EXPIRED)
+        self._gone = Seen(MAX_GONE)
+        """Calls that were let go of."""
         self.on_taken_over: Callable[[str], None] = lambda decision: None
         """Told of each call that this worker did not count as up, and has seen a word of: another one may."""
 
@@ -90,8 +96,12 @@ class Gatekeeper:
         if gate.idle:
             return
         ready = gate.commit(now + self._offset())
-        if ready:
-            self._when_safe(partial(self._act, ready))
+        if not ready:
+            return
+        if self.when_safe is None:
+            deliver(ready)
+        else:
+            self.when_safe(partial(self._act, ready))
 
     def _act(self, ready: list[Waiting], error: OSError | None) -> None:
         if error is not None:
@@ -228,17 +238,24 @@ class Gatekeeper:
     def let_go(self, decision: str) -> None:
         """Another worker counts this call from now on, or has seen its end: it writes the record."""
         self._leases.end(decision)
+        self._gone.add(decision.encode("ascii"))
 
     def is_ended(self, decision: bytes) -> bool:
         """See `proxy.ports.Gate`. A call that only outlived its lease may be up all the same."""
         text = decision.hex()
-        return self._gate.evidence.is_ended(text) and text not in self._expired
+        return self._gate.evidence.is_ended(text) and text.encode() not in self._expired
 
     def take_up(self, answered: dict[str, float], at: float) -> None:
-        """Calls that were up when the worker before this one died: decision id to answer time, epoch seconds."""
+        """Calls that were up when the worker before this one died: decision id to answer time, epoch seconds. Those
+        that another worker has taken over meanwhile are its own."""
         now = monotonic()
         for decision, since in answered.items():
-            self._leases.begin(decision, now - max(0.0, at - since))
+            if decision.encode() not in self._gone:
+                self._leases.begin(decision, now - max(0.0, at - since))
+
+    def shrink(self) -> None:
+        """The load has gone down: see `Leases.shrink`."""
+        self._leases.shrink()
 
     def expire_calls(self, now: float) -> int:
         """End calls whose leases are over: no BYE will come (DESIGN §6, Channels). Returns how many."""
@@ -246,9 +263,7 @@ class Gatekeeper:
         for decision in expired:
             self._gate.evidence.ended(decision, now + self._offset(), "gateway", "no BYE")
             self._channels.release(decision)
-            if len(self._expired) >= MAX_EXPIRED:
-                self._expired.clear()
-            self._expired.add(decision)
+            self._expired.add(decision.encode("ascii"))
         return len(expired)
 
 

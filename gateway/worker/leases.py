@@ -88,6 +88,11 @@ class Leases:
             self.end(call)
         return calls
 
+    def shrink(self) -> None:
+        """Make the tables as small as what they hold: a dict keeps the size it once had."""
+        self._due = dict(self._due)
+        self._ending = dict(self._ending)
+
     def _put(self, call: str, due: int, latest: int) -> None:
         # One that is over already is found with the next look.
         due = max(due, self._looked + 1)

@@ -35,6 +35,7 @@ from gateway.proxy.logins import Logins
 from gateway.proxy.overload import Overload, OverloadSettings
 from gateway.proxy.peer import Peer
 from gateway.registry.model import Snapshot
+from gateway.registry.ranges import RangeTable
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
@@ -50,6 +51,7 @@ from gateway.telemetry.metrics import WorkerStats
 from gateway.telemetry.stats_socket import serve_stats
 from gateway.transaction.layer import TransactionLayer
 from gateway.transaction.timers import TimerValues
+from gateway.worker.ebb import Ebb, give_back
 from gateway.worker.faults import Faults
 from gateway.worker.gatekeeper import Gatekeeper
 from gateway.worker.journal import WorkerJournal
@@ -153,7 +155,8 @@ class Worker:
             self.channels,
         )
         leases = Leases(settings.timers.max_call_hours * 3600)
-        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, self._when_safe, self.channels)
+        when_safe = self._when_safe if self.journal.waits_for_sync else None
+        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, when_safe, self.channels)
         told, stream = where_calls_are_told(self.link)
         self._elsewhere = Elsewhere(told, f"{settings.node.name}-{index}", self.keeper.let_go, stream)
         self.keeper.on_taken_over = self._elsewhere.tell
@@ -192,6 +195,7 @@ class Worker:
         )
         self._counted_since = 0
         self._listening = False
+        self._ebb = Ebb()
         self._seconds = 0
         """Housekeeping rounds so far."""
 
@@ -208,10 +212,10 @@ class Worker:
         kept = load_last_good(self._settings.state_dir / FILE_NAME)
         if kept is not None:
             try:
-                self._switch(kept)
-                self.watcher.version = kept.version
+                self._switch(kept.snapshot, kept.ranges)
+                self.watcher.begin_with(kept)
             except ValueError as error:
-                _log.warning("last registry refused", version=kept.version, reason=str(error))
+                _log.warning("last registry refused", version=kept.snapshot.version, reason=str(error))
         self.watcher.start()
         self.counters.start()
         self._waiting = self._loop.call_later(HOLD_S, self.patience.release)
@@ -303,13 +307,13 @@ class Worker:
 
     # -- registry --------------------------------------------------------------------------------------------------
 
-    def _switch(self, snapshot: Snapshot) -> None:
+    def _switch(self, snapshot: Snapshot, ranges: RangeTable) -> None:
         """Compile a snapshot and put it in force. Raises ValueError, with the old one kept, if it is unusable."""
         try:
             packs = load_stored(snapshot.packs, f"registry version {snapshot.version}")
         except PackError as error:
             raise ValueError(str(error)) from error
-        registry = Registry(snapshot)
+        registry = Registry(snapshot, ranges)
         logins = self._login_table(registry)
         book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book
@@ -350,10 +354,6 @@ class Worker:
     # -- turns -----------------------------------------------------------------------------------------------------
 
     def _when_safe(self, act: Callable[[OSError | None], None]) -> None:
-        if not self.journal.waits_for_sync:
-            act(None)
-            return
-
         def synced(error: OSError | None) -> None:
             self.stats.journal_errors += error is not None
             try:
@@ -375,7 +375,18 @@ class Worker:
         self.edge.end_turn(monotonic())
         self._seconds += 1
         layer = self.core.layer
-        if self._seconds % GC_EVERY == 0 and len(layer.servers) + len(layer.clients) < GC_IDLE_TRANSACTIONS:
+        transactions = len(layer.servers) + len(layer.clients)
+        idle = transactions < GC_IDLE_TRANSACTIONS
+        if self._ebb.has_fallen(transactions):
+            self.core.shrink()
+            self.keeper.shrink()
+            if idle:
+                gc.collect()
+            self.core.counters.gather()
+            self.gate.gather()
+            self.stats.gather()
+            give_back()
+        elif idle and self._seconds % GC_EVERY == 0:
             gc.collect()
 
     # -- the store -------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from tests.bench import capacity
 from tests.bench.bulk import Say
 from tests.bench.scale_calls import TARGET_BYTES, CallScale, scale_calls
 from tests.bench.scale_data import WORKER, DataScale, scale_data
+from tests.bench.scale_lookup import scale_lookup
 from tests.bench.soak import soak
 from tests.bench.subject import REDIS
 
@@ -45,12 +46,19 @@ def run_scale(plan: Scale, directory: Path, console: Console, venv: Path | None)
     say = _printer(console)
     data = scale_data(directory, plan.rate, plan.seconds, plan.rounds, plan.consents, say, venv)
     console.print(_data_table(data))
+    lookups = scale_lookup(many=plan.consents)
+    console.print(str(lookups), highlight=False)
     calls = scale_calls(directory, plan.rate, plan.seconds, plan.full_rate, plan.held, say, venv)
     console.print(_calls_table(calls))
     for reason in (*data.refused, *calls.refused):
         console.print(f"NOT REPORTED {reason}", highlight=False)
     figures = {"bytes_in_flight": calls.bytes_in_flight, "bytes_up": calls.bytes_up, "left_kb": calls.left_kb}
-    return {"plan": asdict(plan), "data": asdict(data), "calls": {**asdict(calls), **figures}}
+    return {
+        "plan": asdict(plan),
+        "data": asdict(data),
+        "lookups": {**asdict(lookups), "ratio": lookups.ratio},
+        "calls": {**asdict(calls), **figures},
+    }
 
 
 def run_capacity(rate: float, share: int, directory: Path, console: Console, venv: Path | None) -> dict[str, object]:

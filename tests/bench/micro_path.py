@@ -25,14 +25,14 @@ from gateway.keys import load_or_create
 from gateway.proxy.peer import Source
 from gateway.settings import Listener, Log, Node, Redis, Settings
 from gateway.store.ports import LookupReply, SubscriberFacts
-from gateway.store.redis.lastgood import FILE_NAME, save_last_good
-from gateway.store.redis.layout import encode_snapshot
+from gateway.store.redis.lastgood import FILE_NAME
 from gateway.telemetry.logs import configure_logs
 from gateway.worker.main import Worker
 from policies.facts import CONSENT_LIVE
 from tests.bench.deployment import ACCESS, CALLEES, CALLER_HOST, CALLERS, CARRIER_HOST, CARRIER_PORT, CORE, snapshot
 from tests.bench.phone import Caller, answers, header
 from tests.support.gateway_process import free_port
+from tests.support.kept import keep
 
 CALLS = 500
 ROUNDS = 12
@@ -80,7 +80,7 @@ class Bench:
         self._nobody.bind(f"{directory}/nobody.sock")
         self._nobody.listen()
         # The registry comes as after a restart without Redis: from the worker's last good one.
-        save_last_good(directory / FILE_NAME, encode_snapshot(snapshot()))
+        keep(directory / FILE_NAME, snapshot())
         loop = uvloop.new_event_loop()
         self.worker = worker = Worker(settings, 0, loop)
         loop.run_until_complete(worker.start())

@@ -26,8 +26,7 @@ import uvloop
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.keys import load, load_or_create
 from gateway.settings import Listener, Log, Node, Probe, Redis, Settings, Timers
-from gateway.store.redis.lastgood import FILE_NAME, save_last_good
-from gateway.store.redis.layout import encode_snapshot
+from gateway.store.redis.lastgood import FILE_NAME
 from gateway.telemetry.logs import configure_logs
 from gateway.worker.main import Worker
 from tests.bench.deployment import CALLEES, CALLER_HOST, CALLERS, CARRIER_HOST, CARRIER_PORT, snapshot
@@ -160,7 +159,7 @@ def run(calls: int, count: bool, keep: Path) -> None:
         data.publish()
         for callee in CALLEES[:100]:
             data.grant(pseudonymizer.hash(callee), 1, 1)
-        save_last_good(directory / FILE_NAME, encode_snapshot(snapshot()))
+        keep(directory / FILE_NAME, snapshot())
         prefix = (*CALLGRIND, f"--callgrind-out-file={keep}") if count else ()
         process = subprocess.Popen(
             [*prefix, sys.executable, "-m", "tests.bench.micro_worker", "--serve", str(directory), str(port)],

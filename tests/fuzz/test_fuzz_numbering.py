@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.registry.number_key import key_number, number_key
 from gateway.registry.numbering import mask
-from gateway.registry.ranges import key_number, number_key
 from tests.unit.registry import example
 
 PLAN = example.plan()

@@ -16,17 +16,17 @@ from tests.support.redis_server import RedisServer
 
 __all__ = ["redis_process"]
 
-A, B = "a" * 32, "b" * 32
+A, B, C = "a" * 32, "b" * 32, "c" * 32
 
 
 @asynccontextmanager
 async def worker(server: RedisServer, name: str) -> AsyncIterator[tuple[Elsewhere, list[str]]]:
-    """One that has skipped what was there before it."""
+    """One that has read what was said before it."""
     async with linked(server.url) as link:
         heard: list[str] = []
         made = Elsewhere(link, name, heard.append)
-        made.read()
-        await until(lambda: made._seen)
+        while made._past:
+            await read(made)
         yield made, heard
 
 
@@ -49,10 +49,19 @@ async def test_the_others_hear_of_it_once(redis_process: RedisServer) -> None:
         await until(lambda: redis_process.client().xlen(STREAM) == 3)
         await read(first)
         assert by_first == [A]
-    async with worker(redis_process, "n3-0") as (third, by_third):
-        await read(third)
-        assert by_third == [], "what was said before its time"
-        third.tell(B)
+
+
+async def test_who_comes_back_hears_who_had_the_last_word(
+    redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere_module, "READ_AT_ONCE", b"2")
+    client: Redis = redis_process.client()
+    async with worker(redis_process, "n1-0") as (before, _), worker(redis_process, "n1-1") as (sibling, _):
+        for count, (one, call) in enumerate(((before, C), (sibling, A), (sibling, B), (before, B), (sibling, C)), 1):
+            one.tell(call)
+            await until(lambda count=count: client.xlen(STREAM) == count)
+    async with worker(redis_process, "n1-0") as (_, heard):
+        assert heard == [A, C], "the last word about B was its own"
 
 
 async def test_a_redis_that_forgot_and_strange_entries(redis_process: RedisServer) -> None:

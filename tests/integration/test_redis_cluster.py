@@ -79,8 +79,7 @@ async def test_workers_of_a_cluster_speak_of_calls(cluster: RedisCluster) -> Non
         first, second = [
             Elsewhere(link, f"n{number}", heard.append, stream) for number, (link, stream) in enumerate(told)
         ]
-        second.read()
-        await until(lambda: second._seen)
+        await until(lambda: (second.read(), not second._past)[1])
         first.tell("a" * 32)
         await until(lambda: (second.read(), heard)[1])
         assert heard == ["a" * 32]

@@ -56,6 +56,7 @@ def test_a05_the_outbound_share_by_operator_and_month(server: ApiServer) -> None
     later = MINUTE + timedelta(days=10)
     calls = [decided(1), decided(2, direction="inbound", trunk="carrier"), decided(3, MINUTE - timedelta(days=2))]
     calls += [decided(4, later, operator="beta"), decided(5, verdict="refuse", rule="purpose", status=403)]
+    calls += [decided(6, rule="emergency")]
     server.do(lambda site: put(site.engine, *calls))
     found = get(server, "compliance", f"/reports/traffic?{SPAN}&threshold=50").json()
     assert [(row["month"], row["operator"], row["inbound"], row["outbound"], row["flagged"]) for row in found] == [

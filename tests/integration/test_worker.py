@@ -18,11 +18,11 @@ from gateway.gate.records import DecisionRecord, EndRecord, FloodRecord, Outcome
 from gateway.keys import load_or_create
 from gateway.settings import Journal
 from gateway.sip.message import Request
-from gateway.store.redis.lastgood import FILE_NAME, load_last_good, save_last_good
-from gateway.store.redis.layout import encode_snapshot
+from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.telemetry.stats_socket import fetch_stats
 from gateway.worker import leases
 from tests.support.journals import decision, open_at, write
+from tests.support.kept import keep
 from tests.support.redis_dataset import Dataset
 from tests.support.redis_fixtures import redis_process, until
 from tests.support.redis_server import RedisServer
@@ -67,7 +67,7 @@ def data(redis_process: RedisServer, site: Site) -> Dataset:
 
 
 async def test_starts_from_the_last_good_snapshot_without_redis(site: Site) -> None:
-    save_last_good(site.state / FILE_NAME, encode_snapshot(site.snapshot(5)))
+    keep(site.state / FILE_NAME, site.snapshot(5))
     async with working(site.settings()) as worker:
         assert (worker.stats.registry_version, worker.watcher.version) == (5, 5)
         site.send(site.invite(to=b"<sip:110@127.0.0.1>").replace(b"INVITE sip:+8613800138000@", b"INVITE sip:110@"))
@@ -90,7 +90,7 @@ async def test_without_any_registry_nothing_is_answered(site: Site) -> None:
 
 
 async def test_a_last_good_snapshot_that_is_refused_does_not_stop_the_start(site: Site) -> None:
-    save_last_good(site.state / FILE_NAME, encode_snapshot(site.snapshot(5, pack="id =")))
+    keep(site.state / FILE_NAME, site.snapshot(5, pack="id ="))
     async with working(site.settings()) as worker:
         assert (worker.stats.registry_version, worker.watcher.version) == (0, -1)
 
@@ -120,7 +120,7 @@ async def test_the_registry_switches_under_way_and_a_bad_one_is_refused(
         assert (await site.alpha.final()).status == 403
     kept = load_last_good(site.state / FILE_NAME)
     assert kept is not None
-    assert kept.version == 3
+    assert kept.snapshot.version == 3
     decided = [record for record in site.records() if isinstance(record, DecisionRecord)]
     assert [record.registry for record in decided] == [1, 1, 3]
 

@@ -107,7 +107,7 @@ def test_a_request_inside_a_dialog_is_let_go_with_its_answer(play: Playbook) -> 
     assert play.layer.kept > 9_000
     play.carrier(answer(sent, 200))
     play.response("200 >caller")
-    (client,) = [client for client in play.layer.clients.values() if client.key[1] == b"INFO"]
+    (client,) = [client for client in play.layer.clients.values() if client.method == b"INFO"]
     assert all(sys.getsizeof(thing) < 9_000 for thing in gc.get_referents(client.user))
     assert play.layer.kept < 2_000
 

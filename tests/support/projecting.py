@@ -28,7 +28,7 @@ class Asker:
         self.link, self.lookup = connect(url, deadline_s)
         self.versions: list[int] = []
         self.watcher = SnapshotWatcher(
-            self.link, lambda snapshot: self.versions.append(snapshot.version), self.lookup.set_epoch
+            self.link, lambda snapshot, _: self.versions.append(snapshot.version), self.lookup.set_epoch
         )  # fmt: skip
 
     async def ask(self, number: str) -> Answer:

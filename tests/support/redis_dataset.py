@@ -7,6 +7,7 @@ import redis
 from gateway.registry.model import Snapshot
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
+from gateway.store.redis.publication import encode_published, published_whole
 
 
 class Dataset:
@@ -48,7 +49,10 @@ class Dataset:
 
     def publish_registry(self, snapshot: Snapshot) -> None:
         """Store a registry snapshot and name it in the head."""
-        self._client.set(layout.registry_key(snapshot.version), layout.encode_snapshot(snapshot))
+        published, pages = published_whole(snapshot)
+        for name, page in pages.items():
+            self._client.set(layout.page_key(name), page)
+        self._client.set(layout.registry_key(snapshot.version), encode_published(published))
         self._client.hset(layout.HEAD_KEY, layout.HEAD_REGISTRY, b"%d" % snapshot.version)
 
     def _bucket(self, callee: bytes) -> int:

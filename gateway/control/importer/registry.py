@@ -3,15 +3,18 @@ once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.control.importer.bulk import Progress, Step
 from gateway.control.importer.commit import Change, clock, put_in_force, refuse_barred, refuse_shrinking
 from gateway.control.importer.problems import NO_PACK, ImportReport, Problems
+from gateway.control.importer.ranges_csv import read_ranges
+from gateway.control.importer.registry_differences import registry_differences
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.control.record import record_of
 from gateway.registry.model import NumberRange, Snapshot, Trunk
@@ -44,39 +47,99 @@ async def import_registry(
     whole: bool = False,
     allow_shrink: bool = False,
     max_shrink: float = DEFAULT_SHARE,
+    dry_run: bool = False,
 ) -> ImportReport:
     """Put the rows of a registry file over the stored ones, by id. `name`: the file's path (plan files are
     found from it). `whole`: trunks, ranges and tenants the file does not name go; more than the share `max_shrink` of
-    them only with `allow_shrink`.
+    them only with `allow_shrink`. `dry_run`: say what would change, and change nothing.
 
     The registry that would result is validated whole; one problem refuses everything. A file that says what
     is stored makes no new version. Raises ImportRefused, Conflict, Unavailable."""
     problems = Problems(name)
     file = read_registry_file(text, Path(name).parent, problems)
     problems.check()
+    wish = _Wish("registry", principal, whole, allow_shrink, max_shrink, dry_run)
+    return await _import(engine, file, problems, wish, lambda _: None)
+
+
+async def import_ranges(
+    engine: AsyncEngine,
+    path: Path,
+    principal: str,
+    progress: Progress | None = None,
+    *,
+    whole: bool = False,
+    allow_shrink: bool = False,
+    max_shrink: float = DEFAULT_SHARE,
+    dry_run: bool = False,
+    name: str = "",
+) -> ImportReport:
+    """As `import_registry`, with a CSV file of ranges alone (`ranges_csv`). `whole`: ranges the file does not name go.
+    `name`: what it is called in messages and records, if not by its path. Raises OSError besides."""
+    problems = Problems(name or str(path))
+    file = read_ranges(path, problems, progress)
+    problems.check()
+
+    def tell(phase: str) -> None:
+        if progress:
+            progress(Step(phase, 0, 0, file.rows))
+
+    wish = _Wish("ranges", principal, whole, allow_shrink, max_shrink, dry_run)
+    return await _import(engine, file, problems, wish, tell)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is to become of a file."""
+
+    kind: str
+    principal: str
+    whole: bool
+    allow_shrink: bool
+    max_shrink: float
+    dry_run: bool
+
+
+async def _import(
+    engine: AsyncEngine, file: RegistryFile, problems: Problems, wish: _Wish, tell: Callable[[str], None]
+) -> ImportReport:
+    name = problems.name
     with mapped_errors():
         async with engine.begin() as connection:
             await sql.lock_registry(connection)
             stored = await sql.load_snapshot(connection)
             documents = await load_documents(connection)
-            wanted = merged(stored, file, whole)
+            tell("checking")
+            wanted = merged(stored, file, wish.whole)
             fresh = fresh_documents(documents, file.documents)
             note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
             problems.check()
             hint = "" if stored.packs else NO_PACK
             titles = await _new_titles(connection, file)
             if wanted == stored and not titles and not fresh:
-                return ImportReport("registry", name, file.rows, 0, stored.version, hint)
-            refuse_shrinking(stored, wanted, allow_shrink, max_shrink)
+                unchanged = ImportReport(wish.kind, name, file.rows, 0, stored.version, hint)
+                return replace(unchanged, dry_run=wish.dry_run, unchanged=file.rows)
+            refuse_shrinking(stored, wanted, wish.allow_shrink, wish.max_shrink)
             now = await clock(connection)
-            fresh = [replace(one, recorded_by=one.recorded_by or principal) for one in fresh]
+            fresh = [replace(one, recorded_by=one.recorded_by or wish.principal) for one in fresh]
             refuse_barred(record_of(stored, documents), wanted, now)
-            change = Change(
-                principal, "import.registry", Path(name).name, detail={"documents": [one.id for one in fresh]}
-            )
+            if wish.dry_run:
+                return _tried(wish.kind, name, file, stored, wanted)
+            detail = {"documents": [one.id for one in fresh]} if fresh else {}
+            change = Change(wish.principal, f"import.{wish.kind}", Path(name).name, detail=detail)
+            tell("merging")
             version, count = await put_in_force(connection, stored, wanted, change, titles, len(fresh))
             await add_documents(connection, fresh)
-    return ImportReport("registry", name, file.rows, count, version, hint)
+    return ImportReport(wish.kind, name, file.rows, count, version, hint)
+
+
+def _tried(kind: str, name: str, file: RegistryFile, stored: Snapshot, wanted: Snapshot) -> ImportReport:
+    """What a dry run says."""
+    new, other, gone, shown = registry_differences(stored, wanted)
+    return ImportReport(
+        kind, name, file.rows, new + other + gone, stored.version, added=new,
+        unchanged=max(0, file.rows - new - other), dry_run=True, differences=tuple(shown),
+    )  # fmt: skip
 
 
 async def _new_titles(connection: AsyncConnection, file: RegistryFile) -> dict[str, str]:
@@ -102,18 +165,25 @@ def merged(stored: Snapshot, file: RegistryFile, whole: bool = False) -> Snapsho
     snapshot = replace(
         stored,
         operators=tuple(sorted(operators.values(), key=_by_id)),
-        tenants=_over(() if whole else stored.tenants, _as_set("tenant", stored.tenants, file.tenants, file)),
+        tenants=_over(
+            _stays(stored.tenants, "tenant", file, whole), _as_set("tenant", stored.tenants, file.tenants, file)
+        ),
         trunks=_over(
-            () if whole else stored.trunks,
+            _stays(stored.trunks, "trunk", file, whole),
             as_at_hand(stored.trunks, _as_set("trunk", stored.trunks, file.trunks, file)),
         ),
-        ranges=_over(() if whole else stored.ranges, _as_set("range", stored.ranges, file.ranges, file)),
+        ranges=_over(_stays(stored.ranges, "range", file, whole), _as_set("range", stored.ranges, file.ranges, file)),
         purposes=purposes,
     )
     if file.plan is None:
         return snapshot
     plan = file.plan
     return replace(snapshot, plan=plan.entries, emergency=plan.emergency, country=plan.country, zone=plan.zone)
+
+
+def _stays(stored: tuple[R, ...], table: str, file: RegistryFile, whole: bool) -> tuple[R, ...]:
+    """Rows that stay though the file does not name them."""
+    return () if whole and table in file.tables else stored
 
 
 def _as_set(kind: str, stored: Sequence[S], rows: Sequence[S], file: RegistryFile) -> list[S]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from gateway.control.importer.problems import Problems
 from gateway.control.importer.registry_tables import (
@@ -35,11 +37,19 @@ class PlanPart:
     zone: str
 
 
+class Lines(Protocol):
+    """Where something stands in a file."""
+
+    def line(self, table: str, index: int = 0, key: str = "") -> int:
+        """Line of a key of the n-th row of a table, else of the row, else 0."""
+        ...
+
+
 @dataclass(slots=True)
 class RegistryFile:
     """What a file says. Operators' and purposes' numbers are 0: the importer gives them."""
 
-    lines: TomlLines
+    lines: Lines
     plan: PlanPart | None = None
     purposes: dict[str, str | None] = field(default_factory=dict)
     """Name to title; None where the file gives none, so that a stored one stays."""
@@ -48,10 +58,12 @@ class RegistryFile:
     trunks: list[Trunk] = field(default_factory=list)
     ranges: list[NumberRange] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
-    places: dict[tuple[str, str], int] = field(default_factory=dict)
+    places: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(table, id) to its index, for `lines`."""
-    unstated: set[tuple[str, str, str]] = field(default_factory=set)
+    unstated: Container[tuple[str, str, str]] = field(default_factory=set)
     """(table, id, key) of `state` and `steps` that the file leaves out: what was set by command stays."""
+    tables: frozenset[str] = frozenset({"tenant", "trunk", "range"})
+    """Of which it may be the whole."""
 
     @property
     def rows(self) -> int:
@@ -59,17 +71,20 @@ class RegistryFile:
         rows = (self.purposes, self.operators, self.tenants, self.trunks, self.ranges, self.documents)
         return sum(map(len, rows))
 
-    def done(self, table: Table, kind: str, row_id: str) -> None:
-        """A row was read: note its place, and what it leaves out."""
-        table.done(self.places, row_id)
-        self.unstated.update((kind, row_id, key) for key in ("state", "steps") if not table.has(key))
-
 
 def read_registry_file(text: str, base: Path | None, problems: Problems) -> RegistryFile:
     """Read a file's text; what is wrong is noted in `problems`. `base`: directory that `plan.file` is
     looked for in."""
     lines = TomlLines(text)
-    found = RegistryFile(lines)
+    places: dict[tuple[str, str], int] = {}
+    unstated: set[tuple[str, str, str]] = set()
+    found = RegistryFile(lines, places=places, unstated=unstated)
+
+    def done(table: Table, kind: str, row_id: str) -> None:
+        """A row was read: note its place, and what it leaves out."""
+        table.done(places, row_id)
+        unstated.update((kind, row_id, key) for key in ("state", "steps") if not table.has(key))
+
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -84,24 +99,24 @@ def read_registry_file(text: str, base: Path | None, problems: Problems) -> Regi
         name = table.text("name")
         title = table.text("title", "")
         found.purposes[name] = title if table.has("title") else None
-        table.done(found.places, name)
+        table.done(places, name)
     for table in tables_of(document, "operator", lines, problems):
         found.operators.append(read_operator(table))
-        found.done(table, "operator", found.operators[-1].id)
+        done(table, "operator", found.operators[-1].id)
     for table in tables_of(document, "tenant", lines, problems):
         found.tenants.append(read_tenant(table))
-        found.done(table, "tenant", found.tenants[-1].id)
+        done(table, "tenant", found.tenants[-1].id)
     for table in tables_of(document, "trunk", lines, problems):
         found.trunks.append(read_trunk(table))
-        found.done(table, "trunk", found.trunks[-1].id)
+        done(table, "trunk", found.trunks[-1].id)
     for table in tables_of(document, "range", lines, problems):
         found.ranges.append(read_range(table))
-        found.done(table, "range", found.ranges[-1].id)
+        done(table, "range", found.ranges[-1].id)
     for table in tables_of(document, "document", lines, problems):
         paper = read_document(table)
         if paper is not None:
             found.documents.append(paper)
-            table.done(found.places, paper.id)
+            table.done(places, paper.id)
     return found
 
 

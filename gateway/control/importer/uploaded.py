@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.control.importer.consents import import_consents
 from gateway.control.importer.packs import import_pack
 from gateway.control.importer.problems import ImportRefused, ImportReport, Problem, Problems
+from gateway.control.importer.ranges_csv import read_ranges
 from gateway.control.importer.refusals import import_refusals
-from gateway.control.importer.registry import import_registry, merged, note_invalid
+from gateway.control.importer.registry import import_ranges, import_registry, merged, note_invalid
 from gateway.control.importer.registry_file import RegistryFile, read_registry_file
 from gateway.control.registry_admin.opens import openings
 from gateway.keys import Keys
@@ -30,7 +31,7 @@ from gateway.store.sql.documents import load_documents
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.registry import load_snapshot
 
-KINDS: Final = ("consents", "refusals", "registry", "pack")
+KINDS: Final = ("consents", "refusals", "registry", "ranges", "pack")
 
 
 async def import_uploaded(
@@ -55,6 +56,14 @@ async def import_uploaded(
     elif kind == "refusals":
         report = await import_refusals(engine, path, keys, principal, dry_run=dry_run, name=path.name)
     if report is not None:
+        return replace(report, changed=0, hint=report.summary) if dry_run else report
+    if kind == "ranges":
+        problems = Problems(path.name)
+        ranges = read_ranges(path, problems)
+        problems.check()
+        await _check_opened(engine, ranges, problems)
+        await _check_activated(engine, ranges, problems)
+        report = await import_ranges(engine, path, principal, dry_run=dry_run, name=path.name)
         return replace(report, changed=0, hint=report.summary) if dry_run else report
     text = _text(path)
     if kind == "pack":

@@ -24,7 +24,7 @@ CALLS_PER_S: Final = 10_000
 class Books:
     """`synced` is the sync thread's; `first` and `note_first` are the owner's."""
 
-    __slots__ = ("_calls", "_directory", "_due", "_oldest", "_written", "errors", "first")
+    __slots__ = ("_calls", "_directory", "_due", "_oldest", "_written", "behind", "errors", "first")
 
     def __init__(self, directory: Path, calls: ActiveCalls, first: int = 1) -> None:
         self._directory = directory
@@ -32,6 +32,8 @@ class Books:
         self._due = 0.0
         self._oldest = 0
         self._written: tuple[Mark, int] | None = None
+        self.behind = False
+        """The calls that are up were not looked at since the last sync: it came too soon after the one before."""
         self.first = first
         """Number of the first record in the directory."""
         self.errors = 0
@@ -47,14 +49,15 @@ class Books:
     def synced(self, mark: Mark, last: bool) -> None:
         """Everything up to `mark` is on disk. `last`: the journal is being closed."""
         state = (mark, self.first)
-        if state == self._written and not last:
+        if state == self._written and not last and not self.behind:
             return
         records, chain, segment, size = mark
         try:
             write_head(self._directory, Head(records, chain.decode(), segment, state[1]))
             self._written = state
             now = time.monotonic()
-            if last or now >= self._due:
+            self.behind = now < self._due
+            if last or not self.behind:
                 self._calls.catch_up(segment, size)
                 self._calls.save()
                 self._due = now + max(SAVE_EVERY_S, len(self._calls.calls) / CALLS_PER_S)

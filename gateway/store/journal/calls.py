@@ -99,6 +99,8 @@ class ActiveCalls:
             if number > self._segment:
                 self._segment, self._offset = number, 0
             self._read(segment_path(self._directory, number), size if number == segment else None)
+        if not self.calls:
+            self.calls = {}  # a dict keeps the size it once had
         while len(self.calls) > MAX_CALLS:
             del self.calls[next(iter(self.calls))]
 

@@ -66,6 +66,11 @@ class Syncer:
             self.dirty = True
             self._wake.set()
 
+    def look_again(self) -> None:
+        """Once a second: what the last sync left to the next one is done also where no other comes."""
+        if self._books.behind:
+            self.written()
+
     def when_synced(self, callback: OnSynced) -> None:
         """`callback` comes after a sync that begins from now on."""
         with self._lock:
@@ -98,8 +103,11 @@ class Syncer:
             self.dirty = False
             mark = self._mark_now()  # before the files are taken: whatever it counts is in them
             with self._lock:
-                waiting, self._waiting = self._waiting, []
-                old, self._old = self._old, []
+                waiting, old = self._waiting, self._old
+                if waiting:
+                    self._waiting = []
+                if old:
+                    self._old = []
                 fd = self._fd
             error: OSError | None = None
             for done in old:

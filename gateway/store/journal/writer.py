@@ -154,6 +154,7 @@ class JournalWriter:
             )
             if not what:
                 books.note_first()
+                self._syncer.look_again()
                 return ""
         except OSError as error:
             return f"journal {self._directory.name}: its directory cannot be read: {error}"

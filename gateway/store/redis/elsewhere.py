@@ -4,6 +4,9 @@ A dialog may pass by any node (its cookie carries all that is needed), so the no
 see its BYE. Whoever sees a word of a call that it does not count says so in a short stream, `cg:calls`, and the others
 read it once a second. Soft state (DESIGN §6, Channels): a word that is lost, with Redis or while the link is down,
 leaves the count too high until the lease of the call runs out, and changes nothing else.
+
+A worker that comes back takes up the calls of its journal. Which of them went on by others is not in it: so the stream
+is read from its beginning first, and the last word about a call says whose it is.
 """
 
 from __future__ import annotations
@@ -27,19 +30,22 @@ ID_LENGTH: Final = 32
 class Elsewhere:
     """One worker's words to the others, and theirs to it."""
 
-    __slots__ = ("_asking", "_last", "_link", "_me", "_on_taken", "_seen", "_stream")
+    __slots__ = ("_asking", "_gone", "_link", "_me", "_on_taken", "_past", "_seen", "_stream")
 
     def __init__(self, link: Asked, me: str, on_taken: Callable[[str], None], stream: bytes = STREAM) -> None:
         """`me`: this worker's name, unlike any other's. `on_taken`: told the decision id of each call that another
         worker has seen a word of. `stream`: its key where `link` leads."""
         self._stream = stream
-        self._last = command(b"XREVRANGE", stream, b"+", b"-", b"COUNT", b"1")
         self._link = link
         self._me = me.encode()
         self._on_taken = on_taken
         self._asking = False
-        self._seen = b""
-        """Id of the last entry read; empty: what was there before us is yet to be skipped."""
+        self._seen = b"0"
+        """Id of the last entry read."""
+        self._past = True
+        """What was said before our time is not read to its end yet."""
+        self._gone: dict[str, None] = {}
+        """Calls of which another worker had the last word in it."""
 
     def tell(self, decision: str) -> None:
         """A word of this call came by here, and others may count it."""
@@ -50,31 +56,43 @@ class Elsewhere:
         """Ask what others told; once a second."""
         if self._asking:
             return
-        if self._seen:
-            ask = command(b"XREAD", b"COUNT", READ_AT_ONCE, b"STREAMS", self._stream, self._seen)
-            self._asking = self._link.send(ask, 1, self._on_entries)
-        else:
-            self._asking = self._link.send(self._last, 1, self._on_last)
-
-    def _on_last(self, replies: Replies | None) -> None:
-        self._asking = False
-        if replies is not None and isinstance(replies[0], list):
-            self._seen = replies[0][0][0] if replies[0] else b"0"
+        ask = command(b"XREAD", b"COUNT", READ_AT_ONCE, b"STREAMS", self._stream, self._seen)
+        self._asking = self._link.send(ask, 1, self._on_entries)
 
     def _on_entries(self, replies: Replies | None) -> None:
         self._asking = False
-        if replies is None or not isinstance(replies[0], list):  # nothing new, or an error (loading)
+        if replies is None:
             return
-        for entry, fields in replies[0][0][1]:
+        reply = replies[0]
+        if reply is None:  # nothing new
+            self._end_past()
+            return
+        if not isinstance(reply, list):  # an error (loading)
+            return
+        for entry, fields in reply[0][1]:
             self._seen = entry
-            decision = _decision(fields, self._me)
-            if decision:
-                self._on_taken(decision)
+            decision = _decision(fields)
+            if not decision:
+                continue
+            own = fields[1] == self._me
+            if not self._past:
+                if not own:
+                    self._on_taken(decision)
+            elif own:
+                self._gone.pop(decision, None)
+            else:
+                self._gone[decision] = None
+
+    def _end_past(self) -> None:
+        self._past = False
+        gone, self._gone = self._gone, {}
+        for decision in gone:
+            self._on_taken(decision)
 
 
-def _decision(fields: Any, me: bytes) -> str:
-    """The call an entry is about; "" where it is our own, or not one of ours to read."""
-    if not isinstance(fields, list) or len(fields) != 4 or fields[0] != b"w" or fields[1] == me:
+def _decision(fields: Any) -> str:
+    """The call an entry is about; "" where it is not one of ours to read."""
+    if not isinstance(fields, list) or len(fields) != 4 or fields[0] != b"w":
         return ""
     text: bytes = fields[3]
     return text.decode() if len(text) == ID_LENGTH and text.isalnum() else ""

@@ -7,7 +7,8 @@ Keys (`E` = dataset epoch in decimal, `B` = bucket as 6 hex digits; `names` has 
 | `cg:head`       | hash   | `registry` version, `epoch`, `buckets`, `updated` (epoch seconds), in decimal; |
 |                 |        | `keycheck`: `key_check` of the pseudonym key the hashes were made with; in a  |
 |                 |        | cluster `places`: those written to this master (`slots.encode_places`)        |
-| `cg:registry:V` | string | registry snapshot, version V: JSON of `registry.model.Snapshot`               |
+| `cg:version:V`  | string | head of registry version V: `publication.Published`                           |
+| `cg:page:D`     | string | number ranges of some versions, by digest D: `publication.encode_page`        |
 | `cg:calls`      | stream | calls that went on by another worker: `elsewhere`                             |
 | `cg:E:c:{B}`    | hash   | consents: `consent_field` -> `encode_live` or `encode_revoked`; refusals of   |
 |                 |        | the other scopes: `scoped_field` -> `encode_scoped`; marker                   |
@@ -31,9 +32,6 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
-
-from gateway.registry.model import Snapshot
 from gateway.store.ports import ScopedRefusal
 from policies.facts import CONSENT_EXPIRED, CONSENT_LIVE, CONSENT_NONE, CONSENT_REVOKED
 
@@ -81,9 +79,6 @@ LOW48: Final = (1 << 48) - 1
 _SCOPE_LETTERS: Final = {"all": "a", "category": "k", "caller_prefix": "p", "caller": "c", "operator": "o"}
 _SCOPES: Final = {letter: scope for scope, letter in _SCOPE_LETTERS.items()}
 
-_snapshot_decoder: Final = msgspec.json.Decoder(Snapshot)
-_encode_json: Final = msgspec.json.Encoder().encode
-
 
 def choose_buckets(entries: int, compact: int = COMPACT_ENTRIES) -> int:
     """Bucket count for a data set whose hashes (or sets, the larger) hold about `entries` in all. `compact`: what the
@@ -102,7 +97,11 @@ def bucket_of(callee_hash: bytes, buckets: int) -> int:
 
 
 def registry_key(version: int) -> bytes:
-    return b"cg:registry:%d" % version
+    return b"cg:version:%d" % version
+
+
+def page_key(name: str) -> bytes:
+    return b"cg:page:%s" % name.encode()
 
 
 def epoch_prefix(epoch: int) -> bytes:
@@ -221,12 +220,3 @@ def decode_watermark(value: bytes) -> tuple[int, int]:
     """Raises ValueError on a foreign value."""
     xid, _, row = value.partition(b":")
     return int(xid), int(row)
-
-
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    return _encode_json(snapshot)
-
-
-def decode_snapshot(blob: bytes) -> Snapshot:
-    """Raises ValueError (msgspec.DecodeError, ValidationError) where the blob is no snapshot."""
-    return _snapshot_decoder.decode(blob)

@@ -13,11 +13,12 @@ PostgreSQL reads by its index), and the masters share the callees as they share 
 | `cg:head`            | `cg:head:{T}`             |
 | `cg:projector`       | `cg:projector:{T}`        |
 | `cg:E:w:0`           | `cg:E:w:{T}`              |
-| `cg:registry:V`      | `cg:registry:V:{T}`       |
+| `cg:version:V`       | `cg:version:V:{T}`        |
+| `cg:page:D`          | `cg:page:D:{T}`           |
 | `cg:E:c:{B}`, `…:r:` | `cg:E:c:{T}B`, `…:r:{T}B` |
 | `cg:calls`           | `cg:calls:{T}`, of place 0 |
 
-In the first four T is the tag of the highest place the master holds (slots are mostly moved away from the lower end).
+In the first five T is the tag of the highest place the master holds (slots are mostly moved away from the lower end).
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ class ShardKeys:
 
     def registry(self, version: int) -> bytes:
         return self._tagged(layout.registry_key(version))
+
+    def page(self, name: str) -> bytes:
+        return self._tagged(layout.page_key(name))
 
     def watermark(self, epoch: int) -> bytes:
         return layout.watermark_key(epoch, f"{{{self.tag.decode()}}}" if self.tag else "0")

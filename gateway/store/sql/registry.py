@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -20,9 +21,9 @@ from gateway.store.sql.feeds import snapshot_feeds
 from gateway.store.sql.packs import texts_in_force
 from gateway.store.sql.records import next_hop, next_hop_text
 
-_DIGIT_BITS = 54
+DIGIT_BITS = 54
 """10**16 < 2**54: sixteen digits, one more than E.164 has."""
-_BARE = 1 << 61
+BARE = 1 << 61
 """Short codes apart from E.164 numbers of the same digits."""
 _plan_decoder = msgspec.json.Decoder(list[PlanEntry])
 _step_decoder = msgspec.json.Decoder(list[Step])
@@ -54,8 +55,8 @@ def range_key(canonical: str) -> int:
     digits = canonical.removeprefix("+")
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 16):
         raise ValueError(f"no canonical number: {len(canonical)} characters")
-    key = len(digits) << _DIGIT_BITS | int(digits)
-    return key if canonical[0] == "+" else key | _BARE
+    key = len(digits) << DIGIT_BITS | int(digits)
+    return key if canonical[0] == "+" else key | BARE
 
 
 async def lock_registry(connection: AsyncConnection) -> int:
@@ -66,6 +67,13 @@ async def lock_registry(connection: AsyncConnection) -> int:
 
 async def load_snapshot(connection: AsyncConnection) -> Snapshot:
     """The registry as it is now. Rows come in id order (purposes by number)."""
+    frame = await load_frame(connection)
+    ranges = await (await driver(connection)).fetch(f"{RANGES} ORDER BY id")
+    return replace(frame, ranges=tuple([range_of(row) for row in ranges]))
+
+
+async def load_frame(connection: AsyncConnection) -> Snapshot:
+    """All but the ranges, as a snapshot without them."""
     state = (
         await connection.execute(text("SELECT version, plan::text, emergency, country, zone FROM registry_state"))
     ).one()
@@ -74,12 +82,10 @@ async def load_snapshot(connection: AsyncConnection) -> Snapshot:
     restrictions = await connection.execute(text(_RESTRICTIONS))
     trunks = await connection.execute(schema.trunks.select().order_by(schema.trunks.c.id))
     purposes = await connection.execute(text("SELECT name, number FROM purposes ORDER BY number"))
-    ranges = await (await driver(connection)).fetch(f"{RANGES} ORDER BY id")
     return Snapshot(
         version=int(state[0]),
         operators=tuple(Operator(*row) for row in operators),
         trunks=tuple(trunk_of(row._mapping) for row in trunks),
-        ranges=tuple(range_of(row) for row in ranges),
         plan=tuple(_plan_decoder.decode(state[1])),
         emergency=tuple(state[2]),
         purposes={row[0]: int(row[1]) for row in purposes},

@@ -21,7 +21,7 @@ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, operator,
 FROM (
     SELECT at, record::json ->> 'operator' AS operator, record::json ->> 'direction' AS direction
     FROM evidence
-    WHERE kind = 'decision' AND at >= :since AND at < :until AND position('"verdict":"allow"' IN record) > 0
+    WHERE kind = 'decision' AND at >= :since AND at < :until AND position('"rule":"allow"' IN record) > 0
 ) AS allowed
 WHERE operator <> '' AND (:operator = '' OR operator = :operator)
 GROUP BY 1, 2 ORDER BY 1, 2
@@ -48,7 +48,7 @@ GROUP BY 1, 2 ORDER BY 4 DESC, 3 DESC, 1 LIMIT :limit
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Calls that were let through, of one operator in one month (UTC)."""
+    """Calls that were let through, emergency calls aside, of one operator in one month (UTC)."""
 
     month: str
     operator: str

@@ -169,13 +169,15 @@ def test_an_end_from_before_the_restart_is_not_recorded_again(evidence: Evidence
     assert evidence.kept == 0
 
 
-def test_remembered_ends_are_bounded_and_the_newest_stay(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence_module, "MAX_ENDED", 4)
-    for number in range(5):
-        assert evidence.ended(f"{number}", AT, "core", "")
-    assert not evidence.ended("4", AT, "core", "")
-    assert not evidence.ended("2", AT, "core", "")
-    assert evidence.ended("0", AT, "core", ""), "forgotten"
+def test_remembered_ends_are_bounded_and_the_newest_stay(
+    journal: MemoryJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_module, "MAX_ENDED", 64)
+    evidence = Evidence(journal)
+    for number in range(1_000):
+        evidence.ended(f"{number}", AT, "core", "")
+    assert not evidence.ended("999", AT, "core", "")
+    assert sum(evidence.is_ended(f"{number}") for number in range(1_000)) <= 128
 
 
 # -- floods --------------------------------------------------------------------------------------------------------

@@ -180,13 +180,14 @@ def test_a_refusal_of_the_proxy_is_kept_while_the_disk_is_full() -> None:
 
 
 def test_remembered_refusals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_module, "MAX_REFUSED", 3)
+    monkeypatch.setattr(gate_module, "MAX_REFUSED", 32)
     house = House()
-    for number in range(5):
+    for number in range(500):
         house.gate.refuse("method", "", invite(), ALPHA, f"{number:032x}", "s", AT)
-    assert len(house.gate._refused) == 2
+    house.gate.refuse("method", "", invite(), ALPHA, f"{499:032x}", "s", AT)
     house.turn()
-    assert len(house.journal.lines) == 5
+    assert len(house.journal.lines) == 500
+    assert sum(b"%032x" % number in house.gate._refused for number in range(500)) <= 64
 
 
 # -- floods --------------------------------------------------------------------------------------------------------

@@ -1,27 +1,6 @@
 from __future__ import annotations
 
-from gateway.proxy.remembered import Decisions, Generations
-
-
-def test_the_oldest_go_first_and_the_bound_holds() -> None:
-    kept = Generations(10)
-    for number in range(1000):
-        assert kept.add(b"%d" % number) == 0
-        assert len(kept) <= 10
-    assert all(b"%d" % number in kept for number in range(995, 1000))
-    assert b"900" not in kept
-    assert kept.add(b"999") == 1
-    assert kept.add(b"999") == 2
-    assert b"never" not in kept
-
-
-def test_a_count_moves_on_with_its_id() -> None:
-    kept = Generations(4)
-    for _ in range(3):
-        kept.add(b"a")
-    kept.add(b"b")
-    kept.add(b"c")  # a and b are the older half now
-    assert kept.add(b"a") == 3
+from gateway.proxy.remembered import Decisions, leg_of
 
 
 def test_what_became_of_a_call() -> None:
@@ -35,3 +14,22 @@ def test_what_became_of_a_call() -> None:
         decisions.settled(call, answered)
         assert not decisions.unanswered(call)
         assert decisions.failed(call) is not answered
+
+
+def test_an_id_that_comes_again_gets_another_number_each_time() -> None:
+    decisions = Decisions()
+    for decision in (b"a", b"b"):
+        assert decisions.use(decision) == 0
+    numbers = [decisions.use(decision) for decision in (b"a", b"b", b"a")]
+    assert 0 not in numbers
+    assert len(set(numbers)) == 3
+
+
+def test_one_leg_of_a_call_ends_and_the_other_goes_on() -> None:
+    decisions = Decisions()
+    first, second = leg_of(b"call", b"t1"), leg_of(b"call", b"t2")
+    decisions.leg_answered(first)
+    decisions.leg_answered(second)
+    decisions.leg_ended(first)
+    assert not decisions.leg_is_up(first)
+    assert decisions.leg_is_up(second)

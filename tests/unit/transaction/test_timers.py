@@ -110,4 +110,4 @@ def test_odd_durations_leave_nothing_behind() -> None:
     assert len(queue) == 0
     assert len(owner.fired) == 1000
     queue.start(1.0, 3.0, owner, t.TIMER_C)
-    assert len(queue._queues) <= MAX_DURATIONS
+    assert len(queue._queues[t.TIMER_C]) <= MAX_DURATIONS

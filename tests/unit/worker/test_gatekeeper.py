@@ -16,6 +16,7 @@ from gateway.sip.message import Request, Response
 from gateway.sip.parser import parse
 from gateway.sip.screened import Screened
 from gateway.worker.gatekeeper import Gatekeeper, outgoing, release_cause, trunk_of
+from gateway.worker.leases import Leases
 from tests.support.sip_text import Extra, answer, caller_party, inbound
 from tests.unit.gate import calls
 from tests.unit.gate.calls import CARRIER, TRUSTED, TRUSTED_ACCESS, attempt, registry
@@ -192,7 +193,7 @@ def test_a_response_is_screened(post: Post) -> None:
 
 def test_before_there_is_a_registry() -> None:
     post = Post()
-    keeper = Gatekeeper(post.house.gate, post.stats, b"h", MAX_CALL_S, lambda act: act(None))
+    keeper = Gatekeeper(post.house.gate, post.stats, b"h", Leases(MAX_CALL_S), None)
     peer = post.peer("127.0.0.2")
     assert keeper.identify("main", "127.0.0.2") is None
     assert keeper.peer_by_code(peer.code) is None
@@ -306,6 +307,21 @@ def test_a_call_of_another_worker_is_counted_from_its_first_refresh(post: Post) 
     post.keeper.ended(call, post.peer("127.0.0.9"), parsed(invite()), "")  # crossed
     post.keeper.refreshed(call, _ok(), monotonic())  # and late
     assert (post.keeper.active, told) == (0, [call.hex()] * 2)
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+def test_a_call_that_went_on_elsewhere_while_the_worker_was_away_ends_there(post: Post, told_first: bool) -> None:
+    theirs, ours = bytes(range(16)).hex(), bytes(range(1, 17)).hex()
+    answered = {theirs: 1_000.0, ours: 1_000.0}
+    if told_first:
+        post.keeper.let_go(theirs)
+    post.keeper.take_up(answered, 1_000.0 + MAX_CALL_S - 1)
+    if not told_first:
+        post.keeper.let_go(theirs)
+    assert post.keeper.active == 1
+    assert post.keeper.expire_calls(monotonic() + 2) == 1
+    post.turn()
+    assert [record.id for record in post.house.journal.records()] == [ours], "one end record, by whoever counts it"  # type: ignore[union-attr]
 
 
 def test_a_call_that_was_counted_here_is_nobody_elses(post: Post) -> None:

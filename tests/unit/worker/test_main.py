@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from time import monotonic
+from typing import Literal
 
 import pytest
 
@@ -64,11 +65,12 @@ async def test_each_turn_tells_admission_control_how_long_messages_wait(tmp_path
         assert worker.core.overload.shedding
 
 
-async def test_in_interval_mode_a_verdict_acts_at_once(tmp_path: Path) -> None:
-    acted: list[OSError | None] = []
-    with built(tmp_path, asyncio.get_running_loop()) as worker:
-        worker._when_safe(acted.append)
-        assert acted == [None]
+@pytest.mark.parametrize("sync", ["interval", "always"])
+async def test_a_verdict_waits_for_the_disk_only_where_the_settings_ask(
+    tmp_path: Path, sync: Literal["interval", "always"]
+) -> None:
+    with built(tmp_path, asyncio.get_running_loop(), sync=sync) as worker:
+        assert (worker.keeper.when_safe is not None) is (sync == "always")
 
 
 async def test_a_snapshot_whose_pack_is_broken_is_refused_whole(tmp_path: Path) -> None:

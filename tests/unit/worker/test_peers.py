@@ -54,10 +54,11 @@ def test_a_cookie_names_a_peer_by_its_code(listeners: list[UdpListener]) -> None
     assert made.by_code(b"none") is None
 
 
-def test_two_trunks_with_one_code_are_refused(listeners: list[UdpListener], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers_module, "trunk_code", lambda trunk_id: b"same")
-    with pytest.raises(ValueError, match="trunk ids cc-alpha and carrier have the same code"):
-        book(listeners)
+def test_two_trunks_with_one_code_are_refused(listeners: list[UdpListener]) -> None:
+    one, other = "t57316", "t65869"
+    assert trunk_code(one) == trunk_code(other)
+    with pytest.raises(ValueError, match=f"trunk ids {one} and {other} have the same code"):
+        book(listeners, replace(ALPHA, id=one), replace(CARRIER, id=other))
 
 
 def test_hops_in_order_through_the_trunks_own_listener(listeners: list[UdpListener]) -> None:

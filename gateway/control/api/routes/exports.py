@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -13,6 +14,7 @@ from gateway.control.api.context import Context
 from gateway.control.api.problems import ApiError, not_found
 from gateway.control.exporter import registry_toml
 from gateway.control.importer.problems import NO_PACK
+from gateway.control.importer.ranges_csv import write_ranges
 from gateway.control.packs import pack_in_force
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.packs import texts_in_force
@@ -25,6 +27,12 @@ class Toml(PlainTextResponse):
     media_type = "application/toml"
 
 
+class Csv(PlainTextResponse):
+    """RFC 4180."""
+
+    media_type = "text/csv"
+
+
 def router(context: Context) -> APIRouter:
     """`/exports`."""
     routes = APIRouter(tags=["imports and exports"], default_response_class=Toml)
@@ -35,6 +43,17 @@ def router(context: Context) -> APIRouter:
             async with context.patient.connect() as connection:
                 snapshot, titles = await load_snapshot(connection), await purpose_titles(connection)
         return Toml(await asyncio.to_thread(registry_toml, snapshot, titles))
+
+    @routes.get(
+        "/exports/ranges", summary="All number ranges as CSV, as `imports/ranges` reads them", response_class=Csv
+    )
+    async def ranges(_: Caller = needs(*CHANGERS)) -> Csv:
+        with mapped_errors():
+            async with context.patient.connect() as connection:
+                rows = (await load_snapshot(connection)).ranges
+        out = io.StringIO()
+        await asyncio.to_thread(write_ranges, out, rows)
+        return Csv(out.getvalue())
 
     @routes.get("/exports/pack", summary="A rule pack in force, as it was imported")
     async def pack(

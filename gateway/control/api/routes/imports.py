@@ -19,8 +19,9 @@ from gateway.store.sql.tokens import Role, Scope
 from gateway.store.sql.uploads import FAILED, REFUSED, RUNNING, Upload, find_uploads
 
 FileName = Annotated[str, Query(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="For problems and the audit")]
-Kind = Literal["consents", "refusals", "registry", "pack"]
-SCOPES = {"consents": Scope.LISTS, "refusals": Scope.LISTS, "registry": Scope.REGISTRY, "pack": Scope.REGISTRY}
+Kind = Literal["consents", "refusals", "registry", "ranges", "pack"]
+SCOPES = {"consents": Scope.LISTS, "refusals": Scope.LISTS, "registry": Scope.REGISTRY, "ranges": Scope.REGISTRY,
+          "pack": Scope.REGISTRY}
 CONTENT = {
     "requestBody": {
         "required": True,
@@ -59,7 +60,7 @@ def router(context: Context) -> APIRouter:
 
     @routes.post(
         "/imports/{kind}",
-        summary="Upload a file (the body): consents and refusals as CSV, registry and pack as TOML",
+        summary="Upload a file (the body): consents, refusals and ranges as CSV, registry and pack as TOML",
         description="Waits up to 5 s for the import; 202: it goes on, ask `/imports/{number}`. A file that is sent "
         "again changes nothing; no Idempotency-Key is needed.",
         responses={202: {"model": Import, "description": "It goes on"}},

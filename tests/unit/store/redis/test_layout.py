@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.registry.model import NextHop, NumberRange, Operator, PlanEntry, Snapshot, Trunk
 from gateway.store.ports import ScopedRefusal
 from gateway.store.redis import layout
 
@@ -87,20 +86,7 @@ def test_scoped_refusals() -> None:
             layout.decode_scoped(foreign)
 
 
-def test_snapshots() -> None:
-    snapshot = Snapshot(
-        7,
-        (Operator("alpha", "Alpha", 1),),
-        (Trunk("cc", "access", "alpha", ("127.0.0.2",), next_hops=(NextHop("::1"),), answers=(("x", 403, "No"),)),),
-        (NumberRange("a", "+8657112340000", "+8657112349999", "alpha", ("cc",), purposes=("consultation",)),),
-        (PlanEntry("1", "mobile", 11, 11, "owner"),),
-        ("110",),
-        {"consultation": 2},
-    )
-    assert layout.decode_snapshot(layout.encode_snapshot(snapshot)) == snapshot
-    for foreign in (b"", b"[]", b'{"version":"x"}'):
-        with pytest.raises(ValueError):
-            layout.decode_snapshot(foreign)
+
 
 
 def test_watermarks() -> None:

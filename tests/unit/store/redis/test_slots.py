@@ -70,10 +70,10 @@ def test_the_template_makes_what_the_names_say(
 def test_the_keys_of_a_shard() -> None:
     one, many = ShardKeys(), ShardKeys(b"00abc")
     assert (one.head, one.fence, one.registry(3), one.watermark(7)) == (
-        b"cg:head", b"cg:projector", b"cg:registry:3", b"cg:7:w:0",
+        b"cg:head", b"cg:projector", b"cg:version:3", b"cg:7:w:0",
     )  # fmt: skip
     assert (many.head, many.fence, many.registry(3), many.watermark(7)) == (
-        b"cg:head:{00abc}", b"cg:projector:{00abc}", b"cg:registry:3:{00abc}", b"cg:7:w:{00abc}",
+        b"cg:head:{00abc}", b"cg:projector:{00abc}", b"cg:version:3:{00abc}", b"cg:7:w:{00abc}",
     )  # fmt: skip
     assert one.names(7, 64).consents(5) == layout.consents_key(7, 5)
 

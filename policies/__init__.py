@@ -20,10 +20,15 @@ from __future__ import annotations
 
 from policies.admission import OperatorAdmission
 from policies.base import Rule
+from policies.behaviour import Behaviour
 from policies.callee import CalleeMalformed, CalleeMismatch
 from policies.caller import CallerHidden, CallerMalformed, CallerMismatch, CallerMissing
+from policies.caller_range import CallerRange
 from policies.consent import ConsentMissing
+from policies.cooldown import CoolDown
 from policies.direction import CalleeUnknown, DirectionInbound, DirectionOutbound
+from policies.do_not_originate import DoNotOriginate
+from policies.frequency import Frequency
 from policies.number import (
     NumberForeign,
     NumberInactive,
@@ -31,10 +36,14 @@ from policies.number import (
     NumberTrunk,
     NumberUnassigned,
 )
+from policies.platform import PlatformCommercial
 from policies.purpose import Purpose
+from policies.quiet_hours import QuietHours
 from policies.refusal import CalleeRefused
 from policies.restricted import OperatorRestricted
 from policies.route import RouteForced, Transfer
+from policies.scope import NumberScope
+from policies.trigger import ReturnVisit
 
 RULES: dict[str, type[Rule]] = {
     CallerHidden.id: CallerHidden,
@@ -47,15 +56,24 @@ RULES: dict[str, type[Rule]] = {
     NumberTrunk.id: NumberTrunk,
     NumberInactive.id: NumberInactive,
     DirectionOutbound.id: DirectionOutbound,
+    NumberScope.id: NumberScope,
+    DoNotOriginate.id: DoNotOriginate,
+    CallerRange.id: CallerRange,
     OperatorAdmission.id: OperatorAdmission,
     OperatorRestricted.id: OperatorRestricted,
     CalleeMalformed.id: CalleeMalformed,
     CalleeMismatch.id: CalleeMismatch,
     Purpose.id: Purpose,
+    PlatformCommercial.id: PlatformCommercial,
+    Behaviour.id: Behaviour,
     RouteForced.id: RouteForced,
     Transfer.id: Transfer,
     ConsentMissing.id: ConsentMissing,
     CalleeRefused.id: CalleeRefused,
+    ReturnVisit.id: ReturnVisit,
+    QuietHours.id: QuietHours,
+    CoolDown.id: CoolDown,
+    Frequency.id: Frequency,
     CalleeUnknown.id: CalleeUnknown,
     DirectionInbound.id: DirectionInbound,
 }

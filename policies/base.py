@@ -16,6 +16,10 @@ MEMORY: Final = "memory"
 STORE: Final = "store"
 """`needs`: whether a rule can judge on what memory holds, or waits for the store's facts."""
 
+LOCAL_TIME: Final = "local time"
+PATTERNS: Final = "patterns"
+"""`wants`: facts that cost something, and are filled for packs with a rule that looks at them only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -30,7 +34,11 @@ class Answer:
 
 
 class Rule(Protocol):
-    """One rule. Instances are made once per pack version, from the pack's parameters."""
+    """One rule. Instances are made once per pack version, from the pack's parameters.
+
+    A rule may have three things more: `wants` (facts it looks at that others do without), `softens(facts)` (what it
+    said only marks the record) and `retry_after(facts)` (seconds, for the answer); the last two are asked only after
+    `judge` gave a reason."""
 
     id: ClassVar[str]
     binds: ClassVar[tuple[str, ...]]

@@ -41,6 +41,22 @@ CONSENT_REVOKED: Final = "revoked"
 CONSENT_EXPIRED: Final = "expired"
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted of this callee before the call, as the store had it at the decision. Milliseconds."""
+
+    callee_ages_ms: tuple[int, ...] = ()
+    """How long ago counted calls of all callers were, newest first; not more of them than the pack's limits ask for."""
+    operator_ages_ms: tuple[int, ...] = ()
+    """Those of this operator."""
+    result_ages_ms: tuple[int, int, int] = (-1, -1, -1)
+    """How long ago this operator's calls were declined, busy, unanswered (`cooldown.RESULTS`); -1: none is known."""
+    trigger_age_ms: int = -1
+    """How long ago the callee called this operator, or a transaction was reported; -1: none is known."""
+    since_ms: int = 0
+    """Since when the store counts, epoch milliseconds: after it was emptied, a short while."""
+
+
 @dataclass(slots=True)
 class Facts:
     """What is known of one call attempt. Filled in two steps: memory first, the store second."""
@@ -70,6 +86,8 @@ class Facts:
     subscriber_zone: str = ""
     subscriber_minute: int = UNKNOWN_MINUTE
     """Minute of the week in that zone at `at`, 0 is Monday 00:00; read only where a rule needs it."""
+    subscriber_day: int = 0
+    """Its local date, proleptic ordinal; read with the minute, 0 where that is unknown."""
     number_status: str = NUMBER_UNASSIGNED
     range_id: str = ""
     range_operator: str = ""
@@ -79,8 +97,17 @@ class Facts:
     range_valid_to: float = 0.0
     range_outbound: bool = False
     range_inbound: bool = False
+    tenant: str = ""
+    """Tenant of a seat rental that uses the number (RULES A45)."""
     range_purposes: tuple[str, ...] = ()
+    range_regions: tuple[str, ...] = ()
+    """Where its certificate lets it be used (RULES B02), empty where it does not say."""
+    trunk_region: str = ""
+    trunk_origin: str = "domestic"
+    """Where the trunk's calls come from: `domestic` or `foreign`."""
     purpose: str = ""
+    purpose_detail: str = ""
+    """Why the purpose the trunk's header gives cannot be read, empty where it can or none is given."""
     route: str = ""
     """Trunk the call would leave by, empty where there is none."""
     forced_route: str = ""
@@ -97,3 +124,7 @@ class Facts:
     count at some times only (`policies.band`)."""
     share: int = 0
     """0..99, even over calls, from the decision id: a rule at ten per cent of a trunk refuses those below ten."""
+    patterns: tuple[tuple[str, int], ...] = ()
+    """How its trunk has called lately, as (what, count): `gate.patterns`; only where a rule looks at it."""
+    counted: Counted | None = None
+    """None where no rule in force asks for anything that is counted."""

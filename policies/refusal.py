@@ -38,3 +38,8 @@ def counts(refusal: str, minute: int) -> bool:
         return True
     band = read_band(written)
     return band is None or band.covers(minute)
+
+
+def has_band(refusal: str) -> bool:
+    """Whether one of `Facts.refusals` counts at some times only."""
+    return " @" in refusal

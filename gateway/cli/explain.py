@@ -114,9 +114,10 @@ def _located(settings: Settings) -> Settings:
 
 
 def _read_pack(file: Path | None) -> Pack | None:
+    from gateway.control.pack_text import whole_pack
     from gateway.gate.pack import load_pack
 
-    return None if file is None else load_pack(file.read_text(encoding="utf-8"), str(file))
+    return None if file is None else load_pack(whole_pack(file.read_text(encoding="utf-8")), str(file))
 
 
 async def _explain(

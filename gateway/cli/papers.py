@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from gateway.control.registry_admin import Changed, Difference, Report
+    from gateway.store.sql.restrictions import Said
 
 document = typer.Typer(help="Papers: licences, promises, certificates, filings, findings.", no_args_is_help=True)
 restriction = typer.Typer(help="Outbound access limited after violations.", no_args_is_help=True)
 registry = typer.Typer(help="The registry as a whole: checks and versions.", no_args_is_help=True)
 
 Subject = Annotated[str, typer.Argument(metavar="SUBJECT", help="An operator's or trunk's id, or a number.")]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Of `callgate restriction list`.")]
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=0, help="A version of `callgate registry versions`.")]
 
 
@@ -123,12 +125,34 @@ def restrict(
 
 @restriction.command("lift", epilog=examples("callgate restriction lift 7 --reason mended"))
 def lift(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Of `callgate restriction list`.")],
+    number: Number,
     reason: Reason,
     config: Config = None,
 ) -> None:
     """Ask for the end of a restriction; another person allows it (`approval`)."""
     ask(config, "restriction.lift", str(number), {}, reason)
+
+
+@restriction.command("notice", epilog=examples("callgate restriction notice 7 --reason 'letter of 3 May'"))
+def notice(number: Number, reason: Reason, principal: PrincipalName = "", config: Config = None) -> None:
+    """Record that whom a restriction concerns was told of it, and how."""
+    _say_of(config, number, "notice", reason, principal)
+
+
+@restriction.command("appeal", epilog=examples("callgate restriction appeal 7 --reason 'consents were on paper'"))
+def appeal(number: Number, reason: Reason, principal: PrincipalName = "", config: Config = None) -> None:
+    """Record what they say against it. It stays in force until it is lifted."""
+    _say_of(config, number, "appeal", reason, principal)
+
+
+def _say_of(config: Path | None, number: int, what: Said, reason: str, principal: str) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        from gateway.control import registry_admin
+
+        await registry_admin.say_of(connection, number, what, by_whom(principal, reason))
+
+    change_registry(config, work)
+    typer.echo(f"restriction {number}: {what} recorded")
 
 
 @restriction.command("list")

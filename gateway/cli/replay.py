@@ -49,6 +49,7 @@ def replay(
 
     async def work(settings: Settings, engine: AsyncEngine) -> tuple[str, Part]:
         from gateway.control.importer.problems import NO_PACK
+        from gateway.control.pack_text import whole_pack
         from gateway.control.replay_part import Task
         from gateway.control.replaying import in_force, replay_all
         from gateway.gate.pack import load_pack
@@ -58,7 +59,7 @@ def replay(
         texts = await in_force(engine)
         if pack is None and not texts:
             raise StoreError(NO_PACK)
-        words = "" if pack is None else pack.read_text(encoding="utf-8")
+        words = "" if pack is None else whole_pack(pack.read_text(encoding="utf-8"))
         judged_by = load_stored(texts, "the registry").labels if pack is None else load_pack(words, str(pack)).label
         task = Task(settings.database.url, texts, words, str(pack or ""), trunk, decision.lower(), limit)
         with replay_bar() as bar:

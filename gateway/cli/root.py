@@ -20,6 +20,7 @@ from gateway.cli import (
     papers,
     peer,
     replay,
+    reports,
     rows,
     run,
     tokens,
@@ -61,6 +62,6 @@ def callgate(
 
 for module in (
     *(run, imports, changes, lists, wishes, packs, approvals, trunks, rows, papers, peer, calls, audit, evidence),
-    *(explain, replay, tokens, keys),
+    *(explain, replay, reports, tokens, keys),
 ):
     module.register(app)

@@ -71,6 +71,7 @@ COLD = frozenset(
         "gateway/gate/pack.py",
         "gateway/gate/pack_answer.py",
         "gateway/gate/pack_bind.py",
+        "gateway/gate/pack_calendar.py",
         "gateway/gate/pack_set.py",
         "gateway/gate/replay.py",
         "gateway/registry/calendar.py",

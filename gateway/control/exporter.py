@@ -52,7 +52,8 @@ def plan_csv(entries: Iterable[PlanEntry]) -> str:
     rows.writerow(COLUMNS)
     for entry in entries:
         first = f"sub_first={entry.sub_first[0]}-{entry.sub_first[-1]}" if entry.sub_first else ""
-        notes = f"{entry.region}; {first}" if first else entry.region
+        zone = f"zone={entry.zone}" if entry.zone else ""
+        notes = "; ".join([entry.region, *filter(None, (first, zone))])
         rows.writerow((entry.prefix, entry.kind, entry.min_len, entry.max_len, entry.caller, notes))
     return out.getvalue()
 

@@ -21,6 +21,7 @@ from sqlalchemy import text
 from gateway.control.api import Context, make_app
 from gateway.control.health import Health
 from gateway.control.importer.problems import NO_PACK, NO_REGISTRY
+from gateway.control.ladder_taker import LadderTaker
 from gateway.control.papers_watch import PapersWatch
 from gateway.control.projection import Projection, StartRefused
 from gateway.control.ship import stop_on_signals
@@ -123,9 +124,10 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
     context = Context(settings, hub, health, asked, make_engine(settings.database.url, pool_size=2))
     projection = Projection(settings)
     papers = PapersWatch(context.patient)
+    taker = LadderTaker(engine, link)
     server = _Server(
         uvicorn.Config(
-            make_app(context, lambda: {**projection.samples(), **papers.samples()}),
+            make_app(context, lambda: {**projection.samples(), **papers.samples(), **taker.samples()}),
             log_config=None,
             access_log=False,
             limit_concurrency=MAX_CONNECTIONS,
@@ -139,6 +141,7 @@ async def _control(settings: Settings, listener: socket.socket) -> None:
             serving = tasks.create_task(server.serve(sockets=[listener]), name="http")
             projecting = tasks.create_task(projection.run(stop), name="projection")
             tasks.create_task(papers.run(stop), name="papers")
+            tasks.create_task(taker.run(stop), name="ladder")
             await stop.wait()
             server.should_exit = True
             await serving

@@ -10,6 +10,7 @@ from __future__ import annotations
 from gateway.gate.callee import Callee, forced_route, read_called, read_callee
 from gateway.gate.identity import CallerIdentity, derive_caller, read_party
 from gateway.gate.identity_headers import ASSERTED
+from gateway.gate.purpose import state_purpose
 from gateway.gate.shape import Shape, shape_of
 from gateway.gate.userpart import is_phone, read_uri, reads_same
 from gateway.registry.model import NumberRange, Trunk
@@ -94,6 +95,8 @@ def read_attempt(
     if operator is not None:
         facts.operator_class = operator.operator_class
         _add_admission(attempt, registry, at)
+    facts.trunk_origin = trunk.origin
+    facts.trunk_region = trunk.region
     facts.forced_route = forced_route(request, own_hosts, shape)
     facts.transfer = shape.transfer
     return attempt
@@ -181,8 +184,9 @@ def _add_number(attempt: CallAttempt, number: Number | None, registry: Registry,
     facts.range_outbound = row.outbound
     facts.range_inbound = row.inbound
     facts.range_purposes = row.purposes
-    if row.purposes:
-        facts.purpose = row.purposes[0]
+    facts.range_regions = row.regions
+    facts.tenant = row.tenant
+    state_purpose(facts, attempt.request, attempt.trunk, row.purposes)
 
 
 def _add_admission(attempt: CallAttempt, registry: Registry, at: float) -> None:

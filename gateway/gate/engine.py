@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from gateway.gate.counting import CountPlan
+from gateway.gate.ladder import ladder_of
 from gateway.gate.pack import BoundRule, Pack
 from policies.base import Answer
 from policies.facts import CONSENT_UNREAD, INBOUND, OUTBOUND, Facts
@@ -57,13 +59,20 @@ class Engine:
     `on_error` is called with the rule id and the exception when a rule raises: to count and to log with
     traceback."""
 
-    __slots__ = ("_memory", "_on_error", "_store", "pack", "shared")
+    __slots__ = ("_memory", "_on_error", "_store", "counted", "ladder", "pack", "shared", "wants")
 
     def __init__(self, pack: Pack, on_error: OnError = ignore) -> None:
         self.pack = pack
         self._on_error = on_error
         self.shared = any(bound.percent for bound in pack.rules)
         """Some rule looks at `Facts.share`, which is worked out for such packs only."""
+        self.wants = frozenset(
+            want for bound in pack.rules if bound.mode != "off" for want in getattr(bound.rule, "wants", ())
+        )
+        """Facts that cost something and that some rule looks at (`policies.base.LOCAL_TIME`, `PATTERNS`)."""
+        self.counted = CountPlan(pack)
+        self.ladder = ladder_of(pack)
+        """What closes steps by itself; None: nothing does."""
         self._memory = {direction: _chain(pack, direction, False) for direction in (OUTBOUND, INBOUND)}
         self._store = {direction: _chain(pack, direction, True) for direction in (OUTBOUND, INBOUND)}
 
@@ -101,16 +110,14 @@ class Engine:
         for judge, bound in chain:
             try:
                 reason = judge(facts)
+                if reason is None:
+                    continue
+                if bound.refuses(facts):
+                    return Ruling(bound.id, reason, bound.answer_to(facts))
             except Exception as error:
                 self._on_error(bound.id, error)
                 if bound.enforces(facts):
                     return Ruling(bound.id, RULE_FAILED, bound.answer, True)
-                shadow.append(bound.id)
-                continue
-            if reason is None:
-                continue
-            if bound.enforces(facts):
-                return Ruling(bound.id, reason, bound.answer)
             shadow.append(bound.id)
         return None
 
@@ -128,13 +135,14 @@ class Engine:
             return WORD_NOT_BOUND, ""
         if bound.waits and facts.consent == CONSENT_UNREAD:
             return WORD_WAITS, ""
-        refuse = WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE
         try:
             reason = bound.rule.judge(facts)
         except Exception as error:
             self._on_error(bound.id, error)
-            return refuse, RULE_FAILED
-        return (WORD_OK, "") if reason is None else (refuse, reason)
+            return WORD_REFUSE if bound.enforces(facts) else WORD_WOULD_REFUSE, RULE_FAILED
+        if reason is None:
+            return WORD_OK, ""
+        return WORD_REFUSE if bound.refuses(facts) else WORD_WOULD_REFUSE, reason
 
 
 def _chain(pack: Pack, direction: str, waits: bool) -> Chain:

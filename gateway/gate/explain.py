@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.gate.counting import counted_facts
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
-from gateway.gate.gate import Gate, read_refusals
-from gateway.gate.localtime import minute_of_week
+from gateway.gate.gate import Gate, read_subscriber
+from gateway.gate.localtime import local_time
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.recorder import Recorder
 from gateway.gate.records import DecisionRecord
@@ -27,7 +28,7 @@ from gateway.registry.registry import Registry
 from gateway.sip.errors import RemoteProtocolError
 from gateway.sip.message import Request
 from gateway.sip.parser import parse
-from gateway.store.ports import Rekeyed, SubscriberFacts, SubscriberLookup, Unavailable
+from gateway.store.ports import Counting, Rekeyed, SubscriberFacts, SubscriberLookup, Unavailable
 from policies.facts import CONSENT_UNREAD, Facts
 
 HOST = b"callgate.example"
@@ -113,7 +114,7 @@ async def explain(
     verdict = decided[0]
     facts = verdict.attempt.facts
     if facts.consent == CONSENT_UNREAD and engine.needs_store(facts) and verdict.attempt.subscriber:
-        await _read_store(verdict, registry, lookup, pseudonymizer, at)
+        await _read_store(verdict, registry, engine, lookup, pseudonymizer, at)
     answer = verdict.answer
     return Explanation(
         verdict.allowed,
@@ -138,7 +139,7 @@ def explain_recorded(engine: Engine, record: DecisionRecord, at: float | None = 
         raise ExplainError(f"decision: {record.id!r}: its record holds no facts ({record.rule}): name another call")
     if at is not None:
         facts.at = at
-        facts.subscriber_minute = minute_of_week(at, facts.subscriber_zone)
+        facts.subscriber_minute, facts.subscriber_day = local_time(at, facts.subscriber_zone)
     allowed, rule, reason, status, phrase = record.verdict == ALLOW, record.rule, record.reason, record.status, ""
     try:
         ruling = judge_again(engine, recorded_facts(record))
@@ -154,7 +155,12 @@ def explain_recorded(engine: Engine, record: DecisionRecord, at: float | None = 
 
 
 async def _read_store(
-    verdict: Verdict, registry: Registry, lookup: SubscriberLookup, pseudonymizer: Pseudonymizer, at: float
+    verdict: Verdict,
+    registry: Registry,
+    engine: Engine,
+    lookup: SubscriberLookup,
+    pseudonymizer: Pseudonymizer,
+    at: float,
 ) -> None:
     """A call refused on memory asks no store; to explain every rule, it is asked here."""
     facts = verdict.attempt.facts
@@ -170,11 +176,15 @@ async def _read_store(
         else:
             answered.set_result(answer)
 
-    lookup.ask(pseudonymizer.hash(number), operator.number, registry.purpose_number(facts.purpose), at, told)
+    spec = engine.counted.spec(facts)
+    counting = None if spec is None else Counting(spec, bytes(16), dry=True)
+    purpose = registry.purpose_number(facts.purpose)
+    lookup.ask(pseudonymizer.hash(number), operator.number, purpose, at, told, counting)
     answer = await answered
     if not isinstance(answer, Unavailable):
-        facts.consent = answer.consent
-        read_refusals(facts, answer)
+        read_subscriber(facts, answer, engine)
+        if answer.tally is not None:
+            facts.counted = counted_facts(answer.tally)
 
 
 def made_up_invite(trunk: Trunk, caller: str, callee: str) -> Request:

@@ -13,21 +13,36 @@ from functools import partial
 from typing import Final
 
 from gateway.gate.attempt import CallAttempt, read_attempt
+from gateway.gate.counting import COUNT, counted_facts
 from gateway.gate.decision import ALLOW, EMERGENCY, REFUSE, Verdict
 from gateway.gate.engine import Engine, Ruling
-from gateway.gate.localtime import minute_of_week
+from gateway.gate.following import Following
+from gateway.gate.ladder import LiveRestrictions
+from gateway.gate.lines import Lines
+from gateway.gate.localtime import local_time
 from gateway.gate.pack import trunk_answer
 from gateway.gate.pack_bind import share_of
+from gateway.gate.patterns import Patterns
 from gateway.gate.recorder import Recorder
-from gateway.gate.waiting import Counts, Deliver, Waiting
+from gateway.gate.waiting import NOT_ASKED, Counts, Deliver, Waiting
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
 from gateway.sip.seen import Seen
-from gateway.store.ports import Rekeyed, SubscriberFacts, SubscriberLookup, Unavailable
-from policies.base import Answer
+from gateway.store.ports import (
+    CallChannels,
+    CallCounters,
+    Counting,
+    Rekeyed,
+    SubscriberFacts,
+    SubscriberLookup,
+    Tally,
+    Unavailable,
+)
+from policies.base import LOCAL_TIME, PATTERNS, Answer
 from policies.facts import INBOUND, OUTBOUND, Facts
 from policies.refusal import CalleeRefused
+from policies.trigger import ReturnVisit
 
 MAX_PARKED = 10_000
 """Attempts that may wait for the store at once: one deadline (50 ms) of 200,000 calls/s; more is overload."""
@@ -58,9 +73,21 @@ class Gate:
         clock: Callable[[], float],
         wake: Callable[[], None],
         evidence_required: bool = True,
+        counters: CallCounters | None = None,
+        restrictions: LiveRestrictions | None = None,
+        channels: CallChannels | None = None,
     ) -> None:
         """`clock`: monotonic seconds; the store's answers come without a time of their own. `wake`: called when a
-        verdict was reached, so that the turn is ended soon."""
+        verdict was reached, so that the turn is ended soon. `counters`: the store's; None: what is counted
+        there is only read (`explain`). `restrictions`: what the ladder closed, as `counters` keeps it.
+        `channels`: of trunks with limits; None: they are not looked at."""
+        self._counters = counters
+        self._lines = None if channels is None else Lines(channels)
+        self.following = None if counters is None else Following(counters)
+        self.restrictions = restrictions or LiveRestrictions()
+        """Made by the ladder, by whichever worker."""
+        self.counted_since_ms = 0
+        """Since when the store counts (epoch ms), as it last said: later than before, and it was emptied."""
         self._lookup = lookup
         self._recorder = recorder
         self.evidence = recorder.evidence
@@ -73,6 +100,8 @@ class Gate:
         self._recovered: Recovered = {}
         self._recovered_until = 0.0
         self._refused = Seen(MAX_REFUSED)
+        self.patterns = Patterns()
+        """How trunks call, where a pack looks at it."""
         self.parked = 0
         """Attempts that wait for the store."""
         self.draining = False
@@ -127,9 +156,16 @@ class Gate:
             ruling = Ruling(blocked, facts.forced_route, engine.pack.answers[blocked]) if blocked else None
             self._settle(waiting, attempt, decision, ruling)
             return
+        if facts.direction == OUTBOUND:
+            waiting.restricted = self.restrictions.changes
+            facts.restrictions += self.restrictions.of(facts)
+            if PATTERNS in engine.wants:
+                facts.patterns = self.patterns.attempt(attempt, decision, source)
         ruling = engine.judge_memory(facts, waiting.shadow)
+        if ruling is None and self._lines is not None:
+            self._lines.take(waiting, attempt, decision)
         if ruling is not None or not engine.needs_store(facts):
-            self._settle(waiting, attempt, decision, ruling)
+            self._count_violation(waiting, attempt, decision, ruling)
             return
         operator = registry.operator(facts.range_operator)
         if operator is None or not waiting.party:
@@ -137,9 +173,16 @@ class Gate:
             self._settle(waiting, attempt, decision, engine.unavailable(facts))
             return
         waiting.asked_at = self._clock()
+        waiting.on_memory = len(waiting.shadow)
         purpose = registry.purpose_number(facts.purpose)
         reply = partial(self._answered, waiting, attempt, decision)
-        self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
+        spec = engine.counted.spec(facts)
+        if spec is None:
+            self._lookup.ask(waiting.party, operator.number, purpose, at, reply)
+        else:
+            waiting.operator = operator.number
+            waiting.counting = Counting(spec, bytes.fromhex(decision), purpose != 0, self._counters is None)
+            self._lookup.ask(waiting.party, operator.number, purpose, at, reply, waiting.counting)
         self.parked += 1  # not before: an ask that raises is answered by nobody
 
     def _blocked(self, attempt: CallAttempt) -> str:
@@ -170,16 +213,67 @@ class Gate:
             self._settle(waiting, attempt, decision, ruling)
             return
         self._counts.lookup.observe(elapsed)
-        facts.consent = answer.consent
-        read_refusals(facts, answer)
-        ruling = waiting.engine.judge_store(facts, waiting.shadow)
+        read_subscriber(facts, answer, waiting.engine)
+        tally = answer.tally
+        if tally is not None:
+            facts.counted = counted_facts(tally)
+            waiting.counted = tally.counted
+            self.counted_since_ms = tally.since_ms or self.counted_since_ms
+        ruling = None
+        if waiting.restricted != self.restrictions.changes:
+            facts.restrictions += self.restrictions.of(facts)
+            ruling = waiting.engine.judge_memory(facts, [])
+        if ruling is None:
+            del waiting.shadow[waiting.on_memory :]
+            ruling = waiting.engine.judge_store(facts, waiting.shadow)
         feed = waiting.registry.stale_feed(facts.at)
         if ruling is None and feed:
             # Who declined lately may not be in it: to the rule that asks, the store did not answer.
             ruling = waiting.engine.unavailable(facts, CalleeRefused.id, f"decline feed {feed} is too old")
+        if ruling is None and answer.scoped and _waits_for_judgement(waiting.counting, tally):
+            self._count_judged(waiting, attempt, decision)
+            return
+        self._count_violation(waiting, attempt, decision, ruling)
+
+    def _count_judged(self, waiting: Waiting, attempt: CallAttempt, decision: str) -> None:
+        """The script leaves scoped refusals to us. None meets this call: it is counted now, if it still may be."""
+        if waiting.counting is None:
+            return
+        waiting.counting = replace(waiting.counting, judged=True)
+        purpose = waiting.registry.purpose_number(attempt.facts.purpose)
+        reply = partial(self._answered, waiting, attempt, decision)
+        self._lookup.ask(waiting.party, waiting.operator, purpose, attempt.facts.at, reply, waiting.counting)
+        self.parked += 1
+
+    def _count_violation(
+        self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling | None
+    ) -> None:
+        """A refusal that counts against its number, trunk and operator is counted before it is told (RULES A32)."""
+        ladder = waiting.engine.ladder
+        if ruling is not None and ladder is not None and attempt.direction == OUTBOUND and self._counters is not None:
+            violation = ladder.violation(ruling.rule, decision, attempt.facts)
+            if violation is not None:
+                self.parked += 1
+                self._counters.violated(violation, partial(self._counted, waiting, attempt, decision, ruling))
+                return
         self._settle(waiting, attempt, decision, ruling)
 
+    def _counted(self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling) -> None:
+        self.parked -= 1
+        self._settle(waiting, attempt, decision, ruling)
+
+    def _channels_known(self, waiting: Waiting, attempt: CallAttempt, decision: str) -> None:
+        self.parked -= 1
+        self._settle(waiting, attempt, decision, None)
+
     def _settle(self, waiting: Waiting, attempt: CallAttempt, decision: str, ruling: Ruling | None) -> None:
+        if ruling is None and waiting.channels is None:
+            self.parked += 1
+            waiting.unsettled = partial(self._channels_known, waiting, attempt, decision)
+            return
+        if ruling is None and waiting.channels not in ("", NOT_ASKED):
+            why = waiting.channels or ""
+            ruling = Ruling("trunk-capacity", why, waiting.engine.pack.answers["trunk-capacity"])
         if ruling is None and not attempt.routes:
             # Every trunk it could leave by is suspended. Q.850 34, no circuit: the caller's number is not at fault.
             ruling = Ruling("trunk-capacity", "no active trunk", waiting.engine.pack.answers["trunk-capacity"])
@@ -190,6 +284,11 @@ class Gate:
             answer = trunk_answer(ruling.rule, ruling.answer, attempt.trunk.answers)
             verdict = Verdict(attempt, decision, ruling.rule, ruling.reason, answer, tuple(waiting.shadow))
         waiting.verdict = verdict
+        if self._lines is not None and not verdict.allowed:
+            self._lines.give_back(waiting, decision)
+        if self.following is not None:
+            visit = self._visit_of(attempt) if attempt.direction == INBOUND else None
+            self.following.verdict(waiting, verdict, visit)
         counts = self._counts
         for rule in verdict.shadow:
             counts.shadow[rule] = counts.shadow.get(rule, 0) + 1
@@ -201,6 +300,13 @@ class Gate:
             self.evidence.decision(self._record(waiting, verdict, elapsed))
         self._ready.append(waiting)  # after the record: a verdict that could not be recorded is not delivered
         self._wake()
+
+    def _visit_of(self, attempt: CallAttempt) -> ReturnVisit | None:
+        """The rule on return visits of the operator that an inbound call goes to: of the pack its own calls are judged
+        by."""
+        if not attempt.routes or self._engine is None:
+            return None
+        return self._by_trunk.get(attempt.routes[0].id, self._engine).counted.visit
 
     def _record(self, waiting: Waiting, verdict: Verdict, elapsed: float) -> bytes:
         record = self._recorder.verdict(
@@ -315,20 +421,30 @@ class Gate:
             source = waiting.source.rpartition(":")[0]
             self.evidence.unrecorded(source, verdict.attempt.trunk.id, rule, answer.status)
 
-    @staticmethod
-    def _withdraw(waiting: Waiting, verdict: Verdict) -> Answer:
+    def _withdraw(self, waiting: Waiting, verdict: Verdict) -> Answer:
         answer = waiting.engine.pack.answer("overload", verdict.attempt.trunk.answers)
         waiting.verdict = Verdict(
             verdict.attempt, verdict.decision, "overload", "evidence cannot be written", answer, verdict.shadow
         )
+        if self._lines is not None:
+            self._lines.give_back(waiting, verdict.decision)
+        if self.following is not None:
+            self.following.withdrawn(waiting, verdict.decision)
         return answer
 
 
-def read_refusals(facts: Facts, answer: SubscriberFacts) -> None:
-    """Put what the callee declined into the facts, and what time it is there if anything counts at some times only."""
+def _waits_for_judgement(counting: Counting | None, tally: Tally | None) -> bool:
+    if counting is None or counting.judged or counting.dry or not counting.spec.flags & COUNT:
+        return False
+    return tally is not None and not tally.counted
+
+
+def read_subscriber(facts: Facts, answer: SubscriberFacts, engine: Engine) -> None:
+    """Put what the store holds about the callee into the facts, and what time it is there if anything goes by it."""
+    facts.consent = answer.consent
     facts.refusals = applying_refusals(answer, facts.number, facts.range_operator, facts.purpose)
-    if facts.refusals:
-        facts.subscriber_minute = minute_of_week(facts.at, facts.subscriber_zone)
+    if facts.refusals or LOCAL_TIME in engine.wants:
+        facts.subscriber_minute, facts.subscriber_day = local_time(facts.at, facts.subscriber_zone)
 
 
 def applying_refusals(answer: SubscriberFacts, number: str, operator: str, purpose: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What time it is where somebody is: time bands of refusals go by it."""
+"""What time and day it is where somebody is: time bands of refusals and quiet hours go by it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def minute_of_week(at: float, zone: str) -> int:
-    """Minute of the week in an IANA zone at `at` (epoch seconds), 0 is Monday 00:00. UNKNOWN_MINUTE where there is no
-    zone, or none of that name."""
+def local_time(at: float, zone: str) -> tuple[int, int]:
+    """Minute of the week (0 is Monday 00:00) and date (proleptic ordinal) in an IANA zone at `at` (epoch seconds).
+    UNKNOWN_MINUTE and 0 where there is no zone, or none of that name."""
     found = _zone(zone) if zone else None
     if found is None:
-        return UNKNOWN_MINUTE
+        return UNKNOWN_MINUTE, 0
     local = datetime.fromtimestamp(at, found)
-    return local.weekday() * DAY + local.hour * 60 + local.minute
+    return local.weekday() * DAY + local.hour * 60 + local.minute, local.toordinal()

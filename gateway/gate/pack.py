@@ -14,6 +14,7 @@ A pack is refused whole, with every problem named as `file:line: where: value: f
     [rule.answer]                status, phrase, cause, retry_after, headers: the rest is the rule's own
     [rule.params]                what the rule takes
     [rule.percent]               trunk = 0..100: enforces on that share of its calls, shadow on the rest
+    [[calendar]]                 id, years, holidays: put in when the pack is imported (`pack_calendar`)
     [[answer]]                   id, status, phrase, cause, retry_after, headers: refusals outside the chain
 """
 
@@ -24,9 +25,11 @@ import logging
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 
 from gateway.gate.pack_answer import FIELDS, read_answer
 from gateway.gate.pack_bind import Binds, read_binds, read_clauses, read_percent
+from gateway.gate.pack_calendar import expand, read_calendars
 from policies import REQUIRED, RULES
 from policies.answers import ANSWERS
 from policies.base import STORE, Answer, Rule
@@ -41,7 +44,7 @@ MAX_ID = 64
 
 _log = logging.getLogger("callgate.pack")
 
-_PACK_KEYS = ("id", "version", "title", "binds", "rule", "answer")
+_PACK_KEYS = ("id", "version", "title", "binds", "calendar", "rule", "answer")
 _RULE_KEYS = ("id", "mode", "answer", "params", "on_unavailable", "clauses", "percent")
 
 
@@ -81,6 +84,16 @@ class BoundRule:
             if share is not None:
                 return facts.share < share
         return self.mode == "enforce"
+
+    def refuses(self, facts: Facts) -> bool:
+        """True when what the rule had against such a call refuses it: some rules only mark a call (`softens`)."""
+        softens = getattr(self.rule, "softens", None)
+        return self.enforces(facts) and not (softens is not None and softens(facts))
+
+    def answer_to(self, facts: Facts) -> Answer:
+        """The answer to a call it refuses, with the seconds to wait where the rule knows them (`retry_after`)."""
+        retry_after = getattr(self.rule, "retry_after", None)
+        return self.answer if retry_after is None else replace(self.answer, retry_after=retry_after(facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +145,14 @@ def load_pack(text: str, name: str, stored: bool = False) -> Pack:
 class _Reader:
     """Collects problems, so that a pack is mended in one go."""
 
-    __slots__ = ("_lines", "_name", "_problems", "_stored")
+    __slots__ = ("_calendars", "_lines", "_name", "_problems", "_stored")
 
     def __init__(self, text: str, name: str, stored: bool) -> None:
         self._lines = text.split("\n")
         self._name = name
         self._stored = stored
         self._problems: list[str] = []
+        self._calendars: dict[str, list[date]] = {}
 
     def pack(self, table: dict[str, object]) -> Pack:
         self._keys(table, _PACK_KEYS, 1, "pack")
@@ -152,6 +166,9 @@ class _Reader:
         binds, found = read_binds(table.get("binds", {}))
         for key, text in found:
             self._say(self._line(self._header("[binds]", 0), key), text)
+        self._calendars, found = read_calendars(table.get("calendar", []))
+        for _, text in found:
+            self._say(self._header("[[calendar]]", 0), text)
         rules = self._rules(table.get("rule", []))
         answers = {rule.id: rule.answer for rule in rules} | ANSWERS | self._answers(table.get("answer", []))
         if self._problems or not isinstance(pack_id, str) or not isinstance(version, int):
@@ -197,7 +214,7 @@ class _Reader:
             self._say(line, f"{where}.params: {params!r}: write a table")
             return None
         try:
-            rule = kind(params)
+            rule = kind(expand(params, self._calendars))
         except ValueError as error:
             key = str(error).partition(":")[0]
             self._say(self._line(line, key), f"{where}.params.{error}")

@@ -16,6 +16,7 @@ from gateway.gate.callee import transfer_header
 from gateway.gate.changed import changed_identity
 from gateway.gate.identity_headers import ASSERTED, is_clean
 from gateway.gate.privacy import withholds_identity
+from gateway.gate.purpose import without_purpose
 from gateway.gate.shape import (
     IS_ANNOUNCING,
     IS_CONTACT,
@@ -122,6 +123,7 @@ def screen_request(
             number = asserted or read_uri(request.from_.uri, from_trunk, plan).number
             if speaks_of_another(header[1], number, from_trunk, plan):
                 del headers[at]
+    headers = without_purpose(headers, from_trunk)
     number = asserted
     if request.to.tag:
         number = None

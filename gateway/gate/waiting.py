@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine
 from gateway.registry.registry import Registry
+from gateway.store.ports import Counting
+
+NOT_ASKED: Final = "-"
+"""Of a call whose trunks have no limits."""
 
 Deliver = Callable[[Verdict], None]
 
@@ -43,8 +47,8 @@ class Waiting:
     """Registry and pack are those in force when the attempt arrived: versions never mix in one decision."""
 
     __slots__ = (
-        *("asked_at", "deliver", "engine", "lookup_us", "party", "received_at", "registry", "repeated", "shadow"),
-        *("source", "verdict"),
+        *("asked_at", "channels", "counted", "counting", "deliver", "engine", "lookup_us", "on_memory", "operator"),
+        *("party", "received_at", "registry", "repeated", "restricted", "shadow", "source", "unsettled", "verdict"),
     )
 
     def __init__(
@@ -60,6 +64,20 @@ class Waiting:
         self.deliver = deliver
         self.shadow: list[str] = []
         self.asked_at = 0.0
+        self.counting: Counting | None = None
+        """What was asked to be counted."""
+        self.counted = True
+        """It may have been: an answer that never came says nothing."""
+        self.channels: str | None = NOT_ASKED
+        """Why there is no channel for it; empty: there is one. None: that is asked."""
+        self.unsettled: Callable[[], None] | None = None
+        """What is left to do once that is known: the rules let the call pass."""
+        self.on_memory = 0
+        """How many of `shadow` are the words of rules on memory."""
+        self.operator = 0
+        """Number of the operator the store was asked for."""
+        self.restricted = 0
+        """`LiveRestrictions.changes` when the rules on memory were asked."""
         self.lookup_us = 0
         self.verdict: Verdict | None = None
         self.repeated = False

@@ -18,6 +18,9 @@ DIGEST_ALGORITHMS = ("SHA-256", "SHA-512-256")
 Side = Literal["access", "core"]
 """`access`: towards the call centre. `core`: towards the carrier's network."""
 
+Origin = Literal["domestic", "foreign"]
+"""Where a trunk's calls come from: the country of the plan, or abroad."""
+
 RangeState = Literal["assigned", "filed", "enabled", "suspended", "recalled"]
 """Life cycle of a code number (RULES A18): only `enabled` may be presented."""
 
@@ -147,6 +150,14 @@ class Trunk:
     """Id of the cooperation agreement, a document (RULES A31): decision records name it."""
     region: str = ""
     """Province or region it is connected in, as licences and certificates name it; empty: not stated."""
+    origin: Origin = "domestic"
+    """`foreign`: what it carries comes from abroad, and packs may hold its callers to other lists."""
+    purpose_header: str = ""
+    """Access: header in which it states what a call is for, e.g. `X-Purpose`; empty: the number's filing says it."""
+    channels: int = 0
+    """Calls it may carry at once, in both directions; 0: as many as come."""
+    cps: int = 0
+    """Calls it may set up in any second, in both directions; 0: as many as come."""
 
     @property
     def is_access(self) -> bool:
@@ -225,6 +236,8 @@ class PlanEntry:
     region: str = ""
     sub_first: str = ""
     """Digits the subscriber part may begin with (`2-8` gives "2345678"); empty = any."""
+    zone: str = ""
+    """IANA time zone of its region; empty: the plan's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ class NumberingPlan:
     `country`: country code. `zone`: IANA time zone of the plan's numbers.
     """
 
-    __slots__ = ("_areas", "_codes", "_national", "_zero", "country", "emergency", "zone")
+    __slots__ = ("_areas", "_codes", "_national", "_zero", "_zones", "country", "emergency", "zone")
 
     def __init__(
         self,
@@ -143,6 +143,7 @@ class NumberingPlan:
         listed = {entry.prefix for entry in codes if entry.kind == "emergency"}
         codes += [PlanEntry(code, "emergency", len(code), len(code), "no") for code in emergency if code not in listed]
         self._codes = _Prefixes(codes)
+        self._zones = {entry.region: entry.zone for entry in entries if entry.zone}
         self._areas: dict[str, PlanEntry] = {}
         for entry in entries:
             if entry.kind == "geo":
@@ -167,7 +168,7 @@ class NumberingPlan:
 
     def zone_of(self, number: Number) -> str:
         """IANA time zone of a number; empty for foreign ones, whose zone this plan does not know."""
-        return "" if number.kind == KIND_FOREIGN else self.zone
+        return "" if number.kind == KIND_FOREIGN else self._zones.get(number.region, self.zone)
 
     def is_area(self, area: str) -> bool:
         """True for an area code of the plan, without trunk 0 (`571`)."""

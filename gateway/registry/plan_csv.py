@@ -2,7 +2,7 @@
 
 Columns: `prefix,kind,nsn_min_len,nsn_max_len,outbound_allowed_as_caller,notes`. Notes of geographic rows
 begin with the region (`Hangzhou, Zhejiang|...;`) and may hold `sub_first=2-8`, which is part of the rule
-(RULES Part 2(a))."""
+(RULES Part 2(a)), and `zone=America/Denver`, the time zone of that region where a country has several."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ def load_plan_csv(text: str) -> tuple[PlanEntry, ...]:
     header = next(rows, None)
     if header is None or tuple(header) != COLUMNS:
         raise PlanError(f"line 1: header: {header!r}: write {','.join(COLUMNS)}")
-    return tuple(_entry(row, rows.line_num) for row in rows if row)
+    entries = tuple(_entry(row, rows.line_num) for row in rows if row)
+    zones: dict[str, str] = {}
+    for entry in entries:
+        if entry.region and zones.setdefault(entry.region, entry.zone) != entry.zone:
+            raise PlanError(f"zone: {entry.zone!r}: {entry.region} has another one before: split the region's name")
+    return entries
 
 
 def emergency_codes(entries: tuple[PlanEntry, ...]) -> tuple[str, ...]:
@@ -53,7 +58,7 @@ def _entry(row: list[str], line: int) -> PlanEntry:
     if caller not in CALLER_WORDS:
         raise PlanError(f"line {line}: outbound_allowed_as_caller: {caller!r}: write one of {', '.join(CALLER_WORDS)}")
     region = notes.split(";", 1)[0].split("|", 1)[0].strip() if kind == "geo" else ""
-    return PlanEntry(prefix, kind, low, high, caller, region, _sub_first(notes, line))
+    return PlanEntry(prefix, kind, low, high, caller, region, _sub_first(notes, line), _zone(notes, region, line))
 
 
 def _sub_first(notes: str, line: int) -> str:
@@ -66,6 +71,17 @@ def _sub_first(notes: str, line: int) -> str:
         if len(first) != 1 or len(last) != 1 or not _digits(first + last) or first > last:
             raise PlanError(f"line {line}: sub_first: {value!r}: write two digits, e.g. 2-8")
         return "0123456789"[int(first) : int(last) + 1]
+    return ""
+
+
+def _zone(notes: str, region: str, line: int) -> str:
+    """`zone=America/Denver` -> that; empty where the notes say nothing."""
+    for part in notes.split(";"):
+        name, _, zone = part.strip().partition("=")
+        if name == "zone":
+            if not region or not zone.replace("/", "").replace("_", "").replace("-", "").isalpha():
+                raise PlanError(f"line {line}: zone: {zone!r}: write an IANA zone, of a geographic row with a region")
+            return zone
     return ""
 
 

@@ -3,13 +3,15 @@ force."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from gateway.registry.checks import digits, host, identifier, known, one_of, twice
 from gateway.registry.model import Operator, Snapshot, Trunk
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.ranges import overlaps
 from gateway.registry.validate_class import check_classes, check_contract
 from gateway.registry.validate_range import check_number, check_range
-from gateway.registry.validate_source import TRANSPORTS, check_overlaps, check_source
+from gateway.registry.validate_source import TRANSPORTS, check_overlaps, check_purposes, check_source
 
 MAX_OPERATOR_NUMBER = 65_535
 """Two bytes of a Redis field."""
@@ -19,6 +21,10 @@ MAX_PROBLEMS = 200
 """Enough to mend a file by; a registry of a million bad rows is not listed whole."""
 SIDES = ("access", "core")
 STATES = ("active", "suspended")
+
+
+MAX_LINES: Final = 100_000
+"""Channels of a trunk, and calls per second: more than any line has."""
 
 
 def validate(snapshot: Snapshot) -> list[str]:
@@ -94,7 +100,13 @@ def _trunk(trunk: Trunk, operators: dict[str, Operator], plan: NumberingPlan) ->
         problems.append(f"{where}.operator: {trunk.operator!r}: name one of the operators{known(operators)}")
     if trunk.side == "core" and trunk.operator:
         problems.append(f"{where}.operator: {trunk.operator!r}: leave it out: a core trunk belongs to the carrier")
+    problems += [
+        f"{where}.{name}: {value}: write a whole number from 0 (no limit) to {MAX_LINES}"
+        for name, value in (("channels", trunk.channels), ("cps", trunk.cps))
+        if not 0 <= value <= MAX_LINES
+    ]
     problems += check_source(trunk)
+    problems += check_purposes(trunk)
     problems += check_contract(trunk)
     if not trunk.next_hops and not trunk.digest:
         problems.append(f"{where}.next_hops: empty: list the addresses it is reached at, e.g. 127.0.0.9:5060")

@@ -19,6 +19,26 @@ MAX_QUOTED = 64
 """Characters of a user or realm: both are hashed and written with every call."""
 
 
+MAX_HEADER = 64
+"""Characters of the header a trunk states purposes in."""
+
+
+def check_purposes(trunk: Trunk) -> list[str]:
+    """What is wrong with where its calls come from, and with the header it states purposes in. That begins with `X-`,
+    so that it is never one that means something to somebody else."""
+    where = f"trunk {trunk.id}"
+    problems = one_of(f"{where}.origin", trunk.origin, ("domestic", "foreign"))
+    name = trunk.purpose_header
+    if not name:
+        return problems
+    rest = name[2:].replace("-", "")
+    if name[:2] not in ("X-", "x-") or len(name) > MAX_HEADER or not (rest.isascii() and rest.isalnum()):
+        problems.append(f"{where}.purpose_header: {name!r:.80}: write X- with letters and digits, e.g. X-Purpose")
+    if trunk.side != "access":
+        problems.append(f"{where}.purpose_header: on a core trunk: calls of the carrier have no purpose: leave it out")
+    return problems
+
+
 def check_source(trunk: Trunk) -> list[str]:
     """What is wrong with one trunk's."""
     where = f"trunk {trunk.id}"

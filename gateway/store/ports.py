@@ -6,7 +6,7 @@ one call in, one call back, with nothing allocated in between that is not needed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,6 +53,45 @@ class ScopedRefusal:
 
 
 @dataclass(frozen=True, slots=True)
+class CountSpec:
+    """What the calls of one pack and purpose are counted for. Made once per pack."""
+
+    flags: int
+    """`store.redis.counters`: what has to hold before an attempt is counted."""
+    numbers: tuple[int, ...]
+    """Milliseconds counters are kept; how many limits there are of the callee and of operator and callee; silence after
+    declined, busy, unanswered; window of triggers; then count and milliseconds of each limit. All times in ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """What is to be counted with one question."""
+
+    spec: CountSpec
+    decision: bytes
+    """Decision id, 16 bytes: an attempt is counted once."""
+    purpose: bool = True
+    """The call has a purpose."""
+    dry: bool = False
+    """Count nothing: only say what was counted."""
+    judged: bool = False
+    """The callee's scoped refusals were looked at, and do not meet this call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What was counted of a callee before this attempt; ages in milliseconds, newest first, -1: never."""
+
+    counted: bool
+    """This attempt is counted, now or before."""
+    callee_ages_ms: tuple[int, ...] = ()
+    operator_ages_ms: tuple[int, ...] = ()
+    result_ages_ms: tuple[int, int, int] = (-1, -1, -1)
+    trigger_age_ms: int = -1
+    since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriberFacts:
     """What the store holds about one callee, for one operator and purpose."""
 
@@ -62,6 +101,8 @@ class SubscriberFacts:
     refuses_category: bool = False
     """The callee declined the category of this call's purpose."""
     scoped: tuple[ScopedRefusal, ...] = ()
+    tally: Tally | None = None
+    """None where nothing was asked to be counted."""
 
 
 LookupReply = Callable[[SubscriberFacts | Unavailable], None]
@@ -87,10 +128,108 @@ class SubscriberLookup(Protocol):
 
     `Rekeyed` is an answer that asks for another question; whoever has no number to hash takes it as `Unavailable`."""
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         """Ask once; `reply` is called exactly once, from the event loop, never from inside this call, within the
         configured deadline. `callee_hash`: 8 bytes; `operator`, `purpose`: the numbers of the registry snapshot;
-        `now`: epoch seconds, against which expiry is judged."""
+        `now`: epoch seconds, against which expiry is judged. `counting`: read what is counted of the callee as well,
+        and count this attempt, in the same step."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rung of the ladder of restrictions, for one subject."""
+
+    kind: str
+    """`number`, `trunk` or `operator`."""
+    subject: str
+    limits: tuple[tuple[int, int], ...]
+    """Count and seconds: the count-th violation in a window restricts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A refusal that counts against whom it was refused."""
+
+    decision: str
+    """Decision id, 32 hex digits: it counts once."""
+    rule: str
+    at: float
+    """Epoch seconds."""
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRestriction:
+    """A restriction that the ladder made."""
+
+    uid: str
+    """Decision id of the violation that was one too many."""
+    at: float
+    """Epoch seconds."""
+    rule: str
+    count: int
+    seconds: int
+
+    @property
+    def reason(self) -> str:
+        """In words, without a number."""
+        return f"{self.count} violations in {self.seconds} s, the last one {self.rule}"
+
+
+class CallCounters(Protocol):
+    """What the gate tells the store beside its question. Nothing here raises; what cannot be told now is told later,
+    within a bound."""
+
+    def violated(self, violation: Violation, done: Callable[[], None]) -> None:
+        """Count it; `done` is called once, from the event loop, when it is counted and every later question will know
+        what it closed; at the deadline at the latest, and then it is counted when the store is back."""
+        ...
+
+    def release(self, callee_hash: bytes, operator: int, decision: bytes) -> None:
+        """An attempt that was counted did not go on."""
+        ...
+
+    def note_result(self, callee_hash: bytes, operator: int, result: str, at: float, keep_s: int) -> None:
+        """How an attempt ended (`policies.cooldown.RESULTS`)."""
+        ...
+
+    def note_trigger(self, callee_hash: bytes, operator: int, at: float, keep_s: int) -> None:
+        """The callee called the operator."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrunkLimit:
+    """What a trunk can carry; 0: no limit."""
+
+    trunk: str
+    channels: int
+    cps: int
+
+
+class CallChannels(Protocol):
+    """Channels of trunks, shared by all workers. Nothing here raises."""
+
+    def take(self, decision: str, limits: Sequence[TrunkLimit], at: float, done: Callable[[str], None]) -> None:
+        """Take a channel of each trunk, or of none. `done` is told once, from the event loop, within the configured
+        deadline: why there is none, or empty. `at`: epoch seconds."""
+        ...
+
+    def keep(self, decision: str, until: float) -> None:
+        """The call is up, and may last until then (epoch seconds)."""
+        ...
+
+    def release(self, decision: str) -> None:
+        """The call is over, or never began."""
         ...
 
 

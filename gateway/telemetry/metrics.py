@@ -96,6 +96,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("callgate_database_up", "gauge", "1 if PostgreSQL answers"),
     Metric("callgate_papers_expiring", "gauge", "What ends within so many days; 0: has ended", ("days",)),
     Metric("callgate_papers_issues", "gauge", "What is wrong with papers now, by what it does", ("level",)),
+    Metric("callgate_violations_total", "counter", "Refusals that count against number, trunk and operator"),
+    Metric("callgate_violations_late_total", "counter", "Violations counted after their answer: Redis was late"),
+    Metric("callgate_steps_closed_total", "counter", "Restrictions made by violations counted here"),
+    Metric("callgate_counters_waiting", "gauge", "Commands for the counters that wait for Redis to be back"),
+    Metric("callgate_counters_given_up_total", "counter", "Commands for the counters that Redis was never told"),
+    Metric("callgate_counters_since_seconds", "gauge", "Since when calls are counted; 0: not known yet", (), "each"),
+    Metric("callgate_trunk_channels", "gauge", "Channels in use, of trunks that have limits", ("trunk",)),
+    Metric("callgate_channels_alone_total", "counter", "Calls of such trunks let through while Redis was away"),
+    Metric("callgate_restrictions_live", "gauge", "Restrictions made by violations and not lifted, in Redis"),
+    Metric("callgate_restrictions_taken_total", "counter", "Restrictions of the ladder taken into PostgreSQL"),
     Metric("callgate_build_info", "gauge", "1; flavour says whether the path of a call is compiled", ("flavour",)),
 )
 NAMES: dict[str, Metric] = {metric.name: metric for metric in METRICS}
@@ -145,11 +155,10 @@ class WorkerStats:
     """
 
     __slots__ = (
-        "active_calls", "before_snapshot", "boot", "calls", "dataset_epoch", "decision", "delay", "drained", "draining",
-        "dropped", "errors", "feeds", "handover", "index", "journal_bytes", "journal_errors", "journal_records",
-        "journal_writable", "keys_match", "logins", "lookup", "lookup_failures", "outcomes", "peers", "redis_up",
-        "registry_version",
-        "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
+        "active_calls", "before_snapshot", "boot", "calls", "channels", "counted", "dataset_epoch", "decision", "delay",
+        "drained", "draining", "dropped", "errors", "feeds", "handover", "index", "journal_bytes", "journal_errors",
+        "journal_records", "journal_writable", "keys_match", "logins", "lookup", "lookup_failures", "outcomes", "peers",
+        "redis_up", "registry_version", "rejected", "requests_in", "requests_out", "responses_in", "responses_out",
         "retransmissions", "rule_errors", "shadow", "shed", "shedding", "started", "streams", "transactions",
     )  # fmt: skip
 
@@ -181,6 +190,10 @@ class WorkerStats:
         """what: `passed-on`, `taken-over`, `dropped`; empty in a worker that is the only one."""
         self.streams: dict[str, Samples] = {}
         """Samples of the metrics of connections, by name; reasons are fixed sets (`net.stream_user`)."""
+        self.channels: dict[str, int] = {}
+        """By trunk with limits: channels that calls of this worker hold."""
+        self.counted: dict[str, float] = {}
+        """What the counters in Redis say of themselves, by metric."""
         self.rejected: dict[int, int] = defaultdict(int)
         """SIP status of requests answered without a decision record (400, 481 in-dialog, 405, …)."""
         self.shadow: dict[str, int] = defaultdict(int)
@@ -225,6 +238,7 @@ class WorkerStats:
             "callgate_sip_messages_total": self._messages(),
             "callgate_peer_up": [(key, float(up)) for key, up in self.peers.items()],
             **self.streams,
+            **{name: [((), value)] for name, value in self.counted.items()},
             **self._feed_ages(time.time()),
             "callgate_peer_drained": [(key, float(drained)) for key, drained in self.drained.items()],
         }
@@ -238,6 +252,7 @@ class WorkerStats:
             ("callgate_rule_errors_total", self.rule_errors),
             ("callgate_errors_total", self.errors),
             ("callgate_transactions", self.transactions),
+            ("callgate_trunk_channels", self.channels),
         ):
             samples[name] = [((key,), n) for key, n in by_label.items()]
         samples["callgate_sip_rejected_total"] = [((str(status),), n) for status, n in self.rejected.items()]

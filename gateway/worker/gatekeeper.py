@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic, time
 
@@ -20,6 +20,7 @@ from gateway.registry.registry import Registry
 from gateway.sip.message import Request, Response
 from gateway.sip.screened import Screened
 from gateway.sip.seen import Seen
+from gateway.store.ports import CallChannels, TrunkLimit
 from gateway.telemetry.metrics import WorkerStats
 from gateway.worker.leases import Leases, session_s
 from gateway.worker.peers import PeerBook
@@ -46,10 +47,12 @@ class Gatekeeper:
         host: bytes,
         leases: Leases,
         when_safe: Callable[[Callable[[OSError | None], None]], None] | None,
+        channels: CallChannels | None = None,
     ) -> None:
         """`host`: our name in Warning headers and in P-Asserted-Identity. `leases`: of the calls that are up.
         `when_safe`: runs its argument once everything committed to the journal is on the disk, or with the error that
-        kept it from being so; None where no verdict waits for that."""
+        kept it from being so; None where no verdict waits for that. `channels`: of trunks with limits."""
+        self._channels = channels or Unlimited()
         self._gate = gate
         self._stats = stats
         self._host = host
@@ -198,10 +201,16 @@ class Gatekeeper:
         hop = "" if client is None else client.destination.host_port.decode("ascii")
         at = now + self._offset()
         self._gate.evidence.outcome(decision, at, result, status, hop)
+        self._gate.patterns.outcome(decision, result == "answered", at)
+        if self._gate.following is not None:
+            self._gate.following.outcome(decision, result, status, at)
         key = (call.source.peer.id, result)
         self._stats.outcomes[key] = self._stats.outcomes.get(key, 0) + 1
         if result == "answered":
             self._leases.begin(decision, now)
+            self._channels.keep(decision, at + self._leases.longest_s)
+        else:
+            self._channels.release(decision)
 
     def refreshed(self, decision: bytes, response: Response, now: float) -> None:
         """See `proxy.ports.Gate`."""
@@ -212,13 +221,17 @@ class Gatekeeper:
             # Set up by another worker, which may see no more of it.
             self._leases.begin(text, now)
             self.on_taken_over(text)
-        self._leases.refresh(text, session_s(response), now)
+        due = self._leases.refresh(text, session_s(response), now)
+        if due:
+            self._channels.keep(text, due + self._offset())
 
     def ended(self, decision: bytes, by: Peer, request: Request, note: str) -> None:
         """See `proxy.ports.Gate`."""
         text = decision.hex()
         counted = self._leases.end(text)
         side = "access" if by.access else "core"
+        self._gate.patterns.ended(text, time())
+        self._channels.release(text)
         if self._gate.evidence.ended(text, time(), side, note or release_cause(request)) and not counted:
             self.on_taken_over(text)
 
@@ -249,8 +262,23 @@ class Gatekeeper:
         expired = self._leases.over(now)
         for decision in expired:
             self._gate.evidence.ended(decision, now + self._offset(), "gateway", "no BYE")
+            self._channels.release(decision)
             self._expired.add(decision.encode("ascii"))
         return len(expired)
+
+
+class Unlimited:
+    """`CallChannels` where no trunk has limits."""
+
+    def take(self, decision: str, limits: Sequence[TrunkLimit], at: float, done: Callable[[str], None]) -> None:
+        """Always there; never asked for."""
+        done("")
+
+    def keep(self, decision: str, until: float) -> None:
+        """Nothing is kept."""
+
+    def release(self, decision: str) -> None:
+        """Nothing was kept."""
 
 
 def outgoing(attempt: CallAttempt, host: bytes, registry: Registry) -> Screened:

@@ -51,8 +51,9 @@ class Leases:
         latest = int(since + self.longest_s)
         self._put(call, latest, latest)
 
-    def refresh(self, call: str, session_s: int, now: float) -> None:
-        """Its two ends agreed that it goes on for so long, 0: for as long as it likes."""
+    def refresh(self, call: str, session_s: int, now: float) -> int:
+        """Its two ends agreed that it goes on for so long, 0: for as long as it likes. When its lease ends now, if that
+        is another time; else 0."""
         found = self._due.get(call)
         if found is not None:
             latest = found[1]
@@ -60,6 +61,8 @@ class Leases:
             if due != found[0]:
                 self.end(call)
                 self._put(call, due, latest)
+                return due
+        return 0
 
     def end(self, call: str) -> bool:
         """False: there was no lease."""

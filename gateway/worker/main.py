@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import blake2b
 from secrets import token_bytes
 from time import monotonic, time
@@ -14,6 +15,7 @@ import uvloop
 
 from gateway.gate.evidence import Evidence
 from gateway.gate.gate import Gate
+from gateway.gate.ladder import LiveRestrictions
 from gateway.gate.pack import PackError
 from gateway.gate.pack_set import engines, load_stored
 from gateway.gate.pseudonym import PseudonymRing
@@ -37,7 +39,9 @@ from gateway.registry.ranges import RangeTable
 from gateway.registry.registry import Registry
 from gateway.settings import Settings, make_run_dir
 from gateway.store.journal.recovery import Recovery
-from gateway.store.redis.deployment import connect, where_calls_are_told, where_keys_are_told
+from gateway.store.redis.channels import Channels
+from gateway.store.redis.closed import CounterStore
+from gateway.store.redis.deployment import connect, link_to, shards_of, where_calls_are_told, where_keys_are_told
 from gateway.store.redis.elsewhere import Elsewhere
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
 from gateway.store.redis.snapshot import SnapshotWatcher
@@ -131,6 +135,12 @@ class Worker:
         self.link.on_change.append(self._link_changed)
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup, pseudonyms)
+        restrictions = LiveRestrictions()
+        self.counters = CounterStore(
+            partial(link_to, self.link), partial(shards_of, self.link), restrictions, deadline_s, loop
+        )
+        self.lookup.restrictions = self.counters
+        self.channels = Channels(partial(link_to, self.link), deadline_s, loop)
         self._sealer = sealer = Sealer(keys.seal_id, keys.seal, keys.older_seals)
         self.gate = Gate(
             self.patience,
@@ -140,10 +150,13 @@ class Worker:
             monotonic,
             self.edge.wake,
             settings.journal.required,
+            self.counters,
+            restrictions,
+            self.channels,
         )
         leases = Leases(settings.timers.max_call_hours * 3600)
         when_safe = self._when_safe if self.journal.waits_for_sync else None
-        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, when_safe)
+        self.keeper = Gatekeeper(self.gate, self.stats, sent_bys[0], leases, when_safe, self.channels)
         told, stream = where_calls_are_told(self.link)
         self._elsewhere = Elsewhere(told, f"{settings.node.name}-{index}", self.keeper.let_go, stream)
         self.keeper.on_taken_over = self._elsewhere.tell
@@ -182,6 +195,7 @@ class Worker:
         self.watcher = SnapshotWatcher(
             self.link, self._switch, self._dataset_known, settings.state_dir / FILE_NAME, loop, pseudonyms
         )
+        self._counted_since = 0
         self._listening = False
         self._ebb = Ebb()
         self._seconds = 0
@@ -205,6 +219,7 @@ class Worker:
             except ValueError as error:
                 _log.warning("last registry refused", version=kept.snapshot.version, reason=str(error))
         self.watcher.start()
+        self.counters.start()
         self._waiting = self._loop.call_later(HOLD_S, self.patience.release)
         self._housekeeping = self._loop.call_later(HOUSEKEEPING_S, self._housekeep)
         gc.collect()
@@ -224,6 +239,8 @@ class Worker:
         self._waiting.cancel()
         self.patience.release()
         self.watcher.stop()
+        self.counters.close()
+        self.channels.close()
         self.lookup.close()  # calls that still wait are refused, and told so
         self.edge.end_turn(monotonic())
         self.edge.stop()
@@ -304,7 +321,9 @@ class Worker:
         book = PeerBook(registry, self._every_listener, self.book, logins, self.locating.located)
         self.book = book
         judging = engines(packs, registry, self.faults.rule)
+        self.counters.watching = any(one.ladder for one in (judging.default, *judging.by_trunk.values()))
         self.gate.switch(registry, judging.default, judging.by_trunk)
+        self.channels.limited = tuple([trunk.id for trunk in registry.trunks if trunk.channels or trunk.cps])
         self.keeper.switch(registry, book)
         self.edge.forget_sources()
         self.stats.registry_version = registry.version
@@ -354,6 +373,9 @@ class Worker:
         self._elsewhere.read()
         self._key_watch.look(time())
         self.keeper.expire_calls(monotonic())
+        since, self._counted_since = self._counted_since, self.gate.counted_since_ms
+        if 0 < since < self._counted_since:
+            _log.warning("redis has lost its counters; calls are counted anew", since_ms=self._counted_since)
         self.edge.end_turn(monotonic())
         self._seconds += 1
         layer = self.core.layer

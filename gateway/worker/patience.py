@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from gateway.store.ports import HeldKeys, LookupReply, Rekeyed, SubscriberLookup
+from gateway.store.ports import Counting, HeldKeys, LookupReply, Rekeyed, SubscriberLookup
 
 HOLD_S: Final = 5.0
 """Longest wait from the start: an embedded Redis that was restarted empty is filled again well within it."""
@@ -18,7 +18,7 @@ HOLD_S: Final = 5.0
 MAX_HELD = 5_000
 """Questions held back: five seconds of 1,000 calls/s. More are asked at once, and refused as unavailable."""
 
-_Question = tuple[bytes, int, int, float, LookupReply]
+_Question = tuple[bytes, int, int, float, LookupReply, Counting | None]
 
 
 class PatientLookup:
@@ -39,12 +39,20 @@ class PatientLookup:
         """Questions held back."""
         return len(self._held)
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         """See `SubscriberLookup.ask`."""
         if self._open or len(self._held) >= MAX_HELD:
-            self._lookup.ask(callee_hash, operator, purpose, now, reply)
+            self._lookup.ask(callee_hash, operator, purpose, now, reply, counting)
         else:
-            self._held.append((callee_hash, operator, purpose, now, reply))
+            self._held.append((callee_hash, operator, purpose, now, reply, counting))
 
     def release(self) -> None:
         """The first dataset is known, or the wait is over: ask what was held back, and hold nothing from now on."""
@@ -60,5 +68,5 @@ class PatientLookup:
             question[4](Rekeyed(partial(self._hold_again, question)))
 
     def _hold_again(self, question: _Question, callee_hash: bytes) -> None:
-        _, operator, purpose, now, reply = question
-        self.ask(callee_hash, operator, purpose, now, reply)
+        _, operator, purpose, now, reply, counting = question
+        self.ask(callee_hash, operator, purpose, now, reply, counting)

@@ -37,6 +37,16 @@ def refresh_stats(worker: Worker) -> None:
     stats.lookup_failures.update(
         timeout=lookup.timeouts, breaker=lookup.breaker_refused, epoch=lookup.invalid, link=lookup.unreachable
     )
+    stats.counted = {
+        "callgate_violations_total": worker.counters.violations,
+        "callgate_violations_late_total": worker.counters.late,
+        "callgate_steps_closed_total": worker.counters.closed,
+        "callgate_counters_waiting": worker.counters.waiting,
+        "callgate_counters_given_up_total": worker.counters.given_up,
+        "callgate_counters_since_seconds": worker.gate.counted_since_ms / 1000,
+    }
+    stats.channels = worker.channels.used
+    stats.counted["callgate_channels_alone_total"] = worker.channels.alone
     stats.journal_records = worker.journal.records
     stats.journal_bytes = worker.journal.bytes_written
     stats.journal_writable = worker.journal.trouble == ""

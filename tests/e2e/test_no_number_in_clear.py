@@ -33,7 +33,7 @@ def forms(number: str) -> set[bytes]:
     return found
 
 
-async def test_stores_journals_and_logs_hold_no_number_in_clear(tmp_path: Path) -> None:
+async def test_a44_stores_journals_and_logs_hold_no_number_in_clear(tmp_path: Path) -> None:
     consents, refusals, bad = tmp_path / "consents.csv", tmp_path / "refusals.jsonl", tmp_path / "bad.csv"
     header = "callee,operator,purpose,granted_at\n"
     consents.write_text(f"{header}+86{LISTED},alpha,consultation,2026-01-01T00:00:00Z\n")

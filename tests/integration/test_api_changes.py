@@ -164,7 +164,7 @@ async def test_tokens_there_cannot_be(migrated_url: str, tmp_path: Path, wanted:
         assert problem["problems"][0]["field"] == field  # type: ignore[index]
 
 
-async def test_opening_a_range_takes_two(migrated_url: str, tmp_path: Path) -> None:
+async def test_a36_opening_a_range_takes_two(migrated_url: str, tmp_path: Path) -> None:
     async with api_on(migrated_url, tmp_path) as api:
         await close_range(api)
         asked = await api.ask("compliance", "POST", OPEN, {"reason": "filed as F-7"})
@@ -229,7 +229,7 @@ async def test_a_change_that_is_not_possible_any_more_leaves_the_approval_pendin
         assert [one["id"] for one in pending] == [number]
 
 
-async def test_a_number_is_revealed_with_a_reason_and_on_record(migrated_url: str, tmp_path: Path) -> None:
+async def test_a44_a_number_is_revealed_with_a_reason_and_on_record(migrated_url: str, tmp_path: Path) -> None:
     async with api_on(migrated_url, tmp_path) as api:
         await ship_calls(api.engine)
         wanted = {"decision": "a" * 32, "reason": "complaint 117"}

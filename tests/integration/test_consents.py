@@ -121,7 +121,7 @@ async def test_of_two_grants_at_one_time_the_one_that_ends_first_counts(migrated
         assert (await load(engine, tmp_path, consent(T0))).changed == 0
 
 
-async def test_a_late_import_never_resurrects_a_revoked_consent(migrated_url: str, tmp_path: Path) -> None:
+async def test_b08_a_late_import_never_resurrects_a_revoked_consent(migrated_url: str, tmp_path: Path) -> None:
     async with engine_on(migrated_url) as engine:
         last_week = consent(T0)
         await load(engine, tmp_path, last_week)

@@ -97,7 +97,7 @@ async def test_versions_that_do_not_follow_are_refused(migrated_url: str, tmp_pa
         assert await count(engine, IN_FORCE) == 3
 
 
-async def test_workers_are_told_how_old_feeds_are(migrated_url: str, tmp_path: Path) -> None:
+async def test_b16_workers_are_told_how_old_feeds_are(migrated_url: str, tmp_path: Path) -> None:
     issued = datetime.now(UTC) - timedelta(hours=1)
     async with engine_on(migrated_url) as engine:
         await define_feed(engine, "national", "test", max_age_s=7_200)
@@ -112,7 +112,7 @@ async def test_workers_are_told_how_old_feeds_are(migrated_url: str, tmp_path: P
         assert feed.is_stale(issued.timestamp() + 7_201)
 
 
-async def test_wishes_belong_to_the_home_operator(migrated_url: str) -> None:
+async def test_b17_b18_wishes_belong_to_the_home_operator(migrated_url: str) -> None:
     async with engine_on(migrated_url) as engine:
         night = "21:00-09:00"
         assert await set_wish(engine, KEYS, ALICE, "all", band=night, agreement="sms", principal="t", home="m-1")

@@ -114,7 +114,7 @@ async def test_a_pack_newer_than_a_trunks_agreement_is_warned_of_and_noted(migra
             }  # fmt: skip
 
 
-async def test_the_api_lists_packs_tells_them_for_a_time_and_withdraws(migrated_url: str, tmp_path: Path) -> None:
+async def test_a40_the_api_lists_packs_tells_them_for_a_time_and_withdraws(migrated_url: str, tmp_path: Path) -> None:
     async with api_on(migrated_url, tmp_path) as api:
         await upload(api, "compliance", "pack", DEFAULT)
         text = pack_text("alphas", trunks=["cc-alpha"])

@@ -14,6 +14,7 @@ from gateway.registry.papers import Document
 from gateway.registry.standing import Tenant
 
 MAX_ROWS = 256
+MAX_LINES = 100_000
 """Entries of a list in one row."""
 Names = Annotated[list[Text], Field(max_length=MAX_ROWS)]
 State = Literal["active", "suspended"]
@@ -110,9 +111,13 @@ class TrunkPatch(Body):
     carrier: Text | None = None
     circuit: Text | None = None
     contract: Text | None = None
+    origin: Literal["domestic", "foreign"] | None = None
+    purpose_header: Text | None = None
     contract_from: Time | None = None
     contract_to: Time | None = None
     agreement: Text | None = None
+    channels: Annotated[int, Field(ge=0, le=MAX_LINES)] | None = None
+    cps: Annotated[int, Field(ge=0, le=MAX_LINES)] | None = None
 
 
 class RangePatch(Body):

@@ -14,6 +14,7 @@ from gateway.control.importer.refusals import read_refusals
 from gateway.control.importer.registry import merged, note_invalid
 from gateway.control.importer.registry_file import read_registry_file
 from gateway.control.importer.subscriber import Subscribers
+from gateway.control.pack_text import whole_pack
 from gateway.gate.pack import PackError, load_pack
 from gateway.keys import KEY_BYTES, Key, Keys
 from gateway.registry.model import Snapshot
@@ -46,7 +47,7 @@ def check_directory(directory: Path) -> tuple[list[str], list[str]]:
 
 def _check_pack(path: Path, good: list[str], problems: list[str]) -> None:
     try:
-        pack = load_pack(path.read_text(encoding="utf-8"), str(path))
+        pack = load_pack(whole_pack(path.read_text(encoding="utf-8")), str(path))
     except PackError as error:
         problems.extend(error.problems)
     except (OSError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.control.importer.pack_checks import check_beside, not_agreed
 from gateway.control.importer.problems import NO_REGISTRY, ImportReport, Problems
+from gateway.control.pack_text import whole_pack
 from gateway.gate.pack import load_pack
 from gateway.gate.pack_set import load_stored
 from gateway.store.ports import Conflict
@@ -39,6 +40,7 @@ async def import_pack(
 
     A pack that is in force already makes no new version. Raises PackError (also where it does not go with the packs in
     force), ImportRefused (a version that is stored with other content), Unavailable."""
+    text = whole_pack(text)
     pack = load_pack(text, name)
     sha256 = hashlib.sha256(text.encode()).digest()
     problems = Problems(name)

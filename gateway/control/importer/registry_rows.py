@@ -58,6 +58,10 @@ def trunk_row(row: Trunk) -> Row:
         "contract_to": time_text(row.contract_to),
         "agreement": row.agreement,
         "region": row.region,
+        "origin": row.origin if row.origin != "domestic" else "",
+        "purpose_header": row.purpose_header,
+        "channels": row.channels or "",
+        "cps": row.cps or "",
     }
     if row.is_access:
         found |= {"outbound": row.outbound, "inbound": row.inbound}

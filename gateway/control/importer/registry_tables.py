@@ -13,6 +13,7 @@ from gateway.registry.model import (
     DigestAccount,
     NumberRange,
     Operator,
+    Origin,
     RangeState,
     Step,
     Trunk,
@@ -26,6 +27,7 @@ DEFAULT_REALM = "callgate"
 """Realm of digest accounts that name none."""
 STATES = ("active", "suspended")
 RANGE_STATES: tuple[RangeState, ...] = get_args(RangeState)
+ORIGINS: tuple[Origin, ...] = get_args(Origin)
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -98,6 +100,10 @@ def read_trunk(table: Table) -> Trunk:
         contract_to=table.time("contract_to"),
         agreement=table.text("agreement", ""),
         region=table.text("region", ""),
+        origin=one_of(table, "origin", ORIGINS, "domestic"),
+        purpose_header=table.text("purpose_header", ""),
+        channels=table.number("channels", 0),
+        cps=table.number("cps", 0),
     )
 
 

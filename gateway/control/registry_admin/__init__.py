@@ -12,7 +12,7 @@ from gateway.control.registry_admin.changing import Changed, changing
 from gateway.control.registry_admin.life import activate, set_range_state, suspend
 from gateway.control.registry_admin.papers import record_document
 from gateway.control.registry_admin.report import Report, check_report
-from gateway.control.registry_admin.restrict import lift, restrict
+from gateway.control.registry_admin.restrict import lift, restrict, say_of
 from gateway.control.registry_admin.rows import put_row
 from gateway.control.registry_admin.versions import Difference, difference, rollback
 from gateway.control.two_persons import By
@@ -31,6 +31,7 @@ __all__ = [
     "record_document",
     "restrict",
     "rollback",
+    "say_of",
     "set_range_state",
     "suspend",
 ]

@@ -14,8 +14,8 @@ from gateway.control.two_persons import By, require_second
 from gateway.registry.model import Snapshot
 from gateway.registry.numbering import NumberingPlan
 from gateway.registry.standing import RESTRICTED_KINDS, SubjectKind
+from gateway.store.sql import audit, restrictions
 from gateway.store.sql import registry as sql
-from gateway.store.sql import restrictions
 
 MAX_REASON = 512
 
@@ -57,6 +57,18 @@ async def lift(connection: AsyncConnection, row_id: int, by: By) -> Changed:
     change = Change(by.principal, "restriction.lift", str(row_id), by.reason, by.approver)
     version, rows = await put_in_force(connection, snapshot, snapshot, change, also=1)
     return Changed(version, rows)
+
+
+async def say_of(connection: AsyncConnection, row_id: int, what: restrictions.Said, by: By) -> None:
+    """Record that whom a restriction concerns was told of it (`notice`), or what they say against it (`appeal`):
+    `by.reason`. It stays as it is: lifting is another person's decision. Raises NoSuchRestriction."""
+    problems = Problems("restriction")
+    if not 3 <= len(by.reason) <= MAX_REASON or not by.reason.isprintable():
+        problems.add(0, what, by.reason, f"write what was said, in 3-{MAX_REASON} printable characters")
+    problems.check()
+    if not await restrictions.say_of_restriction(connection, row_id, what, by.reason):
+        raise NoSuchRestriction(f"restriction: {row_id}: there is none of this number: list them first")
+    await audit.record(connection, by.principal, f"restriction.{what}", str(row_id), {what: by.reason})
 
 
 def _check_subject(snapshot: Snapshot, kind: str, subject: str, problems: Problems) -> None:

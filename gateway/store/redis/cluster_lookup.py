@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from gateway.store.ports import HeldKeys, LookupReply, Rekeyed, SubscriberFacts, Unavailable
+from gateway.store.ports import Counting, HeldKeys, LookupReply, Rekeyed, SubscriberFacts, Unavailable
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.cluster import ClusterLink
-from gateway.store.redis.lookup import LATENCY_BOUNDS, RedisLookup
+from gateway.store.redis.lookup import LATENCY_BOUNDS, RedisLookup, Restrictions
 from gateway.store.redis.names import PLACE_SHIFT
 from gateway.store.redis.turn import LINK_DOWN, MOVED, NO_DATA_SET, AnyKey, Ask
 
@@ -41,16 +41,36 @@ class ClusterLookup:
         self._unrouted = 0
         self.on_breaker: list[Callable[[bool], None]] = []
         """As `RedisLookup.on_breaker`, for each master."""
+        self._restrictions: Restrictions | None = None
         cluster.on_links.append(self._follow)
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    @property
+    def restrictions(self) -> Restrictions | None:
+        """As `RedisLookup.restrictions`, of every master."""
+        return self._restrictions
+
+    @restrictions.setter
+    def restrictions(self, restrictions: Restrictions | None) -> None:
+        self._restrictions = restrictions
+        for lookup in self._lookups.values():
+            lookup.restrictions = restrictions
+
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         """See `ports.SubscriberLookup.ask`. Raises ValueError on what the layout has no room for."""
-        ask = (callee_hash, operator, purpose, now, reply)
+        ask = (callee_hash, operator, purpose, now, reply, counting)
         lookup = self._lookup_of(callee_hash)
         if lookup is None:
             self._unroutable(reply)
             return
-        lookup.ask(callee_hash, operator, purpose, now, partial(self._answered, ask, self._loop.time()))
+        lookup.ask(callee_hash, operator, purpose, now, partial(self._answered, ask, self._loop.time()), counting)
 
     def set_epoch(self, epoch: int, buckets: int) -> None:
         """As `RedisLookup.set_epoch`; what a master's own head says counts more."""
@@ -76,12 +96,12 @@ class ClusterLookup:
 
     def _again(self, ask: Ask, asked_at: float, callee_hash: bytes) -> None:
         """Under another key a callee may be another master's."""
-        ask = (callee_hash, ask[1], ask[2], ask[3], ask[4])
+        ask = (callee_hash, *ask[1:])
         lookup = self._lookup_of(callee_hash)
         if lookup is None:
             self._unroutable(ask[4])
         else:
-            lookup.ask_again((*ask[:4], partial(self._answered, ask, asked_at)), asked_at)
+            lookup.ask_again((*ask[:4], partial(self._answered, ask, asked_at), ask[5]), asked_at)
 
     def _answered(self, ask: Ask, asked_at: float, answer: SubscriberFacts | Unavailable) -> None:
         if isinstance(answer, Rekeyed):
@@ -119,6 +139,7 @@ class ClusterLookup:
                 lookup = self._lookups[link] = RedisLookup(
                     link, self._deadline, self._loop, self._keys, self._wake
                 )
+                lookup.restrictions = self._restrictions
                 lookup.on_breaker.append(self._breaker_changed)
                 if self._dataset is not None:
                     lookup.set_epoch(*self._dataset)

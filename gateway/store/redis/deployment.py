@@ -14,7 +14,7 @@ from gateway.store.redis.connection import Turns
 from gateway.store.redis.elsewhere import STREAM
 from gateway.store.redis.held_keys import REPORTS
 from gateway.store.redis.lookup import RedisLookup
-from gateway.store.redis.names import place_tags
+from gateway.store.redis.names import ShardKeys, place_tags
 from gateway.store.redis.sentinel import SentinelLink
 
 AnyLink = RedisLink | ClusterLink | SentinelLink
@@ -53,3 +53,16 @@ def where_keys_are_told(link: AnyLink) -> tuple[Asked, bytes]:
     """A link, and the hash behind it in which the workers of all nodes say which keys they hold (`held_keys`)."""
     told, _ = where_calls_are_told(link)
     return told, b"%s:{%s}" % (REPORTS, place_tags()[0]) if isinstance(link, ClusterLink) else REPORTS
+
+
+def link_to(link: AnyLink, place: int) -> Asked | None:
+    """The link to whoever holds a place (`names`); None: nobody is known to."""
+    if isinstance(link, ClusterLink):
+        return link.by_place[place]
+    return link.link if isinstance(link, SentinelLink) else link
+
+
+def shards_of(link: AnyLink) -> list[tuple[Asked, ShardKeys]]:
+    """Every shard there is now: its link, and its keys."""
+    links = link.links if isinstance(link, ClusterLink) else [link.link if isinstance(link, SentinelLink) else link]
+    return [(one, one.keys) for one in links]

@@ -1,4 +1,4 @@
-"""The two commands that ask about one callee, and what their replies mean. No I/O.
+"""The two commands that ask about one callee, or the one that counts as well, and what their replies mean. No I/O.
 
 Per turn of the loop: one HMGET of the head, then per callee HMGET of the consent and the scoped refusals and
 SMISMEMBER of the others, each with its marker (see `layout`). All keys of an epoch are equally long: a callee's
@@ -7,13 +7,15 @@ commands are one template.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from gateway.store.ports import SubscriberFacts
-from gateway.store.redis import layout
+from gateway.store.ports import Counting, SubscriberFacts
+from gateway.store.redis import counters, layout
 from gateway.store.redis.address import command
-from gateway.store.redis.names import PLACE_SHIFT, ShardKeys, place_tags
+from gateway.store.redis.ladder import HEAD_FIELD
+from gateway.store.redis.names import PLACE_SHIFT, Names, ShardKeys, place_tags
 from policies.facts import CONSENT_LIVE
 
 REPLIES_PER_CALLEE: Final = 2
@@ -32,10 +34,14 @@ class Elsewhere(NotTheDataset):
     """Another master of the cluster holds the bucket, or is about to."""
 
 
+class NoScript(ValueError):
+    """The server does not know the script that counts (`counters`): it is to be told, and asked again."""
+
+
 class Dataset:
     """One dataset epoch: makes the commands for a callee and reads the replies."""
 
-    __slots__ = ("_marker", "_place_shift", "_templates", "buckets", "epoch", "head", "key_check")
+    __slots__ = ("_marker", "_names", "_place_shift", "_templates", "buckets", "epoch", "head", "key_check")
 
     def __init__(self, epoch: int, buckets: int, key_check: bytes | None = None, clustered: bool = False) -> None:
         """`key_check`: as the head says it (`layout.key_check`), None where it says nothing. `clustered`: with the keys
@@ -45,9 +51,11 @@ class Dataset:
         self.epoch = epoch
         self.buckets = buckets
         self.key_check = key_check
-        self.head = [b"%d" % epoch, b"%d" % buckets, key_check]
-        """Reply to `head_command` while this is the dataset in force."""
+        self.head = [b"%d" % epoch, b"%d" % buckets, key_check, None]
+        """Reply to `head_command` while this is the dataset in force. The last is the generation of restrictions
+        that is known here (`ladder`)."""
         self._marker = layout.marker_value(epoch)
+        self._names = Names(epoch, buckets, clustered)
         self._templates = _templates(epoch, clustered)
         self._place_shift = PLACE_SHIFT - _TOP_BITS if clustered else _TOP_BITS
 
@@ -62,6 +70,30 @@ class Dataset:
             bucket, field + (operator << 8 | purpose).to_bytes(3, "big"), field, bucket, refuses_all,
             refuses_all + purpose,
         )  # fmt: skip
+
+    def counting(self, callee_hash: bytes, operator: int, purpose: int, now: float, asked: Counting) -> bytes:
+        """The same question and what is to be counted, as one command. It has one reply (`read_counted`)."""
+        names = self._names
+        bucket = names.bucket_of(callee_hash)
+        words = (
+            self._marker, layout.consent_field(callee_hash, operator, purpose), layout.scoped_field(callee_hash),
+            layout.marker_member(self.epoch), layout.refusal_member(callee_hash),
+            layout.refusal_member(callee_hash, purpose),
+        )  # fmt: skip
+        keys = (names.consents(bucket), names.refusals(bucket))
+        return counters.ask_command(keys, words, callee_hash, operator, now, asked)
+
+    def read_counted(self, reply: Any, purpose: int, now: float) -> SubscriberFacts:
+        """The facts in the reply to `counting`. Raises as `read`, and NoScript."""
+        if isinstance(reply, Exception):
+            if str(reply).startswith("NOSCRIPT"):
+                raise NoScript(str(reply))
+            return self.read(reply, reply, purpose, now)
+        try:
+            tally = counters.read_tally(reply, now)
+        except (TypeError, ValueError) as error:
+            raise NotTheDataset(f"counters: {error}") from error
+        return replace(self.read(reply[0], reply[1], purpose, now), tally=tally)
 
     def read(self, consents: Any, refusals: Any, purpose: int, now: float) -> SubscriberFacts:
         """The facts in the two replies. With no purpose (0) no category is declined.
@@ -89,13 +121,13 @@ class Dataset:
 
 def head_command(keys: ShardKeys) -> bytes:
     """Asks a shard for what its head says about the dataset."""
-    return command(b"HMGET", keys.head, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_KEYCHECK)
+    return command(b"HMGET", keys.head, layout.HEAD_EPOCH, layout.HEAD_BUCKETS, layout.HEAD_KEYCHECK, HEAD_FIELD)
 
 
 def read_head(reply: Any, clustered: bool = False) -> Dataset | None:
     """The dataset named by a reply to `head_command`; None where it names none."""
     try:
-        epoch, buckets, found = reply
+        epoch, buckets, found, _ = reply
         return Dataset(int(epoch), int(buckets), found, clustered)
     except (TypeError, ValueError):
         return None

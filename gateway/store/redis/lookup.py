@@ -14,18 +14,28 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from gateway.store.ports import OTHER_KEY_TEXT, HeldKeys, LookupReply, Rekeyed, SubscriberFacts, Unavailable
+from gateway.store.ports import (
+    OTHER_KEY_TEXT,
+    Counting,
+    HeldKeys,
+    LookupReply,
+    Rekeyed,
+    SubscriberFacts,
+    Unavailable,
+)
 from gateway.store.redis import layout
 from gateway.store.redis.address import command
 from gateway.store.redis.breaker import PROBE_EVERY_S, Breaker
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.connection import Replies
+from gateway.store.redis.counters import load_script
 from gateway.store.redis.facts import (
     REPLIES_PER_CALLEE,
     Dataset,
     Elsewhere,
+    NoScript,
     NotTheDataset,
     head_command,
     other_key,
@@ -49,13 +59,25 @@ REKEY_RETRY_S: Final = 0.002
 _PING: Final = command(b"PING")
 
 
+class Restrictions(Protocol):
+    """What a worker remembers of restrictions (`closed.CounterStore`)."""
+
+    def behind(self, generation: bytes | None) -> bool:
+        """Does a head that says so know more than memory?"""
+        ...
+
+    def refresh(self, then: Callable[[bool], None]) -> None:
+        """Read them; `then` is told once whether memory has them."""
+        ...
+
+
 class RedisLookup:
     """Asks over one link. Counters are plain numbers, read by telemetry."""
 
     __slots__ = (
         "_asks", "_breaker", "_clustered", "_dataset", "_deadline", "_head_command", "_keys", "_link", "_loop",
         "_probe", "_timer", "_turns", "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups",
-        "on_breaker", "timeouts", "unreachable",
+        "on_breaker", "restrictions", "timeouts", "unreachable",
     )  # fmt: skip
 
     def __init__(
@@ -97,7 +119,10 @@ class RedisLookup:
         """Asks answered with something that is not the dataset in force: flushed, half-loaded, foreign."""
         self.latency_counts = [0] * (len(LATENCY_BOUNDS) + 1)
         self.latency_sum = 0.0
+        self.restrictions: Restrictions | None = None
+        """What memory knows of restrictions; None: it does not matter here."""
         link.on_up.append(self._send_probe)
+        link.on_up.append(self._load_script)
 
     @property
     def breaker_open(self) -> bool:
@@ -118,13 +143,21 @@ class RedisLookup:
         if self._dataset is None or (epoch, buckets) != (self._dataset.epoch, self._dataset.buckets):
             self._dataset = Dataset(epoch, buckets, self._keys.check or None, self._clustered)
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         """See `ports.SubscriberLookup.ask`. Raises ValueError on what the layout has no room for."""
         if len(callee_hash) != layout.HASH_BYTES or operator >> 16 or purpose >> 8:
             raise ValueError(f"lookup of {len(callee_hash)} bytes, operator {operator}, purpose {purpose}")
         if not self._asks:
             self._wake()
-        self._asks.append((callee_hash, operator, purpose, now, reply))
+        self._asks.append((callee_hash, operator, purpose, now, reply, counting))
 
     def ask_again(self, ask: Ask, asked_at: float) -> None:
         """What another master of the cluster sent on here. `asked_at`: loop time of the first question, whose deadline
@@ -135,10 +168,14 @@ class RedisLookup:
             self.breaker_refused += 1
             self._refuse(turn, "redis did not answer lately", BREAKER_OPEN)
         elif self._send(turn):
-            self._turns.appendleft(turn)  # older than any that is open: `_expire` looks at it first
-            if self._timer is not None:
-                self._timer.cancel()
-            self._expire()
+            self._put_first(turn)
+
+    def _put_first(self, turn: Turn) -> None:
+        """A turn whose deadline began before that of any that is open: `_expire` looks at it first."""
+        self._turns.appendleft(turn)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._expire()
 
     def close(self) -> None:
         """Stop the timers; what is still open is answered `Unavailable`."""
@@ -177,9 +214,14 @@ class RedisLookup:
         if dataset is not None:
             asks = turn.asks
             words = [self._head_command]
-            for ask in asks:
-                words.append(dataset.commands(ask[0], ask[1], ask[2]))
             n_replies = 1 + REPLIES_PER_CALLEE * len(asks)
+            for ask in asks:
+                counting = ask[5]
+                if counting is None:
+                    words.append(dataset.commands(ask[0], ask[1], ask[2]))
+                else:
+                    words.append(dataset.counting(ask[0], ask[1], ask[2], ask[3], counting))
+                    n_replies -= 1
             if self._link.send(b"".join(words), n_replies, partial(self._on_replies, turn)):
                 return True
             text, reason = self._link.down_reason, LINK_DOWN
@@ -199,22 +241,75 @@ class RedisLookup:
             return
         self._breaker.succeeded()
         dataset = turn.dataset
-        if dataset is None or replies[0] != dataset.head:
+        if dataset is None:
             self._follow_head(turn, replies[0])
             return
+        head = replies[0]
+        if head != dataset.head:
+            if not isinstance(head, list) or head[:3] != dataset.head[:3]:
+                self._follow_head(turn, head)
+                return
+            # Only what is restricted has changed: nobody is answered by a memory that does not know of it.
+            restrictions = self.restrictions
+            if restrictions is not None and restrictions.behind(head[3]):
+                restrictions.refresh(partial(self._on_restrictions, turn, replies))
+                return
+            dataset.head[3] = head[3]
+        self._read(turn, dataset, replies)
+
+    def _on_restrictions(self, turn: Turn, replies: Replies, known: bool) -> None:
+        """Memory has the restrictions the head of these replies spoke of; `known` False: it could not be had."""
+        dataset = turn.dataset
+        if not turn.asks or dataset is None:
+            return
+        if not known:
+            self.unreachable += len(turn.asks)
+            self._refuse(turn, "restrictions could not be read", LINK_DOWN)
+            return
+        self._read(turn, dataset, replies)
+
+    def _read(self, turn: Turn, dataset: Dataset, replies: Replies) -> None:
         elapsed = self._loop.time() - turn.asked_at
         asks, turn.asks = turn.asks, []
         self._count_latency(elapsed, len(asks))
         at = 1
-        for _, _, purpose, now, reply in asks:
+        unknown: list[Ask] = []
+        for ask in asks:
+            _, _, purpose, now, reply, counting = ask
             try:
-                answer: SubscriberFacts | Unavailable = dataset.read(replies[at], replies[at + 1], purpose, now)
+                if counting is None:
+                    answer: SubscriberFacts | Unavailable = dataset.read(replies[at], replies[at + 1], purpose, now)
+                else:
+                    answer = dataset.read_counted(replies[at], purpose, now)
+                    at -= 1
+            except NoScript:
+                unknown.append(ask)
+                at += 1
+                continue
             except NotTheDataset as error:
+                at -= counting is not None
                 self.invalid += 1
                 reason = MOVED if isinstance(error, Elsewhere) else NO_DATA_SET
                 answer = Unavailable(f"redis holds no valid data: {error}", reason)
             at += REPLIES_PER_CALLEE
             self._tell(reply, answer)
+        if unknown:
+            self._teach(Turn(unknown, turn.asked_at), turn.taught)
+
+    def _teach(self, turn: Turn, taught: bool) -> None:
+        """The server does not know the script: it was restarted, or told to forget. Once more, with the script, within
+        the same deadline."""
+        if taught:
+            self.invalid += len(turn.asks)
+            self._refuse(turn, "redis does not keep the script that counts", NO_DATA_SET)
+            return
+        turn.taught = True
+        self._load_script()
+        if self._send(turn):
+            self._put_first(turn)
+
+    def _load_script(self) -> None:
+        self._link.send(load_script(), 1, _ignore)
 
     def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
@@ -262,7 +357,7 @@ class RedisLookup:
             self._tell(ask[4], Rekeyed(partial(self._again, ask, asked_at)))
 
     def _again(self, ask: Ask, asked_at: float, callee_hash: bytes) -> None:
-        self.ask_again((callee_hash, ask[1], ask[2], ask[3], ask[4]), asked_at)
+        self.ask_again((callee_hash, *ask[1:]), asked_at)
 
     def _expire(self) -> None:
         """The deadline of the oldest turn. One timer serves all: turns expire in the order they began."""
@@ -309,8 +404,8 @@ class RedisLookup:
 
     def _refuse(self, turn: Turn, text: str, reason: str) -> None:
         asks, turn.asks = turn.asks, []
-        for *_, reply in asks:
-            self._tell(reply, Unavailable(text, reason))
+        for ask in asks:
+            self._tell(ask[4], Unavailable(text, reason))
 
     def _tell(self, reply: LookupReply, answer: SubscriberFacts | Unavailable) -> None:
         try:
@@ -321,3 +416,7 @@ class RedisLookup:
     def _count_latency(self, elapsed: float, asks: int) -> None:
         self.latency_sum += elapsed * asks
         self.latency_counts[bisect_left(LATENCY_BOUNDS, elapsed)] += asks
+
+
+def _ignore(replies: Replies | None) -> None:
+    """Whether it was taken shows with the next question."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.store.ports import OTHER_KEY, LookupReply
+from gateway.store.ports import OTHER_KEY, Counting, LookupReply
 from gateway.store.redis.facts import Dataset
 
 __all__ = ["BREAKER_OPEN", "LINK_DOWN", "MOVED", "NO_DATA_SET", "OTHER_KEY", "TIMEOUT", "AnyKey", "Ask", "Turn"]
@@ -17,14 +17,15 @@ NO_DATA_SET: Final = "no data set"
 MOVED: Final = "moved"
 """`Unavailable.reason`, with `OTHER_KEY` all there are."""
 
-Ask = tuple[bytes, int, int, float, LookupReply]
-"""Callee hash, operator, purpose, epoch seconds, and whom to tell: as `ports.SubscriberLookup.ask` takes them."""
+Ask = tuple[bytes, int, int, float, LookupReply, Counting | None]
+"""Callee hash, operator, purpose, epoch seconds, whom to tell, what to count: as `ports.SubscriberLookup.ask` takes
+them."""
 
 
 class Turn:
     """The asks of one turn. Once answered or refused, `asks` is empty: late replies find nothing to do."""
 
-    __slots__ = ("asked_at", "asks", "dataset", "looked_again", "repeated")
+    __slots__ = ("asked_at", "asks", "dataset", "looked_again", "repeated", "taught")
 
     def __init__(self, asks: list[Ask], asked_at: float) -> None:
         self.asks = asks
@@ -34,6 +35,8 @@ class Turn:
         """Asked of a second dataset."""
         self.looked_again = False
         """The deadline was met; the sockets are looked at once more."""
+        self.taught = False
+        """Asked again after the server was told the script."""
 
 
 class AnyKey:

@@ -183,6 +183,8 @@ async def upsert_trunks(connection: AsyncConnection, rows: Iterable[Trunk]) -> N
             "outbound": row.outbound, "inbound": row.inbound, "carrier": row.carrier, "circuit": row.circuit,
             "contract": row.contract, "contract_from": moment(row.contract_from),
             "contract_to": moment(row.contract_to), "agreement": row.agreement, "region": row.region,
+            "origin": row.origin, "purpose_header": row.purpose_header,
+            "channels": row.channels, "cps": row.cps,
             "digest": [[one.user, one.realm, [list(secret) for secret in one.secrets]] for one in row.digest],
         }
         for row in rows
@@ -243,6 +245,10 @@ def trunk_of(row: Any) -> Trunk:
         contract_to=seconds(row["contract_to"]),
         agreement=row["agreement"],
         region=row["region"],
+        origin=row["origin"],
+        purpose_header=row["purpose_header"],
+        channels=row["channels"],
+        cps=row["cps"],
     )
 
 

@@ -15,7 +15,8 @@ async def operators(
     """By id; `row_id`: that one, `operator`: only that one's."""
     return await _rows(
         connection,
-        "SELECT id, name, operator_class, state, credit_code FROM operators WHERE (:operator = '' OR id = :operator)",
+        "SELECT id, name, number, operator_class, state, credit_code FROM operators "
+        "WHERE (:operator = '' OR id = :operator)",
         row_id, operator, after, limit,
     )  # fmt: skip
 
@@ -29,8 +30,8 @@ async def trunks(
         "SELECT id, side, coalesce(operator, '') AS operator, sources, listeners, next_hops, trusted, state, country, "
         "area, emergency_cli, needs_asserted, ports, transports, tls_names, "
         "ARRAY(SELECT account ->> 0 FROM jsonb_array_elements(digest) AS account) AS digest_users, algorithms, "
-        "outbound, inbound, carrier, circuit, contract, contract_from, contract_to, agreement, region "
-        "FROM trunks WHERE (:operator = '' OR operator = :operator)",
+        "outbound, inbound, carrier, circuit, contract, contract_from, contract_to, agreement, region, "
+        "origin, purpose_header, channels, cps FROM trunks WHERE (:operator = '' OR operator = :operator)",
         row_id, operator, after, limit,
     )  # fmt: skip
 

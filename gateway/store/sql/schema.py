@@ -103,7 +103,12 @@ trunks = Table(
     _time("contract_to"),
     _text("agreement"),
     _text("region"),
+    Column("origin", Text, nullable=False, server_default=text("'domestic'")),
+    _text("purpose_header"),
+    Column("channels", Integer, nullable=False, server_default=text("0")),
+    Column("cps", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("side IN ('access', 'core')", name="trunks_side"),
+    CheckConstraint("origin IN ('domestic', 'foreign')", name="trunks_origin"),
 )
 
 number_ranges = Table(

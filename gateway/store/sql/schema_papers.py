@@ -50,11 +50,18 @@ restrictions = Table(
     time_column("to_at"),
     Column("principal", Text, nullable=False),
     time_column("recorded_at", now=True),
-    # Lifting ends it at that time; nothing else of it changes.
+    # Lifting ends it at that time; nothing else of it changes but what was said of it.
     Column("lifted_by", Text, nullable=True),
     Column("approver", Text, nullable=True),
     Column("lift_reason", Text, nullable=True),
+    # Of one the ladder made: the decision that was one too many, and its step. Taken in once.
+    text_column("origin"),
+    text_column("notice"),
+    text_column("appeal"),
+    time_column("notice_at"),
+    time_column("appeal_at"),
     Index("restrictions_to_at", "to_at"),
+    Index("restrictions_origin", "origin", unique=True, postgresql_where=text("origin <> ''::text")),
 )
 
 registry_versions = Table(

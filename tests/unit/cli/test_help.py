@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.common import friendly, typed
 from gateway.cli.root import app
+from policies import RULES
 from tests.support.packs import LABEL
 
 EXPECTED = {
@@ -30,11 +31,12 @@ EXPECTED = {
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
     "wish set", "wish show", "wish statistics", "wish withdraw", "packs", "pack withdraw", "keys rotate", "keys status",
     "keys retire", "keys new", "import ranges", "export ranges",
+    "report traffic", "report findings", "report trace", "restriction appeal", "restriction notice",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",
     "replay", "calls", "evidence", "demo", "trunk", "peer", "approval", "audit",
-    "reveal", "feed", "list", "wish", "packs", "pack", "keys",
+    "reveal", "feed", "list", "wish", "packs", "pack", "keys", "report",
     "operator", "tenant", "range", "document", "restriction", "registry",
 )  # fmt: skip
 
@@ -93,7 +95,7 @@ def test_check_config(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["check-config"])
     assert done.exit_code == 0
     assert "config/example/callgate.toml: good" in done.output
-    assert f"packs/example.toml: good ({LABEL}, 21 rules)" in done.output
+    assert f"packs/example.toml: good ({LABEL}, {len(RULES)} rules)" in done.output
     for words in ("registry.toml: good (3 trunks, 3 ranges)", "consents.csv: good (2", "refusals.csv: good (1"):
         assert words in done.output
     shown = CliRunner().invoke(app, ["check-config", "--show"])

@@ -26,7 +26,7 @@ from gateway.gate.waiting import deliver
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry
 from gateway.sip.message import Request
-from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
+from gateway.store.ports import Counting, LookupReply, SubscriberFacts, Unavailable
 from policies.facts import CONSENT_LIVE
 from tests.unit.gate.calls import ALPHA, AT, OWN_HOSTS, invite, registry
 from tests.unit.gate.test_engine import example
@@ -81,13 +81,23 @@ class Lookup:
 
     def __init__(self) -> None:
         self.asked: list[tuple[bytes, int, int, float]] = []
+        self.counting: list[Counting | None] = []
         self.broken = False
         self._replies: list[LookupReply] = []
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         if self.broken:
             raise ValueError("no room in the layout")
         self.asked.append((callee_hash, operator, purpose, now))
+        self.counting.append(counting)
         self._replies.append(reply)
 
     def answer(self, answer: SubscriberFacts | Unavailable) -> None:

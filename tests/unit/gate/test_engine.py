@@ -194,9 +194,46 @@ def test_memory_before_store_whatever_the_order() -> None:
     ruling = Engine(turned).judge_memory(facts, [])
     assert ruling is not None
     assert ruling.rule == "purpose"
-    assert {bound.id for bound in turned.rules if bound.rule.needs == STORE} == {"consent-missing", "callee-refused"}
+    assert {bound.id for bound in turned.rules if bound.rule.needs == STORE} == {
+        *("consent-missing", "callee-refused", "return-visit", "quiet-hours", "cool-down", "frequency"),
+    }
 
 
 def test_an_unknown_direction_is_an_error() -> None:
     with pytest.raises(KeyError):
         Engine(example()).judge_memory(outbound(direction="sideways"), [])
+
+
+class Grading:
+    """A rule that marks, refuses with a wait, or has a bug while it says which."""
+
+    id: ClassVar[str] = "grading"
+    binds: ClassVar[tuple[str, ...]] = (OUTBOUND,)
+    needs: ClassVar[str] = MEMORY
+    wants: ClassVar[tuple[str, ...]] = ("patterns",)
+    answer: ClassVar[Answer] = Answer(603, "Decline", 21)
+
+    def __init__(self, params: Mapping[str, object]) -> None:
+        pass
+
+    def judge(self, facts: Facts) -> str | None:
+        return "too much"
+
+    def softens(self, facts: Facts) -> bool:
+        return 1 / len(facts.purpose) < 0.1
+
+    def retry_after(self, facts: Facts) -> int:
+        return 77
+
+
+def test_a_rule_may_mark_instead_of_refusing_and_say_how_long_to_wait() -> None:
+    pack = example()
+    engine = Engine(replace(pack, rules=(BoundRule("grading", Grading({}), "enforce", Grading.answer, "refuse"),)))
+    assert engine.wants == {"patterns"} and Engine(pack).wants == frozenset()
+    shadow: list[str] = []
+    assert engine.judge_memory(outbound(purpose="consultation"), shadow) is None and shadow == ["grading"]
+    assert engine.trace(outbound(purpose="consultation"))[0][2] == "would refuse"
+    ruling = engine.judge_memory(outbound(purpose="a"), [])
+    assert ruling is not None and (ruling.reason, ruling.answer.retry_after) == ("too much", 77)
+    ruling = engine.judge_memory(outbound(purpose=""), [])
+    assert ruling is not None and ruling.error, "a bug in any of them refuses"

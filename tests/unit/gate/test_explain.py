@@ -12,7 +12,7 @@ from gateway.gate.explain import ExplainError, Explanation, explain, made_up_inv
 from gateway.gate.pack import Pack
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.seal import Sealer
-from gateway.store.ports import LookupReply, SubscriberFacts, Unavailable
+from gateway.store.ports import Counting, LookupReply, SubscriberFacts, Unavailable
 from tests.support.packs import LABEL
 from tests.unit.gate.calls import ALPHA, AT, registry
 from tests.unit.gate.house import CONSENT, PSEUDONYM_KEY, SEAL_KEY
@@ -28,7 +28,15 @@ class LoopLookup:
         self._answer = answer
         self.asked: list[tuple[bytes, int, int]] = []
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         self.asked.append((callee_hash, operator, purpose))
         asyncio.get_running_loop().call_soon(reply, self._answer)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from gateway.gate.gate import applying_refusals
-from gateway.gate.localtime import minute_of_week
+from gateway.gate.localtime import local_time
 from gateway.gate.pack import Pack
 from gateway.registry.model import Feed, Snapshot
 from gateway.registry.plan_csv import load_plan_csv
@@ -132,8 +133,8 @@ def test_a_time_band_counts_in_the_callees_zone(band: str, rule: str) -> None:
 
 
 def test_a_callee_whose_time_nobody_knows_is_not_called_in_any_band() -> None:
-    assert minute_of_week(AT, "") == minute_of_week(AT, "Asia/Atlantis") == minute_of_week(AT, "../etc") == -1
-    assert minute_of_week(AT, "Asia/Shanghai") == 4 * 1440 + 16 * 60
+    assert local_time(AT, "") == local_time(AT, "Asia/Atlantis") == local_time(AT, "../etc") == (-1, 0)
+    assert local_time(AT, "Asia/Shanghai") == (4 * 1440 + 16 * 60, date(2027, 1, 15).toordinal())
 
 
 @pytest.mark.parametrize(

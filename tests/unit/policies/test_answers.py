@@ -28,4 +28,4 @@ def test_no_rule_answers_503_and_no_id_is_both() -> None:
     assert not RULES.keys() & ANSWERS.keys()
     assert all(name == kind.id for name, kind in RULES.items())
     assert RULES.keys() == REQUIRED
-    assert len(RULES) == 21
+    assert len(RULES) == 30

@@ -20,13 +20,22 @@ from tests.unit.policies.example import outbound
         ({"forbidden": ["consultation"]}, {}, "purpose consultation not allowed"),
         ({"allowed": ["return_visit"]}, {}, "purpose consultation not allowed"),
         ({"allowed": ["consultation"]}, {}, None),
+        ({}, {"purpose": "", "purpose_detail": "2 X-Purpose headers"}, "no purpose: 2 X-Purpose headers"),
+        (
+            {"barred": {"call_centre": ["consultation"]}},
+            {"operator_class": "call_centre"},
+            "purpose consultation not allowed for operator class call_centre",
+        ),
+        ({"barred": {"call_centre": ["consultation"]}}, {"operator_class": "own_customers"}, None),
     ],
 )
 def test_purpose(params: dict[str, object], changes: dict[str, object], reason: str | None) -> None:
     assert Purpose(params).judge(outbound(**changes)) == reason
 
 
-@pytest.mark.parametrize("params", [{"allow": []}, {"allowed": "x"}, {"forbidden": [1]}, {"forbidden": [""]}])
+@pytest.mark.parametrize(
+    "params", [{"allow": []}, {"allowed": "x"}, {"forbidden": [1]}, {"forbidden": [""]}, {"barred": []}]
+)
 def test_bad_parameters(params: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(params))):
         Purpose(params)

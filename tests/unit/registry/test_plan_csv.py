@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.registry.model import PlanEntry
+from gateway.registry.numbering import NumberingPlan
 from gateway.registry.plan_csv import COLUMNS, PlanError, emergency_codes, load_plan_csv
 from tests.unit.registry import example
 
@@ -42,6 +43,10 @@ def test_the_plan_of_china() -> None:
         ("1,geo,3,3,maybe,", ("line 2", "outbound_allowed_as_caller", "'maybe'")),
         ("1,geo,3,3,owner,x; sub_first=8-2", ("line 2", "sub_first", "'8-2'")),
         ("1,geo,3,3,owner,x; sub_first=28", ("line 2", "sub_first")),
+        ("1,geo,3,3,owner,x; zone=", ("line 2", "zone", "''")),
+        ("1,geo,3,3,owner,x; zone=../etc", ("line 2", "zone", "'../etc'")),
+        ("1,mobile,3,3,owner,x; zone=Asia/Shanghai", ("line 2", "zone", "geographic row")),
+        ("1,geo,3,3,owner,x; zone=Asia/Shanghai\n2,geo,3,3,owner,x", ("zone", "x has another one before")),
     ],
 )
 def test_errors(row: str, words: tuple[str, ...]) -> None:
@@ -54,3 +59,14 @@ def test_errors(row: str, words: tuple[str, ...]) -> None:
 def test_header(text: str) -> None:
     with pytest.raises(PlanError, match="line 1: header"):
         load_plan_csv(text)
+
+
+def test_a_region_may_have_a_zone_of_its_own() -> None:
+    rows = "303,geo,10,10,owner,Denver; zone=America/Denver\n212,geo,10,10,owner,New York\n"
+    plan = NumberingPlan(load_plan_csv(HEADER + rows), (), "1", "America/New_York")
+    zones = []
+    for digits in (b"13035550100", b"12125550100", b"442079460000"):
+        number = plan.read(digits, True, "1", "")
+        assert number is not None
+        zones.append(plan.zone_of(number))
+    assert zones == ["America/Denver", "America/New_York", ""]

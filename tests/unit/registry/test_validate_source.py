@@ -31,6 +31,11 @@ def also(**changes: Any) -> Trunk:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"origin": "abroad"}, ("trunk other.origin", "'abroad'", "foreign")),
+        ({"purpose_header": "Subject"}, ("trunk other.purpose_header", "'Subject'", "X-Purpose")),
+        ({"purpose_header": "X-" + "a" * 63}, ("trunk other.purpose_header",)),
+        ({"purpose_header": "X-a:b"}, ("trunk other.purpose_header",)),
+        ({"purpose_header": "X-"}, ("trunk other.purpose_header",)),
         ({"ports": (0,)}, ("trunk other.ports: 0", "1-65535")),
         ({"transports": ("sctp",)}, ("trunk other.transports", "'sctp'")),
         ({"tls_names": ("SBC.example",)}, ("trunk other.tls_names", "'SBC.example'", "lower case")),

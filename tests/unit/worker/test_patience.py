@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.gate.pseudonym import PseudonymRing
-from gateway.store.ports import LookupReply, Rekeyed, SubscriberFacts, Unavailable
+from gateway.store.ports import Counting, LookupReply, Rekeyed, SubscriberFacts, Unavailable
 from gateway.worker import patience
 from gateway.worker.patience import PatientLookup
 
@@ -16,7 +16,15 @@ class Asked:
     def __init__(self) -> None:
         self.hashes: list[bytes] = []
 
-    def ask(self, callee_hash: bytes, operator: int, purpose: int, now: float, reply: LookupReply) -> None:
+    def ask(
+        self,
+        callee_hash: bytes,
+        operator: int,
+        purpose: int,
+        now: float,
+        reply: LookupReply,
+        counting: Counting | None = None,
+    ) -> None:
         self.hashes.append(callee_hash)
 
 

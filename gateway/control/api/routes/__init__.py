@@ -24,9 +24,11 @@ from gateway.control.api.routes import (
     refusals,
     registry,
     registry_changes,
+    reports,
     reveal,
     status,
     tokens,
+    triggers,
     wishes,
 )
 
@@ -34,6 +36,7 @@ ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     status.router,
     consents.router,
     refusals.router,
+    triggers.router,
     wishes.router,
     registry.router,
     registry_changes.router,
@@ -45,6 +48,7 @@ ROUTERS: Final[tuple[Callable[[Context], APIRouter], ...]] = (
     exports.router,
     decisions.router,
     explain.router,
+    reports.router,
     reveal.router,
     approvals.router,
     audit.router,

@@ -17,11 +17,21 @@ from gateway.control.api.paging import MAX_LIMIT, Page, Paged
 from gateway.control.api.problems import not_found
 from gateway.control.api.routes.approvals import ApprovalShown, shown
 from gateway.control.api.types import Body, Id, PathId, RowId, Time, Words
-from gateway.control.registry_admin import By, Changed, changing, check_report, difference, record_document, restrict
+from gateway.control.registry_admin import (
+    By,
+    Changed,
+    changing,
+    check_report,
+    difference,
+    record_document,
+    restrict,
+    say_of,
+)
+from gateway.control.registry_admin.restrict import NoSuchRestriction
 from gateway.store.sql.documents import find_documents
 from gateway.store.sql.engine import mapped_errors
 from gateway.store.sql.registry_versions import VersionGone, version_rows
-from gateway.store.sql.restrictions import RestrictionRow, restriction_rows
+from gateway.store.sql.restrictions import RestrictionRow, Said, restriction_rows
 from gateway.store.sql.tokens import Scope
 
 
@@ -48,6 +58,11 @@ class RestrictionShown(BaseModel):
     lifted_by: str
     approver: str
     lift_reason: str
+    ladder: bool = Field(description="Made by the count of violations, not by a person")
+    notice: str = Field(description="What whom it concerns was told")
+    notice_at: datetime | None
+    appeal: str = Field(description="What they said against it")
+    appeal_at: datetime | None
 
 
 class IssueShown(BaseModel):
@@ -188,6 +203,27 @@ def router(context: Context) -> APIRouter:
             await approvals.request(context.patient, "restriction.lift", str(number), {}, body.reason, caller.name)
         )
 
+    @routes.post("/restrictions/{number}/notice", status_code=204, summary="Whom it concerns was told of it")
+    async def notice(
+        number: RowId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
+    ) -> None:
+        await said_of(number, "notice", body.reason, caller)
+
+    @routes.post("/restrictions/{number}/appeal", status_code=204, summary="Whom it concerns says why it is wrong")
+    async def appeal(
+        number: RowId, body: models.Reason, caller: Caller = needs(*CHANGERS, scope=Scope.REGISTRY)
+    ) -> None:
+        await said_of(number, "appeal", body.reason, caller)
+
+    async def said_of(number: int, what: Said, words: str, caller: Caller) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            await say_of(connection, number, what, By(caller.name, words))
+
+        try:
+            await changing(context.patient, work)
+        except NoSuchRestriction:
+            raise not_found("restriction", number) from None
+
     @routes.get("/registry/check", summary="What is wrong with papers, and what ends soon")
     async def check(
         at: Annotated[Time | None, Query(description="As of a time; else now")] = None, _: Caller = needs(*STAFF)
@@ -259,5 +295,6 @@ def _restriction(row: RestrictionRow) -> RestrictionShown:
     return RestrictionShown(
         id=row.id, kind=row.kind, subject=row.subject, reason=row.reason, since=models.moment(row.from_at),
         until=models.moment(row.to_at), principal=row.principal, lifted_by=row.lifted_by, approver=row.approver,
-        lift_reason=row.lift_reason,
+        lift_reason=row.lift_reason, ladder=bool(row.origin), notice=row.notice,
+        notice_at=models.moment(row.notice_at), appeal=row.appeal, appeal_at=models.moment(row.appeal_at),
     )  # fmt: skip

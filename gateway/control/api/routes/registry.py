@@ -63,6 +63,10 @@ class Trunk(_FromRow):
     contract_to: datetime | None
     agreement: str
     region: str
+    origin: str
+    purpose_header: str
+    channels: int = Field(description="Calls at once; 0: any number")
+    cps: int = Field(description="New calls per second; 0: any number")
 
 
 class Step(BaseModel):

@@ -88,15 +88,19 @@ def test_what_is_not_the_dataset(consents: Any, refusals: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [None, [None] * 3, [b"0", b"64", None], [b"7", b"0", None], [b"x", b"64", None], ERROR, 5, [b"7"]]
+    "reply",
+    [
+        *(None, [None] * 4, [b"0", b"64", None, None], [b"7", b"0", None, None], [b"x", b"64", None, None]),
+        *(ERROR, 5, [b"7"]),
+    ],
 )
 def test_heads_that_name_nothing(reply: Any) -> None:
     assert read_head(reply) is None
 
 
 def test_a_head() -> None:
-    dataset = read_head([b"7", b"64", None])
-    assert dataset is not None and (dataset.epoch, dataset.buckets, dataset.head) == (7, 64, [b"7", b"64", None])
+    dataset = read_head([b"7", b"64", None, b"3"])
+    assert dataset is not None and (dataset.epoch, dataset.buckets, dataset.head) == (7, 64, [b"7", b"64", None, None])
 
 
 @pytest.mark.parametrize(("epoch", "buckets"), [(0, 64), (-1, 64), (1, 0), (1, layout.MAX_BUCKETS + 1)])
@@ -107,8 +111,8 @@ def test_impossible_datasets(epoch: int, buckets: int) -> None:
 
 def test_a_head_of_another_key() -> None:
     ours, other = b"0" * 16, b"1" * 16
-    dataset = read_head([b"3", b"16", other])
-    assert dataset is not None and (dataset.head, dataset.key_check) == ([b"3", b"16", other], other)
+    dataset = read_head([b"3", b"16", other, None])
+    assert dataset is not None and (dataset.head, dataset.key_check) == ([b"3", b"16", other, None], other)
     assert other_key(other, ours)
     assert not other_key(ours, ours)
     assert not other_key(None, ours), "a head from before keys were named"

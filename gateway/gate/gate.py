@@ -207,6 +207,7 @@ class Gate:
                 self.parked += 1
                 answer.again(waiting.party)
                 return
+            waiting.counted = answer.reason == "timeout"  # else it was never sent, or what it met was no data set
             ruling = waiting.engine.unavailable(facts)
             if ruling is not None:
                 ruling.reason = f"{ruling.reason}: {answer.reason}"

@@ -44,6 +44,7 @@ from gateway.store.redis.closed import CounterStore
 from gateway.store.redis.deployment import connect, link_to, shards_of, where_calls_are_told, where_keys_are_told
 from gateway.store.redis.elsewhere import Elsewhere
 from gateway.store.redis.lastgood import FILE_NAME, load_last_good
+from gateway.store.redis.names import place_tags
 from gateway.store.redis.snapshot import SnapshotWatcher
 from gateway.telemetry.logs import get_logger
 from gateway.telemetry.metrics import WorkerStats
@@ -136,6 +137,7 @@ class Worker:
         self.lookup.on_breaker.append(self._breaker_changed)
         self.patience = PatientLookup(self.lookup, pseudonyms)
         restrictions = LiveRestrictions()
+        place_tags()  # sixty milliseconds, that no call should wait for
         self.counters = CounterStore(
             partial(link_to, self.link), partial(shards_of, self.link), restrictions, deadline_s, loop
         )

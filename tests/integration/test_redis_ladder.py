@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
 from gateway.gate.ladder import LiveRestrictions
 from gateway.store.ports import Step, SubscriberFacts, Unavailable, Violation
 from gateway.store.redis import ladder
-from gateway.store.redis.client import RedisLink
+from gateway.store.redis.address import read_deployment
+from gateway.store.redis.client import RedisLink, question
 from gateway.store.redis.closed import CounterStore
+from gateway.store.redis.cluster import ClusterLink
+from gateway.store.redis.deployment import link_to, shards_of
+from gateway.store.redis.facts import head_command
 from gateway.store.redis.lookup import RedisLookup
+from tests.support.redis_cluster import RedisCluster
 from tests.support.redis_dataset import Dataset
-from tests.support.redis_fixtures import linked, redis_process, until
-from tests.support.redis_server import RedisServer
+from tests.support.redis_fixtures import linked, redis_process, running, until
+from tests.support.redis_server import RedisServer, binaries
 from tests.unit.gate.test_engine import outbound
 
 __all__ = ["redis_process"]
@@ -187,3 +193,25 @@ async def test_what_is_lifted_begins_anew(redis_process: RedisServer, data: Data
             assert client.exists(ladder.window_key("trunk", "cc-alpha")), "a step that was not lifted counts on"
         await worker.violated(violation(7))
         assert not worker.memory.entries
+
+
+@pytest.mark.parametrize("binary", binaries()[-1:])
+async def test_every_master_of_a_cluster_tells_of_it(binary: str) -> None:
+    with RedisCluster(binary) as cluster:
+        link = ClusterLink(read_deployment(cluster.url).addresses)
+        async with running(link):
+            await until(lambda: len(link.links) == 3 and all(one.connected for one in link.links))
+            memory = LiveRestrictions()
+            counters = CounterStore(
+                partial(link_to, link), partial(shards_of, link), memory, 5.0, asyncio.get_running_loop()
+            )
+            for number in range(3):
+                done: list[bool] = []
+                counters.violated(violation(number), lambda done=done: done.append(True))  # type: ignore[misc]
+                await until(lambda done=done: done)  # type: ignore[misc]
+            assert list(memory.entries) == [("number", NUMBER)]
+            for one, keys in shards_of(link):
+                told = await question(one, [head_command(keys)], asyncio.get_running_loop())
+                assert told[0][3] == b"1"
+                assert not counters.behind(told[0][3])
+            counters.close()

@@ -38,6 +38,8 @@ from gateway.store.ports import Counting, Tally
 from gateway.store.redis.address import command
 from gateway.store.redis.names import PLACE_SHIFT, place_tags
 
+OWN_WORDS: Final = 14
+"""Words of a question that are its own: four keys, what the plain commands ask for, when, which call, whose, flags."""
 ENTRY: Final = 14
 """Bytes of an entry: when, and what."""
 MAX_ENTRIES: Final = 128
@@ -200,15 +202,20 @@ def ask_command(
         flags &= ~PURPOSE
     if asked.dry:
         flags &= ~COUNT
-    return command(
-        b"EVALSHA", SHA, b"4", *keys, counters_key(callee_hash), since_key(callee_hash), *words,
-        b"%d" % int(now * 1000), asked.decision[:8], b"%d" % operator, b"%d" % flags, *_static(spec.numbers),
+    own = (
+        *keys, counters_key(callee_hash), since_key(callee_hash), *words, b"%d" % int(now * 1000), asked.decision[:8],
+        b"%d" % operator, b"%d" % flags,
     )  # fmt: skip
+    begin, end = _static(spec.numbers)
+    return begin + b"".join([b"$%d\r\n%s\r\n" % (len(word), word) for word in own]) + end
 
 
 @lru_cache(maxsize=256)
-def _static(numbers: tuple[int, ...]) -> tuple[bytes, ...]:
-    return tuple([b"%d" % number for number in numbers])
+def _static(numbers: tuple[int, ...]) -> tuple[bytes, bytes]:
+    """What the commands of one spec have in common: how they begin, and how they end."""
+    whole = command(b"EVALSHA", SHA, b"4", *[b""] * OWN_WORDS, *[b"%d" % number for number in numbers])
+    begin, end = whole.split(b"$0\r\n\r\n" * OWN_WORDS)
+    return begin, end
 
 
 def read_tally(reply: list[Any], now: float) -> Tally:

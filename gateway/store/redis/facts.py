@@ -7,7 +7,6 @@ commands are one template.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -93,7 +92,8 @@ class Dataset:
             tally = counters.read_tally(reply, now)
         except (TypeError, ValueError) as error:
             raise NotTheDataset(f"counters: {error}") from error
-        return replace(self.read(reply[0], reply[1], purpose, now), tally=tally)
+        found = self.read(reply[0], reply[1], purpose, now)
+        return SubscriberFacts(found.consent, found.refuses_all, found.refuses_category, found.scoped, tally)
 
     def read(self, consents: Any, refusals: Any, purpose: int, now: float) -> SubscriberFacts:
         """The facts in the two replies. With no purpose (0) no category is declined.

@@ -26,7 +26,8 @@ EXPECTED = {
     *(f"{kind} {verb}" for kind in ("operator", "tenant", "trunk") for verb in
       ("list", "show", "set", "activate", "suspend")),
     *(f"range {verb}" for verb in ("list", "show", "set", "state")),
-    "document add", "document list", "restriction add", "restriction lift", "restriction list",
+    "document add", "document list",
+    *(f"restriction {verb}" for verb in ("add", "lift", "list", "notice", "appeal")),
     "registry check", "registry versions", "registry diff", "registry rollback",
     "export consents", "export refusals", "feed define", "feed import", "feed list", "list versions", "list rollback",
     "wish set", "wish show", "wish statistics", "wish withdraw", "packs", "pack withdraw", "keys rotate", "keys status",

@@ -33,7 +33,6 @@ EXPECTED = {
     "wish set", "wish show", "wish statistics", "wish withdraw", "packs", "pack withdraw", "keys rotate", "keys status",
     "keys retire", "keys new", "import ranges", "export ranges",
     "report traffic", "report findings", "report trace", "restriction appeal", "restriction notice",
-    "import ranges", "export ranges",
 }  # fmt: skip
 CONTRACT = (
     "run", "worker", "ship", "control", "check-config", "import", "export", "consent", "refusal", "token", "explain",

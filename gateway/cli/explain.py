@@ -115,7 +115,7 @@ def _located(settings: Settings) -> Settings:
 
 def _read_pack(file: Path | None) -> Pack | None:
     from gateway.control.pack_text import whole_pack
-    from gateway.gate.pack import load_pack
+    from gateway.gate.pack_read import load_pack
 
     return None if file is None else load_pack(whole_pack(file.read_text(encoding="utf-8")), str(file))
 

@@ -52,7 +52,7 @@ def replay(
         from gateway.control.pack_text import whole_pack
         from gateway.control.replay_part import Task
         from gateway.control.replaying import in_force, replay_all
-        from gateway.gate.pack import load_pack
+        from gateway.gate.pack_read import load_pack
         from gateway.gate.pack_set import load_stored
         from gateway.store.ports import StoreError
 

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.side_process import serve
-from gateway.gate.pack import load_pack
+from gateway.gate.pack_read import load_pack
 from gateway.gate.pack_set import load_stored
 from gateway.gate.records import DecisionRecord
 from gateway.gate.replay import Judges, Replayed, tried

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final, TypeVar
 
 from gateway.gate.pack import BoundRule, Pack
-from gateway.store.ports import CountSpec, Tally
+from gateway.store.ports import Counting, CountSpec, Tally
 from policies.consent import ConsentMissing
 from policies.cooldown import CoolDown
 from policies.facts import Counted, Facts
@@ -92,6 +92,13 @@ def counted_facts(tally: Tally) -> Counted:
     return Counted(
         tally.callee_ages_ms, tally.operator_ages_ms, tally.result_ages_ms, tally.trigger_age_ms, tally.since_ms
     )
+
+
+def waits_for_judgement(counting: Counting | None, tally: Tally | None) -> bool:
+    """Was the call not counted yet, because the script left a scoped refusal to the rules?"""
+    if counting is None or counting.judged or counting.dry or not counting.spec.flags & COUNT:
+        return False
+    return tally is not None and not tally.counted
 
 
 def _rule(bound: BoundRule | None, kind: type[R]) -> R | None:

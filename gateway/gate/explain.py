@@ -15,13 +15,14 @@ from gateway.gate.counting import counted_facts
 from gateway.gate.decision import Verdict
 from gateway.gate.engine import Engine, Word
 from gateway.gate.evidence import Evidence
-from gateway.gate.gate import Gate, read_subscriber
+from gateway.gate.gate import Gate
 from gateway.gate.localtime import local_time
 from gateway.gate.pseudonym import Pseudonymizer
 from gateway.gate.recorder import Recorder
 from gateway.gate.records import DecisionRecord
 from gateway.gate.replay import ALLOW, CannotTell, judge_again, recorded_facts
 from gateway.gate.seal import Sealer
+from gateway.gate.stored import read_subscriber
 from gateway.gate.waiting import deliver
 from gateway.registry.model import Trunk
 from gateway.registry.registry import Registry

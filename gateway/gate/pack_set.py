@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.gate.engine import Engine, OnError, ignore
-from gateway.gate.pack import Pack, PackError, load_pack
+from gateway.gate.pack import Pack, PackError
+from gateway.gate.pack_read import load_pack
 from gateway.registry.registry import Registry
 
 MAX_PACKS = 64

@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.gate.attempt import read_attempt
 from gateway.gate.engine import Engine
 from gateway.gate.identity import derive_caller
-from gateway.gate.pack import load_pack
+from gateway.gate.pack_read import load_pack
 from gateway.gate.screen import screen_request, screen_response
 from gateway.sip import Request, Response, parse
 from tests.bench.micro_sip import BYE, INVITE, OK

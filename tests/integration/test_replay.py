@@ -15,7 +15,7 @@ from gateway.control import replaying
 from gateway.control.importer import import_pack
 from gateway.control.replay_part import Part, Task
 from gateway.control.replaying import in_force, replay_all
-from gateway.gate.pack import load_pack
+from gateway.gate.pack_read import load_pack
 from gateway.gate.records import DecisionRecord
 from gateway.store.journal.lines import GENESIS, chain_next
 from gateway.store.sql.evidence import Checkpoint, ShippedRow, ship

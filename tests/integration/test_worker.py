@@ -333,7 +333,7 @@ async def test_a_worker_that_was_killed_knows_its_calls(site: Site) -> None:
     async with working(site.settings()) as worker:
         assert worker.stats.outcomes == {("", "lost"): 1}
         assert not worker.gate.evidence.ended(f"{3:032x}", now, "core", "")
-        assert set(worker.gate._recovered) == {f"{1:032x}", f"{2:032x}"}
+        assert set(worker.gate._recovered.decisions) == {f"{1:032x}", f"{2:032x}"}
     lost, restart = site.records()[-2:]
     assert isinstance(lost, OutcomeRecord)
     assert (lost.id, lost.result) == (f"{1:032x}", "lost")

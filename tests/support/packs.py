@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.gate.pack import load_pack
+from gateway.gate.pack_read import load_pack
 
 EXAMPLE = (Path(__file__).parents[2] / "config/packs/example.toml").read_text(encoding="utf-8")
 LABEL = load_pack(EXAMPLE, "example.toml").label

@@ -15,7 +15,8 @@ from gateway.control.importer.registry import merged, note_invalid
 from gateway.control.importer.registry_file import read_registry_file
 from gateway.control.importer.subscriber import Subscribers
 from gateway.control.pack_text import whole_pack
-from gateway.gate.pack import PackError, load_pack
+from gateway.gate.pack import PackError
+from gateway.gate.pack_read import load_pack
 from gateway.keys import KEY_BYTES, Key, Keys
 from gateway.registry.model import Snapshot
 from gateway.registry.validate import validate

@@ -7,7 +7,8 @@ from dataclasses import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.control.record import record_of
-from gateway.gate.pack import Pack, PackError, load_pack
+from gateway.gate.pack import Pack, PackError
+from gateway.gate.pack_read import load_pack
 from gateway.gate.pack_set import clashes
 from gateway.registry.model import Snapshot
 from gateway.registry.paper_trunk import other_pack

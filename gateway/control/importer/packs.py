@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.control.importer.pack_checks import check_beside, not_agreed
 from gateway.control.importer.problems import NO_REGISTRY, ImportReport, Problems
 from gateway.control.pack_text import whole_pack
-from gateway.gate.pack import load_pack
+from gateway.gate.pack_read import load_pack
 from gateway.gate.pack_set import load_stored
 from gateway.store.ports import Conflict
 from gateway.store.sql import audit, outbox

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.control.pack_text import whole_pack
 from gateway.gate.decision import Verdict
-from gateway.gate.pack import Pack, load_pack
+from gateway.gate.pack import Pack
+from gateway.gate.pack_read import load_pack
 from gateway.registry.model import NextHop, NumberRange, Operator, Snapshot, Trunk
 from gateway.registry.plan_csv import emergency_codes, load_plan_csv
 from gateway.registry.registry import Registry

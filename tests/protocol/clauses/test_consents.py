@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.control.pack_text import whole_pack
-from gateway.gate.pack import load_pack
+from gateway.gate.pack_read import load_pack
 from gateway.gate.pack_set import engines, pack_set
 from gateway.registry.model import Feed
 from gateway.registry.registry import Registry

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from gateway.gate import counting as plan
 from gateway.gate.engine import Engine
-from gateway.gate.pack import Pack, load_pack
+from gateway.gate.pack import Pack
+from gateway.gate.pack_read import load_pack
 from gateway.store.ports import (
     LiveRestriction,
     ScopedRefusal,

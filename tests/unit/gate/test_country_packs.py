@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.control.pack_text import whole_pack
-from gateway.gate.pack import Pack, load_pack
+from gateway.gate.pack import Pack
+from gateway.gate.pack_read import load_pack
 from policies import RULES
 from tests.unit.gate.test_pack import EXAMPLE
 

@@ -9,7 +9,8 @@ from typing import ClassVar
 import pytest
 
 from gateway.gate.engine import Engine
-from gateway.gate.pack import BoundRule, Pack, load_pack
+from gateway.gate.pack import BoundRule, Pack
+from gateway.gate.pack_read import load_pack
 from policies import RULES
 from policies.base import MEMORY, STORE, Answer
 from policies.facts import INBOUND, OUTBOUND, Facts

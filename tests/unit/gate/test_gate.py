@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.gate import gate as gate_module
-from gateway.gate.gate import MAX_PARKED, NoRegistry
+from gateway.gate.gate import MAX_PARKED
+from gateway.gate.in_force import InForce, NoRegistry
 from gateway.gate.pack import BoundRule
 from gateway.registry.model import Snapshot, Trunk
 from gateway.registry.plan_csv import load_plan_csv
@@ -41,7 +42,7 @@ def suspended_core() -> Registry:
 
 def test_without_a_registry_nothing_is_decided() -> None:
     house = House()
-    house.gate._registry = None
+    house.gate._in_force = InForce()
     with pytest.raises(NoRegistry):
         house.place(invite())
     with pytest.raises(NoRegistry):

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway.gate import gate as gate_module
+from gateway.gate.recovered import RECOVERY_SECONDS
 from tests.unit.gate.calls import ALPHA, AT, BETA, CARRIER, invite
 from tests.unit.gate.house import CONSENT, HIDDEN, House, emergency
 
@@ -132,15 +133,15 @@ def test_recovered_decisions_survive_a_sync_error() -> None:
 def test_recovered_decisions_are_forgotten_after_their_time() -> None:
     house = House()
     house.gate.recover({"a" * 32: ("refuse", "consent-missing", 470)}, house.now)
-    house.now += gate_module.RECOVERY_SECONDS
+    house.now += RECOVERY_SECONDS
     house.place(invite(), decision="f" * 32)
-    assert house.gate._recovered
+    assert house.gate._recovered.decisions
     house.now += 0.1
     house.place(invite(), decision="a" * 32)
     house.lookup.answer(CONSENT)
     house.turn()
     assert [verdict.rule for verdict in house.verdicts] == ["allow", "allow"]
-    assert not house.gate._recovered
+    assert not house.gate._recovered.decisions
 
 
 # -- refusals the proxy makes --------------------------------------------------------------------------------------

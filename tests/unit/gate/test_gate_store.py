@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.gate.gate import applying_refusals
 from gateway.gate.localtime import local_time
 from gateway.gate.pack import Pack
+from gateway.gate.stored import applying_refusals
 from gateway.registry.model import Feed, Snapshot
 from gateway.registry.plan_csv import load_plan_csv
 from gateway.registry.registry import Registry

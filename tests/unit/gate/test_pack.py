@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.gate.pack import MAX_PACK, Pack, PackError, load_pack, trunk_answer
+from gateway.gate.pack import Pack, PackError, trunk_answer
+from gateway.gate.pack_read import MAX_PACK, load_pack
 from policies import RULES
 from policies.answers import ANSWERS
 from tests.support.packs import LABEL

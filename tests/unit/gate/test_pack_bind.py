@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.gate.pack import load_pack
 from gateway.gate.pack_bind import MAX_CLAUSES, MAX_NAMES, Binds, share_of
+from gateway.gate.pack_read import load_pack
 from tests.unit.gate.test_pack import make, problems
 
 HEAD = 'id = "p"\nversion = 1\n'

@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
-from gateway.gate.pack import PackError, load_pack
+from gateway.gate.pack import PackError
 from gateway.gate.pack_calendar import MAX_CALENDARS, with_calendars
+from gateway.gate.pack_read import load_pack
 from gateway.registry.calendar import CalendarError
 from tests.unit.gate.test_pack import make
 from tests.unit.policies.test_quiet_hours import at

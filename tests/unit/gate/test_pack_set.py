@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.gate.engine import Engine
-from gateway.gate.pack import Pack, PackError, load_pack
+from gateway.gate.pack import Pack, PackError
+from gateway.gate.pack_read import load_pack
 from gateway.gate.pack_set import MAX_PACKS, clashes, engines, load_stored, pack_set
 from gateway.gate.replay import replay
 from gateway.store.ports import Unavailable

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.gate.engine import Engine
-from gateway.gate.pack import load_pack
+from gateway.gate.pack_read import load_pack
 from gateway.gate.records import DecisionRecord
 from gateway.gate.replay import replay
 from policies.facts import CONSENT_NONE, NUMBER_OK, OUTBOUND, Facts

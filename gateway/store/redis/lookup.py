@@ -11,37 +11,31 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from gateway.store.ports import (
-    OTHER_KEY_TEXT,
-    Counting,
-    HeldKeys,
-    LookupReply,
-    Rekeyed,
-    SubscriberFacts,
-    Unavailable,
-)
+from gateway.store.ports import Counting, HeldKeys, LookupReply, Rekeyed, SubscriberFacts, Unavailable
 from gateway.store.redis import layout
-from gateway.store.redis.address import command
-from gateway.store.redis.breaker import PROBE_EVERY_S, Breaker
+from gateway.store.redis.asked_of import ASK_ANEW, HASH_ANEW, HASH_LATER, AskedOf
 from gateway.store.redis.client import RedisLink
 from gateway.store.redis.connection import Replies
 from gateway.store.redis.counters import load_script
-from gateway.store.redis.facts import (
-    REPLIES_PER_CALLEE,
-    Dataset,
-    Elsewhere,
-    NoScript,
-    NotTheDataset,
-    head_command,
-    other_key,
-    read_head,
+from gateway.store.redis.deadlines import Deadlines
+from gateway.store.redis.facts import REPLIES_PER_CALLEE, Dataset, Elsewhere, NoScript, NotTheDataset, head_command
+from gateway.store.redis.probe import ProbedBreaker
+from gateway.store.redis.turn import (
+    BREAKER_OPEN,
+    LINK_DOWN,
+    MOVED,
+    NO_DATA_SET,
+    TIMEOUT,
+    AnyKey,
+    Ask,
+    Turn,
+    refuse,
+    tell,
 )
-from gateway.store.redis.turn import BREAKER_OPEN, LINK_DOWN, MOVED, NO_DATA_SET, OTHER_KEY, TIMEOUT, AnyKey, Ask, Turn
 
 LATENCY_BOUNDS: Final = (
     5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
@@ -49,14 +43,8 @@ LATENCY_BOUNDS: Final = (
 """Upper bounds in seconds of the histogram `latency_counts`, whose last entry counts what took longer: those of
 `telemetry.metrics.LOOKUP_BOUNDS`, so that the counts can be handed over as they are."""
 
-LOOK_AGAIN_S: Final = 0.001
-"""At the deadline the loop looks at its sockets once more: where this process was kept from running, what the server
-answered in time lies there unread."""
-
 REKEY_RETRY_S: Final = 0.002
 """While the masters of a cluster switch to another key, one after the other, a callee may be at none of them."""
-
-_PING: Final = command(b"PING")
 
 
 class Restrictions(Protocol):
@@ -75,9 +63,9 @@ class RedisLookup:
     """Asks over one link. Counters are plain numbers, read by telemetry."""
 
     __slots__ = (
-        "_asks", "_breaker", "_clustered", "_dataset", "_deadline", "_head_command", "_keys", "_link", "_loop",
-        "_probe", "_timer", "_turns", "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups",
-        "on_breaker", "restrictions", "timeouts", "unreachable",
+        "_asked_of", "_asks", "_breaker", "_deadline", "_head_command", "_keys", "_link", "_loop", "_open", "_probed",
+        "_wake", "breaker_refused", "invalid", "latency_counts", "latency_sum", "lookups", "on_breaker", "restrictions",
+        "timeouts", "unreachable",
     )  # fmt: skip
 
     def __init__(
@@ -95,18 +83,16 @@ class RedisLookup:
         self._keys.on_change.append(self._key_changed)
         self._link = link
         self._head_command = head_command(link.keys)
-        self._clustered = bool(link.keys.tag)
+        self._asked_of = AskedOf(self._keys, bool(link.keys.tag))
         self._loop = loop or asyncio.get_running_loop()
         self._wake = wake or self._flush_soon
         self._deadline = deadline_s
-        self._dataset: Dataset | None = None
         self._asks: list[Ask] = []
-        self._turns: deque[Turn] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-        self._breaker = Breaker(self._breaker_changed)
+        self._open = Deadlines(deadline_s, self._loop, self._expired)
         self.on_breaker: list[Callable[[bool], None]] = []
         """Called with True when the breaker opens and with False when it closes, once per change."""
-        self._probe: asyncio.TimerHandle | None = None
+        self._probed = ProbedBreaker(link, deadline_s, self._loop, self.on_breaker)
+        self._breaker = self._probed.breaker
         self.lookups = 0
         """Asks, answered or not."""
         self.timeouts = 0
@@ -121,7 +107,6 @@ class RedisLookup:
         self.latency_sum = 0.0
         self.restrictions: Restrictions | None = None
         """What memory knows of restrictions; None: it does not matter here."""
-        link.on_up.append(self._send_probe)
         link.on_up.append(self._load_script)
 
     @property
@@ -136,12 +121,12 @@ class RedisLookup:
     @property
     def epoch(self) -> int:
         """Dataset epoch asked of; 0 while none is known."""
-        return 0 if self._dataset is None else self._dataset.epoch
+        dataset = self._asked_of.dataset
+        return 0 if dataset is None else dataset.epoch
 
     def set_epoch(self, epoch: int, buckets: int) -> None:
         """Name the dataset to ask (from the head). Raises ValueError on impossible numbers."""
-        if self._dataset is None or (epoch, buckets) != (self._dataset.epoch, self._dataset.buckets):
-            self._dataset = Dataset(epoch, buckets, self._keys.check or None, self._clustered)
+        self._asked_of.name(epoch, buckets)
 
     def ask(
         self,
@@ -168,25 +153,15 @@ class RedisLookup:
             self.breaker_refused += 1
             self._refuse(turn, "redis did not answer lately", BREAKER_OPEN)
         elif self._send(turn):
-            self._put_first(turn)
-
-    def _put_first(self, turn: Turn) -> None:
-        """A turn whose deadline began before that of any that is open: `_expire` looks at it first."""
-        self._turns.appendleft(turn)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._expire()
+            self._open.add_first(turn)
 
     def close(self) -> None:
         """Stop the timers; what is still open is answered `Unavailable`."""
-        for timer in (self._timer, self._probe):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._probe = None
+        self._probed.close()
         if self._key_changed in self._keys.on_change:
             self._keys.on_change.remove(self._key_changed)
-        while self._turns:
-            self._refuse(self._turns.popleft(), "lookup closed", LINK_DOWN)
+        for turn in self._open.close():
+            self._refuse(turn, "lookup closed", LINK_DOWN)
         asks, self._asks = self._asks, []
         self._refuse(Turn(asks, 0.0), "lookup closed", LINK_DOWN)
 
@@ -204,12 +179,10 @@ class RedisLookup:
             self.breaker_refused += len(asks)
             self._refuse(turn, "redis did not answer lately", BREAKER_OPEN)
         elif self._send(turn):
-            self._turns.append(turn)
-            if self._timer is None:
-                self._timer = self._loop.call_later(self._deadline, self._expire)
+            self._open.add(turn)
 
     def _send(self, turn: Turn) -> bool:
-        dataset = turn.dataset = self._dataset
+        dataset = turn.dataset = self._asked_of.dataset
         text, reason = "no dataset epoch known yet", NO_DATA_SET
         if dataset is not None:
             asks = turn.asks
@@ -292,7 +265,7 @@ class RedisLookup:
                 reason = MOVED if isinstance(error, Elsewhere) else NO_DATA_SET
                 answer = Unavailable(f"redis holds no valid data: {error}", reason)
             at += REPLIES_PER_CALLEE
-            self._tell(reply, answer)
+            tell(self._loop, reply, answer)
         if unknown:
             self._teach(Turn(unknown, turn.asked_at), turn.taught)
 
@@ -306,47 +279,31 @@ class RedisLookup:
         turn.taught = True
         self._load_script()
         if self._send(turn):
-            self._put_first(turn)
+            self._open.add_first(turn)
 
     def _load_script(self) -> None:
         self._link.send(load_script(), 1, _ignore)
 
     def _follow_head(self, turn: Turn, head: Any) -> None:
         """The dataset in force is another one: ask that, once, within the same deadline."""
-        dataset = read_head(head, self._clustered)
-        if dataset is not None and turn.dataset is not None:
-            hashed_with = turn.dataset.key_check or self._keys.check
-            if other_key(dataset.key_check, hashed_with):
-                self._follow_key(turn, dataset)
-                return
-        if dataset is None or turn.repeated:
-            self.invalid += len(turn.asks)
-            self._refuse(turn, "redis holds no valid data: no dataset in force", NO_DATA_SET)
-            return
-        self._dataset = dataset
-        turn.repeated = True
-        self._send(turn)
-
-    def _follow_key(self, turn: Turn, dataset: Dataset) -> None:
-        """The hashes of this turn were made with another key than the dataset in force."""
-        asked_at = turn.asked_at
-        if self._keys.use(dataset.key_check or b"", dataset.epoch):
-            self._dataset = dataset
+        late = self._loop.time() >= turn.asked_at + self._deadline
+        what, text = self._asked_of.follow(turn, head, late)
+        if what == ASK_ANEW:
+            turn.repeated = True
+            self._send(turn)
+        elif what in (HASH_ANEW, HASH_LATER):
             asks, turn.asks = turn.asks, []
-            self._rekey(asks, asked_at)
-        elif dataset.epoch < self._keys.epoch and self._clustered and self._loop.time() < asked_at + self._deadline:
-            # This master has yet to be switched; the one that had this callee before it may have been.
-            asks, turn.asks = turn.asks, []
-            self._loop.call_later(REKEY_RETRY_S, self._rekey, asks, asked_at)
+            if what == HASH_ANEW:
+                self._rekey(asks, turn.asked_at)
+            else:
+                self._loop.call_later(REKEY_RETRY_S, self._rekey, asks, turn.asked_at)
         else:
             self.invalid += len(turn.asks)
-            self._refuse(turn, OTHER_KEY_TEXT, OTHER_KEY)
+            self._refuse(turn, text, what)
 
     def _key_changed(self) -> None:
         """Another key is in use: what is yet to be sent finds nobody under its hashes."""
-        dataset, self._dataset = self._dataset, None
-        if dataset is not None:
-            self.set_epoch(dataset.epoch, dataset.buckets)
+        self._asked_of.name_again()
         if self._asks:
             asks, self._asks = self._asks, []
             self._loop.call_soon(self._rekey, asks, self._loop.time())
@@ -354,64 +311,19 @@ class RedisLookup:
     def _rekey(self, asks: list[Ask], asked_at: float) -> None:
         """Have them asked again, with hashes under the key in use."""
         for ask in asks:
-            self._tell(ask[4], Rekeyed(partial(self._again, ask, asked_at)))
+            tell(self._loop, ask[4], Rekeyed(partial(self._again, ask, asked_at)))
 
     def _again(self, ask: Ask, asked_at: float, callee_hash: bytes) -> None:
         self.ask_again((callee_hash, *ask[1:]), asked_at)
 
-    def _expire(self) -> None:
-        """The deadline of the oldest turn. One timer serves all: turns expire in the order they began."""
-        self._timer = None
-        now = self._loop.time()
-        turns = self._turns
-        while turns:
-            turn = turns[0]
-            if turn.asks:
-                left = turn.asked_at + self._deadline - now
-                if left > 0 or not turn.looked_again:
-                    turn.looked_again = left <= 0
-                    self._timer = self._loop.call_later(max(left, LOOK_AGAIN_S), self._expire)
-                    return
-                self.timeouts += len(turn.asks)
-                for _ in turn.asks:
-                    if self._breaker.failed():
-                        self._send_probe()
-                self._refuse(turn, "redis did not answer in time", TIMEOUT)
-            turns.popleft()
-
-    def _send_probe(self) -> None:
-        """While the breaker is open: ask for a sign of life, now and every `PROBE_EVERY_S`."""
-        if self._probe is not None:
-            self._probe.cancel()
-            self._probe = None
-        if not self._breaker.open:
-            return
-        self._probe = self._loop.call_later(PROBE_EVERY_S, self._send_probe)
-        sent = self._loop.time()
-
-        def answered(replies: Replies | None) -> None:
-            if replies == [b"PONG"] and self._loop.time() - sent <= self._deadline:
-                self._breaker.succeeded()
-
-        self._link.send(_PING, 1, answered)
-
-    def _breaker_changed(self, is_open: bool) -> None:
-        for callback in self.on_breaker:
-            try:
-                callback(is_open)
-            except Exception as error:  # whoever is told must not keep the asks from their answers
-                self._loop.call_exception_handler({"message": "breaker callback failed", "exception": error})
+    def _expired(self, turn: Turn) -> None:
+        self.timeouts += len(turn.asks)
+        for _ in turn.asks:
+            self._probed.failed()
+        self._refuse(turn, "redis did not answer in time", TIMEOUT)
 
     def _refuse(self, turn: Turn, text: str, reason: str) -> None:
-        asks, turn.asks = turn.asks, []
-        for ask in asks:
-            self._tell(ask[4], Unavailable(text, reason))
-
-    def _tell(self, reply: LookupReply, answer: SubscriberFacts | Unavailable) -> None:
-        try:
-            reply(answer)
-        except Exception as error:  # a caller's fault must not leave the other asks of the turn unanswered
-            self._loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
+        refuse(self._loop, turn, text, reason)
 
     def _count_latency(self, elapsed: float, asks: int) -> None:
         self.latency_sum += elapsed * asks

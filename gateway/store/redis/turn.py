@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from gateway.store.ports import OTHER_KEY, Counting, LookupReply
+from gateway.store.ports import OTHER_KEY, Counting, LookupReply, SubscriberFacts, Unavailable
 from gateway.store.redis.facts import Dataset
 
-__all__ = ["BREAKER_OPEN", "LINK_DOWN", "MOVED", "NO_DATA_SET", "OTHER_KEY", "TIMEOUT", "AnyKey", "Ask", "Turn"]
+__all__ = [
+    "BREAKER_OPEN", "LINK_DOWN", "MOVED", "NO_DATA_SET", "OTHER_KEY", "TIMEOUT", "AnyKey", "Ask", "Turn", "refuse",
+    "tell",
+]  # fmt: skip
 
 TIMEOUT: Final = "timeout"
 LINK_DOWN: Final = "link down"
@@ -37,6 +41,21 @@ class Turn:
         """The deadline was met; the sockets are looked at once more."""
         self.taught = False
         """Asked again after the server was told the script."""
+
+
+def tell(loop: asyncio.AbstractEventLoop, reply: LookupReply, answer: SubscriberFacts | Unavailable) -> None:
+    """Answer one ask."""
+    try:
+        reply(answer)
+    except Exception as error:  # a caller's fault must not leave the other asks of the turn unanswered
+        loop.call_exception_handler({"message": "lookup reply failed", "exception": error})
+
+
+def refuse(loop: asyncio.AbstractEventLoop, turn: Turn, text: str, reason: str) -> None:
+    """Answer every ask of a turn `Unavailable`, with an instance of its own."""
+    asks, turn.asks = turn.asks, []
+    for ask in asks:
+        tell(loop, ask[4], Unavailable(text, reason))
 
 
 class AnyKey:

@@ -14,7 +14,8 @@ from gateway.registry.model import Snapshot
 from gateway.registry.ranges import RangeTable
 from gateway.settings import Listener, Settings
 from gateway.worker.faults import LOGGED_EACH, MAX_LOGGED
-from gateway.worker.main import own_hosts
+from gateway.worker.from_settings import own_hosts
+from gateway.worker.switching import switch
 from tests.unit.worker.built import built
 
 
@@ -77,8 +78,8 @@ async def test_a_verdict_waits_for_the_disk_only_where_the_settings_ask(
 async def test_a_snapshot_whose_pack_is_broken_is_refused_whole(tmp_path: Path) -> None:
     with built(tmp_path, asyncio.get_running_loop()) as worker:
         with pytest.raises(ValueError, match="pack example of registry version 9"):
-            worker._switch(Snapshot(9, packs={"example": "id ="}), RangeTable())
-        assert (worker.book, worker.stats.registry_version, worker._listening) == (None, 0, False)
+            switch(worker, Snapshot(9, packs={"example": "id ="}), RangeTable())
+        assert (worker.book, worker.stats.registry_version, worker.listening) == (None, 0, False)
 
 
 def test_own_hosts_as_a_uri_has_them() -> None:

@@ -13,6 +13,7 @@ from gateway.control.importer import import_pack, import_registry
 from gateway.gate.pack_set import load_stored
 from gateway.store.sql.registry import load_snapshot
 from tests.support.database import engine_on
+from tests.support.packs import LABEL
 
 FOLDER = Path("config/packs")
 TRUNK = """
@@ -23,6 +24,7 @@ operator = "alpha"
 sources = ["127.0.0.77"]
 next_hops = ["127.0.0.77:5060"]
 origin = "foreign"
+state = "suspended"
 purpose_header = "X-Purpose"
 """
 
@@ -34,7 +36,7 @@ async def test_chinas_two_texts_stand_beside_the_default(migrated_url: str) -> N
             await import_pack(engine, path.read_text(encoding="utf-8"), str(path), "ann")
         async with engine.connect() as connection:
             packs = load_stored((await load_snapshot(connection)).packs, "test")
-        assert packs.labels == "cn-call-centre-2020@1, cn-sms-voice-draft-2020@1, example@1"
+        assert packs.labels == f"cn-call-centre-2020@1, cn-sms-voice-draft-2020@1, {LABEL}"
 
 
 @pytest.mark.parametrize("name", ["us", "uk", "france", "india", "germany"])

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.control.importer import ImportReport, import_registry
 from gateway.control.importer.problems import Problems
-from gateway.control.importer.registry import import_on
+from gateway.control.importer.registry import Terms, import_on
 from gateway.control.importer.registry_file import read_registry_file
 from gateway.control.two_persons import By
 from gateway.gate.pseudonym import Pseudonymizer
@@ -56,7 +56,7 @@ async def import_agreed(engine: AsyncEngine, text: str, name: str) -> ImportRepo
     problems.check()
     with mapped_errors():
         async with engine.begin() as connection:
-            return await import_on(connection, file, name, By("test", "as agreed", "head"))
+            return await import_on(connection, file, name, By("test", "as agreed", "head"), Terms())
 
 
 async def count(engine: AsyncEngine, table: str) -> int:

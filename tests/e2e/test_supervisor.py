@@ -104,12 +104,15 @@ def test_commands_beside_the_running_gateway(gateway: GatewayProcess) -> None:
     exported = gateway.cli("export", "registry")
     assert 'id = "cc-alpha"' in exported.stdout
     assert gateway.cli("calls").stdout == "no calls found\n"
-    assert gateway.cli("token", "create", "prometheus").stdout.startswith("cg_")
+    token = gateway.cli("token", "create", "prometheus").stdout.strip()
+    assert token.startswith("cg_")
     taken = gateway.cli("token", "create", "prometheus")
     assert taken.returncode == 1
     assert "name: 'prometheus': is taken" in taken.stderr and "Traceback" not in taken.stderr
     assert "viewer" in gateway.cli("token", "list").stdout
-    assert gateway.cli("approval", "approve", "1").stderr == "callgate: approval 1: there is none of this number\n"
+    assert "CALLGATE_TOKEN: empty: this takes two persons" in gateway.cli("approval", "approve", "1").stderr
+    approved = gateway.cli("approval", "approve", "1", token=token)
+    assert approved.returncode == 1 and approved.stderr.startswith("callgate: "), approved.stdout
 
 
 def test_a_killed_worker_is_back_within_two_seconds(gateway: GatewayProcess) -> None:

@@ -178,8 +178,7 @@ class SnapshotWatcher:
             version, epoch, buckets, updated = [int(field or 0) for field in numbers]
         except (TypeError, ValueError):  # an error reply (loading), or not our head
             return
-        check = key_check or b""
-        differs = other_key(check, self._keys.check) and not self._keys.use(check, epoch)
+        differs = other_key(key_check, self._keys.check) and not self._keys.use(key_check, epoch)
         self.key_reason = OTHER_KEY_TEXT if differs else ""
         if updated:
             self.head_updated = float(updated)

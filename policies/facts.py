@@ -49,12 +49,16 @@ class Counted:
     """How long ago counted calls of all callers were, newest first; not more of them than the pack's limits ask for."""
     operator_ages_ms: tuple[int, ...] = ()
     """Those of this operator."""
-    result_ages_ms: tuple[int, int, int] = (-1, -1, -1)
-    """How long ago this operator's calls were declined, busy, unanswered (`cooldown.RESULTS`); -1: none is known."""
+    result_ages_ms: tuple[int, ...] = (-1, -1, -1)
+    """Three: how long ago this operator's calls were declined, busy, unanswered (`cooldown.RESULTS`); -1: none is
+    known."""
     trigger_age_ms: int = -1
     """How long ago the callee called this operator, or a transaction was reported; -1: none is known."""
     since_ms: int = 0
     """Since when the store counts, epoch milliseconds: after it was emptied, a short while."""
+
+
+MaybeCounted = Counted | None
 
 
 @dataclass(slots=True)
@@ -126,5 +130,5 @@ class Facts:
     """0..99, even over calls, from the decision id: a rule at ten per cent of a trunk refuses those below ten."""
     patterns: tuple[tuple[str, int], ...] = ()
     """How its trunk has called lately, as (what, count): `gate.patterns`; only where a rule looks at it."""
-    counted: Counted | None = None
+    counted: "MaybeCounted" = None  # noqa: UP037 - the compiler keeps no union, but quoted names, for decoding records
     """None where no rule in force asks for anything that is counted."""

@@ -81,9 +81,12 @@ class Trunk:
 class Patterns:
     """All trunks of one worker. `at` is epoch seconds everywhere."""
 
-    __slots__ = ("_open", "_trunks")
+    __slots__ = ("_max_open", "_max_trunks", "_open", "_trunks")
 
-    def __init__(self) -> None:
+    def __init__(self, trunks: int = MAX_TRUNKS, calls: int = MAX_OPEN) -> None:
+        """`trunks`, `calls`: how many are kept."""
+        self._max_trunks = trunks
+        self._max_open = calls
         self._trunks: dict[str, Trunk] = {}
         self._open: dict[str, tuple[str, float]] = {}
         """Decision id to trunk and answer time, 0 while unanswered."""
@@ -93,7 +96,7 @@ class Patterns:
         trunk_id = attempt.trunk.id
         trunk = self._trunks.get(trunk_id)
         if trunk is None:
-            if len(self._trunks) >= MAX_TRUNKS:
+            if len(self._trunks) >= self._max_trunks:
                 del self._trunks[next(iter(self._trunks))]
             trunk = self._trunks[trunk_id] = Trunk()
         agent = attempt.request.get(b"User-Agent") or b""
@@ -101,7 +104,7 @@ class Patterns:
         at = attempt.facts.at
         callee = attempt.subscriber
         trunk.dial(callee, network(source), agent[:MAX_AGENT].decode("utf-8", "replace"), tenant, at)
-        if len(self._open) >= MAX_OPEN:
+        if len(self._open) >= self._max_open:
             del self._open[next(iter(self._open))]
         self._open[decision] = (trunk_id, 0.0)
         return trunk.figures(at)

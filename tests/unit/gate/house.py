@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+from typing import Any
 
 import msgspec
 
@@ -131,7 +132,10 @@ class Counted:
 class House:
     """One gate, its surroundings, and a clock moved by hand."""
 
-    def __init__(self, pack: Pack | None = None, over: Registry | None = None, required: bool = True) -> None:
+    def __init__(
+        self, pack: Pack | None = None, over: Registry | None = None, required: bool = True, counters: Any = None
+    ) -> None:
+        """`counters`: counts, and gives channels as well."""
         self.journal = MemoryJournal()
         self.lookup = Lookup()
         self.counts = Counted()
@@ -142,7 +146,10 @@ class House:
         self.sealer = Sealer(1, SEAL_KEY)
         self.evidence = Evidence(self.journal)
         recorder = Recorder("node-7", self.evidence, self.pseudonymizer, self.sealer)
-        self.gate = Gate(self.lookup, recorder, self.counts, OWN_HOSTS, lambda: self.now, self._wake, required)
+        self.gate = Gate(
+            self.lookup, recorder, self.counts, OWN_HOSTS, lambda: self.now, self._wake, required, counters, None,
+            counters,
+        )  # fmt: skip
         self.switch(pack or example(), over or registry())
         self.verdicts: list[Verdict] = []
         self._ids = itertools.count(1)

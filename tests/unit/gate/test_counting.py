@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from gateway.gate import counting as plan
-from gateway.gate.engine import Engine
 from gateway.gate.pack import Pack
 from gateway.gate.pack_read import load_pack
 from gateway.store.ports import (
@@ -72,13 +71,8 @@ LIMITED = replace(ALPHA, channels=1)
 
 
 def house_of(*changed: str) -> tuple[House, Store]:
-    house, store = House(), Store()
-    house.gate.__init__(  # type: ignore[misc]
-        house.lookup, house.gate._recorder, house.counts, house.gate._own_hosts, lambda: house.now, lambda: None, True,
-        store, None, store,  # type: ignore[arg-type]
-    )  # fmt: skip
-    house.gate.switch(registry(), Engine(pack(*changed)))
-    return house, store
+    store = Store()
+    return House(pack(*changed), registry(), counters=store), store
 
 
 def facts(tally: Tally, **more: object) -> SubscriberFacts:

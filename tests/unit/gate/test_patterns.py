@@ -100,11 +100,9 @@ def test_a_trunk_is_measured_for_itself() -> None:
     assert patterns.attempt(other, "d", SOURCE) == ()
 
 
-def test_what_strangers_grow_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_strangers_grow_is_bounded() -> None:
     assert (MAX_TRUNKS, MAX_OPEN, MAX_PARTIES, CALLS) == (10_000, 50_000, 64, 100)
-    monkeypatch.setattr("gateway.gate.patterns.MAX_TRUNKS", 2)
-    monkeypatch.setattr("gateway.gate.patterns.MAX_OPEN", 2)
-    patterns = Patterns()
+    patterns = Patterns(trunks=2, calls=2)
     for index in range(MAX_PARTIES + 6):
         found = dial(patterns, index * 10, f"d{index}", agent=b"a%d" % index)
     assert found == {"agents": MAX_PARTIES}

@@ -169,9 +169,12 @@ def _digests(record: Record) -> tuple[str, dict[str, str]]:
     papers: dict[str, list[object]] = {}
     for one in record.held:
         papers.setdefault(one.document.operator, []).append((one.document, one.begins, one.ends))
+    regions: dict[str, list[tuple[str, str]]] = {}
+    for trunk in frame.trunks:
+        regions.setdefault(trunk.operator, []).append((trunk.id, trunk.region))
     basis = _digest((FORMAT, WORK, frame.plan, frame.emergency, frame.country, frame.zone))
     return basis, {
-        row.id: _digest((row.operator_class, papers.get(row.id, ())))
+        row.id: _digest((row.operator_class, papers.get(row.id, ()), regions.get(row.id, ())))
         for row in frame.operators
     }  # fmt: skip
 

@@ -27,6 +27,9 @@ TRIGGER: Final = 8
 PURPOSE: Final = 16
 COUNT: Final = 32
 
+MAX_SPECS: Final = 256
+"""Kinds of calls a plan is remembered for."""
+
 
 class CountPlan:
     """One pack's. Immutable but for what it remembers of calls like those before."""
@@ -58,6 +61,8 @@ class CountPlan:
                 flags |= flag
         key = (facts.purpose, flags)
         if key not in self._specs:
+            if len(self._specs) >= MAX_SPECS:  # a trunk may state any purpose where no rule looks
+                self._specs.clear()
             self._specs[key] = self._make(facts.purpose, flags)
         return self._specs[key]
 

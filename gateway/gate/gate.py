@@ -224,6 +224,7 @@ class Gate:
         if waiting.counting is None:
             return
         waiting.counting = replace(waiting.counting, judged=True)
+        waiting.party = self._recorder.party(attempt)  # keys may have changed since the first question
         purpose = waiting.registry.purpose_number(attempt.facts.purpose)
         reply = partial(self._answered, waiting, attempt, decision)
         self._lookup.ask(waiting.party, waiting.operator, purpose, attempt.facts.at, reply, waiting.counting)

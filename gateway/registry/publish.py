@@ -1,8 +1,8 @@
 """A snapshot as workers get it: with what papers say worked out as times, and without the papers.
 
 Per operator, trunk and tenant there are bars, each with its span. A number range may be one of a million: its bars
-are a field of its own (`NumberRange.bars`). They depend on the range, its operator and that operator's papers alone, so
-a change elsewhere leaves them as they are, and ranges can be worked out page by page."""
+are a field of its own (`NumberRange.bars`). They depend on the range, its operator, that operator's papers and the
+regions of its trunks alone: a change elsewhere leaves them as they are, and ranges can be worked out page by page."""
 
 from __future__ import annotations
 

@@ -51,6 +51,17 @@ async def test_the_others_hear_of_it_once(redis_process: RedisServer) -> None:
         assert by_first == [A]
 
 
+async def test_the_past_ends_where_there_is_always_something_new(redis_process: RedisServer) -> None:
+    client: Redis = redis_process.client()
+    async with linked(redis_process.url) as link:
+        heard: list[str] = []
+        one = Elsewhere(link, "n1-0", heard.append)
+        for call in (A, B):
+            client.xadd(STREAM, {b"w": b"n2-0", b"d": call.encode()})
+            await read(one)
+        assert heard == [A, B]
+
+
 async def test_who_comes_back_hears_who_had_the_last_word(
     redis_process: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

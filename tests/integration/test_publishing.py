@@ -133,6 +133,13 @@ async def test_papers_of_an_operator_touch_its_ranges_alone(migrated_url: str) -
             await put_in_force(connection, stored, stored, Change("test", "test", ""), also=1)
         again = await site.publish()
         assert 0 < len(again.pages) < len(made.names)
+        async with engine.begin() as connection:  # a certificate's regions are held against the trunk's (B02)
+            await sql.lock_registry(connection)
+            stored = await sql.load_snapshot(connection)
+            moved = [replace(one, region="jiangsu") if one.id == "cc-alpha" else one for one in stored.trunks]
+            wanted = replace(stored, trunks=tuple(moved))
+            await put_in_force(connection, stored, wanted, Change("test", "test", ""))
+        assert set((await site.publish()).pages) == set(again.pages)
 
 
 async def test_everything_is_made_anew_where_it_is_not_known_what_changed(migrated_url: str) -> None:

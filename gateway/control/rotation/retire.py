@@ -113,7 +113,8 @@ async def _needs(
     """What needs a key, in words."""
     found: list[str] = []
     if ring == PSEUDONYM:
-        if (await dataset.read(connection)).key_check == key.check:
+        check = (await dataset.read(connection)).key_check  # none before the first number is stored
+        if check == key.check or (check is None and key is keys.pseudonyms[0]):
             return [f"the stored numbers are hashed with pseudonym key {key.id} (rotate first)"]
         staged = await key_needs.staged_with(connection, key.check)
         found += [f"import of {name} is under way with it" for name in staged]

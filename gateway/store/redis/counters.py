@@ -67,7 +67,7 @@ local function upto(list)
   while at and at % 14 ~= 7 do at = list:find(id, at + 1, true) end
   return at and list:sub(1, at - 7)
 end
-local function newest(list, most) return list:sub(-most * 14) end
+local function newest(list, most) return most > 0 and list:sub(-most * 14) or '' end
 local function look(list, at, n)
   local most, reached = 0, false
   for i = at, at + 2 * n - 2, 2 do

@@ -82,6 +82,8 @@ class Elsewhere:
                 self._gone.pop(decision, None)
             else:
                 self._gone[decision] = None
+        if self._past and len(reply[0][1]) < int(READ_AT_ONCE):  # where there is always something new, too
+            self._end_past()
 
     def _end_past(self) -> None:
         self._past = False

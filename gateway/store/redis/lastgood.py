@@ -74,6 +74,7 @@ def load_last_good(path: Path) -> LastGood | None:
         for page in published.pages:
             found = (directory / page.name).read_bytes()
             if page_name(found) != page.name:
+                (directory / page.name).unlink(missing_ok=True)  # or the next one kept would go on with it
                 raise ValueError("a page's digest differs")
             pages[page.name] = decode_page(found, known)
         return LastGood(published, table_of(published, pages.values()), pages)

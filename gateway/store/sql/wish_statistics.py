@@ -61,7 +61,7 @@ async def wish_statistics(
             "SELECT (at AT TIME ZONE 'UTC')::date, count(*), count(*) FILTER (WHERE position(:refused IN record) > 0) "
             "FROM evidence WHERE kind = 'decision' AND at >= :since AND at < :until "
             "AND position(:outbound IN record) > 0 AND EXISTS "
-            "(SELECT FROM refusals WHERE callee_hash = evidence.party AND list = :list AND declared_at IS NOT NULL) "
+            "(SELECT FROM refusals WHERE callee_hash = evidence.party AND list = :list AND declared_at <= evidence.at) "
             "GROUP BY 1 ORDER BY 1"
         ),
         {**whose, "since": first, "until": last, "refused": _REFUSED, "outbound": _OUTBOUND},

@@ -67,9 +67,9 @@ async def import_registry(
     max_shrink: float = DEFAULT_SHARE,
     dry_run: bool = False,
 ) -> ImportReport:
-    """`import_on`, in a transaction of its own. Raises ImportRefused, Conflict, Unavailable."""
+    """`import_file` of a TOML text. Raises as it does."""
     terms = Terms("registry", whole, allow_shrink, max_shrink, dry_run)
-    return await _import(engine, _read(text, name), name, principal, terms)
+    return await import_file(engine, _read(text, name), name, principal, terms)
 
 
 async def import_ranges(
@@ -95,10 +95,10 @@ async def import_ranges(
             progress(Step(phase, 0, 0, file.rows))
 
     terms = Terms("ranges", whole, allow_shrink, max_shrink, dry_run)
-    return await _import(engine, file, problems.name, principal, terms, tell)
+    return await import_file(engine, file, problems.name, principal, terms, tell)
 
 
-async def _import(
+async def import_file(
     engine: AsyncEngine,
     file: RegistryFile,
     name: str,
@@ -106,6 +106,7 @@ async def _import(
     terms: Terms,
     tell: Callable[[str], None] = _tell_nobody,
 ) -> ImportReport:
+    """`import_on`, in a transaction of its own. Raises ImportRefused, Conflict, Unavailable."""
     with mapped_errors():
         async with engine.begin() as connection:
             return await import_on(connection, file, name, By(principal), terms, tell)

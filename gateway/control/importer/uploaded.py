@@ -16,15 +16,9 @@ from gateway.control.importer.consents import import_consents
 from gateway.control.importer.packs import import_pack
 from gateway.control.importer.problems import ImportRefused, ImportReport, Problem, Problems
 from gateway.control.importer.refusals import import_refusals
-from gateway.control.importer.registry import import_ranges, import_registry, merged, note_invalid, note_opened
-from gateway.control.importer.registry_file import RegistryFile, read_registry_file
+from gateway.control.importer.registry import Terms, import_file, import_ranges
+from gateway.control.importer.registry_file import read_registry_file
 from gateway.keys import Keys
-from gateway.registry.openings import openings, opens_first
-from gateway.registry.validate import validate
-from gateway.registry.validate_document import check_documents, fresh_documents
-from gateway.store.sql.documents import load_documents
-from gateway.store.sql.engine import mapped_errors
-from gateway.store.sql.registry import load_snapshot
 
 KINDS: Final = ("consents", "refusals", "registry", "ranges", "pack")
 
@@ -62,9 +56,8 @@ async def import_uploaded(
     problems = Problems(path.name)
     file = read_registry_file(text, path.parent, problems)
     problems.check()
-    if dry_run:
-        return await _try_registry(engine, file, problems)
-    return replace(await import_registry(engine, text, str(path), principal), name=path.name)
+    report = await import_file(engine, file, path.name, principal, Terms(dry_run=dry_run))
+    return replace(report, changed=0, hint=report.summary) if dry_run else report
 
 
 def _text(path: Path) -> str:
@@ -87,17 +80,3 @@ def check_plan_file(text: str, name: str) -> None:
     file = plan.get("file", "") if isinstance(plan, dict) else ""
     if not ((isinstance(file, str) and file.replace("-", "").replace("_", "").isalnum()) or file == ""):
         raise _refused(name, "plan.file", repr(file), "name a plan that comes with the program, or write `csv`")
-
-
-async def _try_registry(engine: AsyncEngine, file: RegistryFile, problems: Problems) -> ImportReport:
-    with mapped_errors():
-        async with engine.connect() as connection:
-            stored = await load_snapshot(connection)
-            documents = await load_documents(connection)
-    wanted = merged(stored, file)
-    fresh = fresh_documents(documents, file.documents)
-    note_invalid(validate(wanted) + check_documents(documents, fresh, wanted), file, problems)
-    problems.check()
-    note_opened([] if opens_first(stored) else openings(stored, wanted), file, problems)
-    problems.check()
-    return ImportReport("registry", problems.name, file.rows, 0, stored.version)
